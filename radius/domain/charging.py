@@ -1,0 +1,133 @@
+"""Leases and charges: what sessions may still use of rights, and what they have used.
+
+Invariants: a commit that grants keeps charged + open leases <= quota; charges never go down; what a session uses
+beyond its lease is charged all the same (overspend, recorded) because it was used.
+"""
+
+from radius.domain import entitlement
+from radius.domain.entitlement import Right, RightState
+from radius.domain.subscriber import Lease, Session, SessionState, Subscriber
+from radius.domain.terms import Terms
+from radius.domain.world import LEASE_FLOOR_BYTES, LEASE_FLOOR_S, World
+
+UNLIMITED = -1
+
+
+def live(session: Session) -> bool:
+    """Reserved or open: it holds a slot and leases."""
+    return session.state is not SessionState.CLOSED
+
+
+def open_leases(subscriber: Subscriber, right_id: str, but: Session | None) -> tuple[int, int]:
+    """Bytes and seconds of a right promised to live sessions other than `but`."""
+    total_bytes = total_s = 0
+    for session in subscriber.sessions:
+        if session is but or not live(session):
+            continue
+        for lease in session.leases:
+            if lease.right == right_id:
+                total_bytes += max(0, lease.bytes)
+                total_s += max(0, lease.seconds)
+    return total_bytes, total_s
+
+
+def devices_on(subscriber: Subscriber, right_id: str, but: Session | None) -> list[Session]:
+    """Live sessions other than `but` whose slot counts against this right, oldest first.
+
+    A session that is to run on into a right holds its slot there already.
+    """
+    holders = (s for s in subscriber.sessions if s is not but and live(s) and _holds(s, right_id))
+    return sorted(holders, key=lambda s: s.opened_at)
+
+
+def _holds(session: Session, right_id: str) -> bool:
+    return session.right == right_id or any(lease.right == right_id for lease in session.leases)
+
+
+def lease_of(subscriber: Subscriber, right: Right, terms: Terms, but: Session | None) -> Lease | None:
+    """The share of `right` that one more session gets; None when all that remains is promised to others.
+
+    A right for one device leases all that remains; a shared one the remainder by free slots, with a floor.
+    """
+    taken_bytes, taken_s = open_leases(subscriber, right.id, but)
+    free_slots = max(1, terms.devices - len(devices_on(subscriber, right.id, but)))
+    share_bytes = _share(entitlement.remaining_bytes(right, terms), taken_bytes, free_slots, LEASE_FLOOR_BYTES)
+    share_s = _share(entitlement.remaining_s(right, terms), taken_s, free_slots, LEASE_FLOOR_S)
+    return None if 0 in (share_bytes, share_s) else Lease(right.id, share_bytes, share_s)
+
+
+def _share(remaining: int | None, taken: int, free_slots: int, floor: int) -> int:
+    if remaining is None:
+        return UNLIMITED
+    unleased = max(0, remaining - taken)
+    return min(unleased, max(unleased // free_slots, floor))
+
+
+def charge(
+    subscriber: Subscriber, session: Session, delta_bytes: int, delta_s: int, since: int, at: int, world: World
+) -> int:
+    """Charge use to the rights the session holds leases of, in order; return the bytes beyond every quota.
+
+    The whole delta from `since` (the last report) to `at` goes to the periods and rights that were current at `since`
+    (split at the interim points); only then do periods turn and ended rights step aside.
+    """
+    over = _charge_bytes(subscriber, session, delta_bytes, since, world)
+    _charge_seconds(subscriber, session, delta_s, since, world)
+    for right in subscriber.rights:
+        entitlement.roll_period(right, world.terms(right.terms), at)
+    _step_on(subscriber, session, at)
+    return over
+
+
+def _charge_bytes(subscriber: Subscriber, session: Session, left: int, since: int, world: World) -> int:
+    for lease in session.leases:
+        right = subscriber.right(lease.right)
+        if right is None or left == 0:
+            continue
+        take = left if lease.bytes == UNLIMITED else min(left, lease.bytes)
+        entitlement.use(right, world.terms(right.terms), since, take, 0)
+        left -= take
+        if lease.bytes != UNLIMITED:
+            lease.bytes -= take
+    last = subscriber.right(session.leases[-1].right if session.leases else session.right)
+    if left and last is not None:
+        terms = world.terms(last.terms)
+        quota = terms.quota_bytes
+        before = max(0, last.used_bytes - quota) if quota is not None else 0
+        entitlement.use(last, terms, since, left, 0)
+        if quota is None or terms.slow_rate is not None:
+            return 0
+        return max(0, last.used_bytes - quota) - before
+    return 0
+
+
+def _charge_seconds(subscriber: Subscriber, session: Session, left: int, since: int, world: World) -> None:
+    for lease in session.leases:
+        right = subscriber.right(lease.right)
+        if right is None or left == 0:
+            continue
+        take = left if lease.seconds == UNLIMITED else min(left, lease.seconds)
+        entitlement.use(right, world.terms(right.terms), since, 0, take)
+        left -= take
+        if lease.seconds != UNLIMITED:
+            lease.seconds -= take
+    last = subscriber.right(session.leases[-1].right if session.leases else session.right)
+    if left and last is not None:
+        entitlement.use(last, world.terms(last.terms), since, 0, left)
+
+
+def _step_on(subscriber: Subscriber, session: Session, at: int) -> None:
+    while len(session.leases) > 1:
+        first = session.leases[0]
+        right = subscriber.right(first.right)
+        alive = right is not None and entitlement.state(right, at) is RightState.LIVE
+        if alive and first.bytes != 0 and first.seconds != 0:
+            break
+        session.leases.pop(0)
+    if session.leases:
+        session.right = session.leases[0].right
+
+
+def spent(session: Session) -> bool:
+    """True when nothing of any lease is left."""
+    return all(lease.bytes == 0 or lease.seconds == 0 for lease in session.leases)

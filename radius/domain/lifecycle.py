@@ -1,0 +1,128 @@
+"""Endings that no packet brings (reboots, silence, time that ran out, slots that change hands) and their intents.
+
+What is decided here is true wherever the aggregate is read, whether or not a worker has written it down yet.
+"""
+
+from radius.domain import charging, entitlement
+from radius.domain.entitlement import RightState
+from radius.domain.identity import NasId
+from radius.domain.intent import Intent, IntentReason
+from radius.domain.subscriber import Session, SessionState, Subscriber
+from radius.domain.world import (
+    END_GRACE_S,
+    KEEP_CLOSED_S,
+    LAPSE_S,
+    SILENCE_GRACE_S,
+    SILENCE_INTERIMS,
+    World,
+)
+
+RIGHT_KEEP_S = 35 * 86_400  # ended rights stay in the aggregate for a month's questions; the ledger keeps them for ever
+
+
+def settle(subscriber: Subscriber, world: World) -> bool:
+    """Write down what is already true at `world.now`; True if anything changed."""
+    changed = False
+    for session in list(subscriber.sessions):
+        cause = _ending(session, world)
+        if cause is None:
+            continue
+        changed = True
+        if session.state is SessionState.OPEN:
+            close(subscriber, session, cause, world.now)
+        else:
+            subscriber.sessions.remove(session)
+    for right in list(subscriber.rights):
+        changed |= entitlement.roll_period(right, world.terms(right.terms), world.now)
+        if _forgotten(subscriber, right.id, right.revoked_at or right.ends_at or right.redeem_by, world.now):
+            subscriber.rights.remove(right)
+            changed = True
+    return changed
+
+
+def _ending(session: Session, world: World) -> str | None:
+    """Why a session is over (or, reserved or filed, out of the aggregate) at `world.now`; None if it is not."""
+    booted = session.last_at < world.boots.get(session.nas, 0)
+    if session.state is SessionState.RESERVED:
+        return "lapsed" if booted or world.now >= session.opened_at + LAPSE_S else None
+    if session.state is SessionState.CLOSED:
+        return "filed" if session.filed and world.now >= session.closed_at + KEEP_CLOSED_S else None
+    if booted:
+        return "nas-reboot"
+    if silent_at(session) is not None and min(world.now, world.heard_until(session.nas)) >= (silent_at(session) or 0):
+        return "silent"
+    return "timeout" if min(world.now, world.heard_until(session.nas)) >= session.ends_at + END_GRACE_S else None
+
+
+def silent_at(session: Session) -> int | None:
+    """When a session without further packets counts as silent; None before its first interim update."""
+    if not session.interim_seen:
+        return None
+    return session.last_at + SILENCE_INTERIMS * session.interim_s + SILENCE_GRACE_S
+
+
+def _forgotten(subscriber: Subscriber, right_id: str, ended_at: int, now: int) -> bool:
+    in_use = any(session.right == right_id for session in subscriber.sessions)
+    return not in_use and 0 < ended_at <= now - RIGHT_KEEP_S
+
+
+def close(subscriber: Subscriber, session: Session, cause: str, now: int) -> None:
+    """End a session at its last evidence. Its open leases go back; whatever was to be done to it is done."""
+    session.state = SessionState.CLOSED
+    session.cause = cause
+    session.closed_at = now
+    session.leases = []
+    session.filed = False
+    session.revision += 1
+    drop_intents(subscriber, session)
+
+
+def drop_intents(subscriber: Subscriber, session: Session) -> None:
+    """Forget what was to be done to a session: it is over."""
+    if subscriber.intents:
+        uid = session.uid
+        subscriber.intents = [intent for intent in subscriber.intents if intent.session != uid]
+
+
+def add_intent(subscriber: Subscriber, session: str, reason: IntentReason, now: int, version: int = 0) -> bool:
+    """Commit to look after a session because of `reason`; False if that is pending already."""
+    if any(intent.session == session and intent.reason is reason for intent in subscriber.intents):
+        return False
+    subscriber.intents.append(Intent(session, reason, version, now, due_at=now))
+    return True
+
+
+def lapse(subscriber: Subscriber, world: World) -> None:
+    """Drop the slots that were granted and never used in time."""
+    subscriber.sessions = [
+        session
+        for session in subscriber.sessions
+        if session.state is not SessionState.RESERVED or _ending(session, world) is None
+    ]
+
+
+def others_of_device(subscriber: Subscriber, session: Session) -> list[Session]:
+    """The live sessions of a session's device besides it."""
+    return [s for s in subscriber.sessions if s is not session and charging.live(s) and s.device == session.device]
+
+
+def release_device(subscriber: Subscriber, device: str, nas: NasId, now: int, *, but: Session | None = None) -> None:
+    """Take the slots of a device that logs in again, on any router: it never competes with its own old session.
+
+    On another router the old session may be alive (a Stop that was lost, or a copied MAC): it is to be cut there.
+    """
+    for session in list(subscriber.sessions):
+        if session is but or session.device != device or not charging.live(session):
+            continue
+        if session.state is SessionState.RESERVED:
+            subscriber.sessions.remove(session)
+            continue
+        close(subscriber, session, "replaced", now)
+        if session.nas != nas:
+            add_intent(subscriber, session.uid, IntentReason.REPLACED, now)
+
+
+def ended(subscriber: Subscriber, right_id: str, now: int) -> bool:
+    """True when a right no longer carries a session."""
+    right = subscriber.right(right_id)
+    return right is None or entitlement.state(right, now) is not RightState.LIVE
