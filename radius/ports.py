@@ -1,0 +1,192 @@
+"""What the core needs from outside. One method = one atomic store request.
+
+`deadline` is an instant of the monotonic clock (`time.monotonic()`), shared by everything one packet needs.
+Every method raises `Unavailable` when the store has not answered by then; whether a write took place is then unknown,
+and the caller may ask again with the same `write_id`.
+"""
+
+from collections.abc import Iterable, Sequence
+from enum import Enum
+from typing import NamedTuple, Protocol
+
+from radius.domain.identity import NasId, SessionUid, SubscriberId
+from radius.domain.nas import Router, Site
+from radius.domain.record import SessionRecord
+from radius.domain.terms import Terms
+
+ALIASES_MAX = 90  # one transaction takes 100 items: the aggregate, its aliases, a few records
+DUE_WINDOW_S_MAX = 86_400  # the due index is walked minute by minute: 1,440 steps
+UNKNOWN_KEPT_S = 30 * 86_400  # long enough to find a router that was set up wrong last month
+
+
+def check_due_window(since: int, until: int) -> None:
+    """Raise ValueError for a window that `DueWork.due` does not walk in one go."""
+    if until - since > DUE_WINDOW_S_MAX:
+        raise ValueError(f"a window of due work is at most {DUE_WINDOW_S_MAX} s wide, not {until - since}")
+
+
+class Outcome(Enum):
+    """Answer to a write. All four are values; only silence is an exception."""
+
+    COMMITTED = "committed"
+    ALREADY_DONE = "already_done"  # the same thing is there: by an earlier try of ours, or it was so before
+    CONFLICT = "conflict"  # something else is there under this key: an alarm
+    STALE = "stale"  # another writer was first: read, decide again
+
+
+class Stored(NamedTuple):
+    """A subscriber item as read. `due_at` 0: no due work."""
+
+    body: bytes
+    version: int
+    due_at: int
+
+
+class Change(NamedTuple):
+    """One new state of one subscriber, with the session records that belong to it.
+
+    Applies only if the stored version is `version - 1` (0 = the item must not exist). `write_id` is new for each
+    decision and the same for each try of it. `due_at` 0 takes the item out of the due index.
+    """
+
+    subscriber: SubscriberId
+    version: int
+    write_id: str
+    body: bytes
+    due_at: int
+    records: tuple[SessionRecord, ...] = ()
+
+
+class Subscribers(Protocol):
+    """The aggregates (table UsersTable)."""
+
+    def read(self, subscriber: SubscriberId, deadline: float) -> Stored | None:
+        """Strongly consistent read of one aggregate; None if there is none."""
+
+    def commit(self, change: Change, deadline: float) -> Outcome:
+        """Conditional write of the whole aggregate, then of its records.
+
+        COMMITTED (also when a failed condition shows our own `write_id`) or STALE. COMMITTED means the records are
+        stored too; `Unavailable` after the aggregate was written heals by the same call again.
+        """
+
+    def create(self, change: Change, aliases: Sequence[str], deadline: float) -> Outcome:
+        """New aggregate together with its aliases, all or nothing (at most `ALIASES_MAX`, else ValueError).
+
+        CONFLICT when an alias leads to another subscriber, ALREADY_DONE when the same subscriber is there (COMMITTED
+        when it carries our own `write_id`).
+        """
+
+    @property
+    def records_atomic(self) -> bool:
+        """True where `commit` stores aggregate and records in one transaction."""
+
+
+class Names(Protocol):
+    """Alias items: name -> subscriber (table UsersTable)."""
+
+    def resolve(self, alias: str, deadline: float) -> SubscriberId | None:
+        """Strongly consistent look-up."""
+
+    def bind(self, alias: str, subscriber: SubscriberId, deadline: float) -> Outcome:
+        """Lead a new alias to a subscriber: COMMITTED, ALREADY_DONE, or CONFLICT if it leads elsewhere."""
+
+    def unbind(self, alias: str, subscriber: SubscriberId, deadline: float) -> Outcome:
+        """Remove an alias if it leads to this subscriber: COMMITTED, ALREADY_DONE (gone), or CONFLICT."""
+
+
+class Sessions(Protocol):
+    """Session records (table SessionsTable)."""
+
+    def file(self, record: SessionRecord, deadline: float) -> Outcome:
+        """Upsert, higher revision wins: COMMITTED, or ALREADY_DONE when this or a higher revision is there."""
+
+    def find(self, uid: SessionUid, deadline: float) -> list[SessionRecord]:
+        """All generations of a session, oldest first; strongly consistent."""
+
+    def open_on(
+        self, nas: NasId, before: int, limit: int, deadline: float
+    ) -> list[tuple[SessionUid, int, SubscriberId]]:
+        """Up to `limit` open sessions of a router that started before an instant: (uid, started_at, subscriber).
+
+        Eventually consistent: a hint for workers, never ground for a decision.
+        """
+
+    def count_open(self, nas: NasId, deadline: float) -> int:
+        """How many sessions of a router are open, by the open index; eventually consistent."""
+
+
+class DueWork(Protocol):
+    """The due index: subscribers with something to be done at a known time."""
+
+    def due(self, since: int, until: int, limit: int, deadline: float) -> list[tuple[SubscriberId, int]]:
+        """Subscribers whose `due_at` lies in [since, until], earliest first, at most `limit`; eventually consistent.
+
+        The window is at most `DUE_WINDOW_S_MAX` wide (ValueError): who is further behind walks in steps.
+        """
+
+    def checkpoint(self, worker: str, deadline: float) -> int:
+        """The instant up to which a kind of worker has seen all due work; 0 before the first time."""
+
+    def advance(self, worker: str, to: int, deadline: float) -> Outcome:
+        """Move the checkpoint forward: COMMITTED, or ALREADY_DONE when it is already there or further."""
+
+
+class Catalogue(Protocol):
+    """Immutable terms by id (table ConfigTable)."""
+
+    def terms(self, terms_id: str, deadline: float) -> Terms | None:
+        """One version of terms."""
+
+    def add(self, terms: Terms, deadline: float) -> Outcome:
+        """COMMITTED; ALREADY_DONE when exactly this is there; CONFLICT when that id means something else."""
+
+
+class Routers(Protocol):
+    """Routers, sites and what is known of their life (table ConfigTable)."""
+
+    def routers(self, deadline: float) -> list[Router]:
+        """All routers."""
+
+    def sites(self, deadline: float) -> list[Site]:
+        """All sites."""
+
+    def boots(self, deadline: float) -> dict[NasId, int]:
+        """Latest Accounting-On/Off of every router that sent one."""
+
+    def put_router(self, router: Router, deadline: float) -> Outcome:
+        """Write a router if the stored version is `router.version - 1`: COMMITTED, ALREADY_DONE or STALE."""
+
+    def put_site(self, site: Site, deadline: float) -> Outcome:
+        """Write a site (last writer wins; operators only)."""
+
+    def boot(self, nas: NasId, at: int, deadline: float) -> Outcome:
+        """Monotone: COMMITTED, or ALREADY_DONE when a later or equal boot is known."""
+
+    def note_unknown(self, seen: Iterable[tuple[str, int, int, str]], deadline: float) -> None:
+        """Add to the list of unheard sources: (source address, packets, last instant, why). Kept `UNKNOWN_KEPT_S`.
+
+        The one write that is not safe to repeat: a repetition counts the packets twice.
+        """
+
+    def unknown(self, now: int, deadline: float) -> list[tuple[str, int, int, str]]:
+        """The list of unheard sources, latest first: (source address or router, packets, last instant, why)."""
+
+
+class Node(NamedTuple):
+    """What a RADIUS node publishes of itself. `spool_oldest_at` 0: nothing waits. `routers`: names it hears."""
+
+    id: str
+    at: int
+    spool_oldest_at: int
+    routers: tuple[NasId, ...]
+
+
+class Nodes(Protocol):
+    """Heartbeats of RADIUS nodes (table ConfigTable)."""
+
+    def publish(self, node: Node, deadline: float) -> None:
+        """Replace this node's heartbeat."""
+
+    def nodes(self, deadline: float) -> list[Node]:
+        """All heartbeats, also old ones: a node that stopped publishing holds its routers back."""

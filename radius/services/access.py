@@ -1,0 +1,368 @@
+"""Access-Request: who is it, what must the secret be, and after it was right: reserve and accept.
+
+authorize (one read) -> FreeRADIUS or `authenticate` checks the secret -> post_auth (one conditional write). What
+authorize saw waits under a token in a bounded map. No answer tells whether a name exists: an unknown name goes the same
+way with a secret that nobody knows, and policy speaks only after the secret was right.
+"""
+
+from collections.abc import Callable
+from enum import StrEnum
+from typing import NamedTuple, Protocol
+
+from radius.domain import policy
+from radius.domain import subscriber as aggregate
+from radius.domain.errors import Contended, Unavailable
+from radius.domain.guessing import Guard, shape_of
+from radius.domain.identity import NameKind, ReservationId, SubscriberId
+from radius.domain.limits import Limits
+from radius.domain.nas import Language, Nas
+from radius.domain.policy import Accept, Ask, Reason, Reject
+from radius.domain.request import AccessRequest, Chap, Method, Tunnel
+from radius.domain.subscriber import Credential, SecretKind, Subscriber
+from radius.domain.terms import Terms
+from radius.domain.world import World
+from radius.ports import Stored
+from radius.services.cache import BoundedMap
+from radius.services.desk import Decided, Desk
+from radius.services.directory import Directory
+from radius.services.names import NameBook
+
+TICKETS_MAX = 65_536  # as many packets as FreeRADIUS's own queue holds
+DEGRADED_COPY_S_MAX = 86_400  # a copy older than this says nothing about what is left
+DEGRADED_SESSION_S = 600
+DEGRADED_BYTES = 50 << 20
+DEGRADED_NAMES_MAX = 100_000  # one small lease per subscriber and outage is remembered for this many
+
+
+class Check(StrEnum):
+    """Who checks the secret."""
+
+    FREERADIUS = "freeradius"  # its pap, chap, mschap and eap modules, with the clear secret we hand over
+    OURSELVES = "ourselves"
+
+
+class HandOver(NamedTuple):
+    """Go on: the secret is checked as `check` says; `secret` is the clear one for FreeRADIUS."""
+
+    token: str
+    check: Check
+    secret: str = ""
+
+
+class Granted(NamedTuple):
+    """Access-Accept with these limits. `degraded`: on a small lease while the store is away."""
+
+    limits: Limits
+    nas: Nas
+    subscriber: SubscriberId
+    degraded: bool = False
+
+
+class Refused(NamedTuple):
+    """Access-Reject. `told` is what the customer may know, `reason` what we know."""
+
+    reason: Reason
+    language: Language
+    subscriber: SubscriberId | None = None
+
+    @property
+    def told(self) -> Reason:
+        """The reason that may go out: nothing on the wire tells a wrong name from a wrong secret."""
+        hidden = self.reason is Reason.METHOD_UNSUPPORTED
+        return Reason.BAD_CREDENTIALS if hidden else self.reason
+
+
+class Silent(NamedTuple):
+    """No answer, so that the router asks its second server. `why` is for the log."""
+
+    why: str
+
+
+class Vault(Protocol):
+    """Opens and checks secrets (`radius.secrets`); every comparison takes constant time."""
+
+    def unseal(self, sealed: str, owner: str, field: str, epoch: int) -> str:
+        """The clear secret; raises Corrupt."""
+
+    def password_matches(self, password: str, stored_hash: str) -> bool:
+        """Check a password against its hash; an empty hash costs the same and never matches."""
+
+    def any_equal(self, given: str, accepted: list[str]) -> bool:
+        """True if `given` is one of `accepted`."""
+
+    def chap_matches(self, chap: Chap, accepted: list[str]) -> bool:
+        """True if the response was made with one of the secrets `accepted`."""
+
+
+class _Ticket(NamedTuple):
+    request: AccessRequest
+    alias: str
+    subscriber: SubscriberId | None
+    credential: Credential | None
+    remembered: bool
+    degraded: Stored | None
+    started: float
+
+
+class Tools(NamedTuple):
+    """What the service needs besides the store: checks, limits, immutable terms, a monotonic clock, fresh ids."""
+
+    vault: Vault
+    guard: Guard
+    terms: Callable[[str], Terms]
+    monotonic: Callable[[], float]
+    new_id: Callable[[], str]
+
+
+class Access:
+    """The service behind authorize, authenticate and post_auth. `deadline_s` is for the whole packet."""
+
+    def __init__(self, desk: Desk, names: NameBook, directory: Directory, tools: Tools, deadline_s: float) -> None:
+        self._desk = desk
+        self._names = names
+        self._directory = directory
+        self._vault, self._guard, self._terms, self._monotonic, self._new_id = tools
+        self._deadline_s = deadline_s
+        self._tickets: BoundedMap[str, _Ticket] = BoundedMap(TICKETS_MAX)
+        self._degraded: BoundedMap[SubscriberId, bool] = BoundedMap(DEGRADED_NAMES_MAX)
+        self._outage = False
+
+    # -- authorize ---------------------------------------------------------------------------------------------
+
+    def authorize(self, request: AccessRequest) -> HandOver | Refused | Silent:
+        """First hook: find the subscriber and say how the secret is to be checked."""
+        nas = self._directory.nas(request.router)
+        if nas is None:
+            return Silent("unknown router")
+        if (
+            nas.message_authenticator_required
+            and not request.message_authenticator
+            and request.tunnel is not Tunnel.INNER
+        ):
+            return Silent("no Message-Authenticator")
+        started = self._monotonic()
+        alias = self._names.alias(request.username)
+        if not self._may_try(request, alias, started):
+            return Refused(Reason.TOO_MANY_ATTEMPTS, nas.site.language)
+        degraded = None
+        try:
+            found = self._find(alias, started + self._deadline_s)
+        except Unavailable:
+            found, degraded = self._last_copy(alias)
+            if found is None:
+                return Silent("store away")
+        remembered = found is not None and request.mac in found.devices
+        if found is None:
+            self._count_failure(request, alias, unknown=True)
+        elif not self._guard.check_name(self._millis(), alias, remembered=remembered).allowed:
+            return Refused(Reason.TOO_MANY_ATTEMPTS, nas.site.language, found.id)
+        credential = found.credential if found is not None else None
+        ticket = _Ticket(request, alias, found.id if found else None, credential, remembered, degraded, started)
+        token = self._new_id()
+        self._tickets.put(token, ticket)
+        return self._hand_over(token, ticket, nas)
+
+    def _find(self, alias: str, deadline: float) -> Subscriber | None:
+        """One strongly consistent read of a name this node knows, two of one it does not."""
+        subscriber = self._names.resolve(alias, deadline)
+        if subscriber is None:
+            return None
+        stored = self._desk.read(subscriber, deadline)
+        found = aggregate.decode(stored.body) if stored is not None else None
+        if found is None or alias not in found.aliases:
+            self._names.forget(alias)
+            return None
+        return found
+
+    def _last_copy(self, alias: str) -> tuple[Subscriber | None, Stored | None]:
+        """What this node last knew of a name, if that was within `DEGRADED_COPY_S_MAX`."""
+        subscriber = self._names.last_known(alias)
+        copy = self._desk.copy(subscriber) if subscriber is not None else None
+        if copy is None or self._monotonic() - copy.had_at > DEGRADED_COPY_S_MAX:
+            return None, None
+        found = aggregate.decode(copy.stored.body)
+        return (found, copy.stored) if alias in found.aliases else (None, None)
+
+    def _hand_over(self, token: str, ticket: _Ticket, nas: Nas) -> HandOver | Refused:
+        request, credential = ticket.request, ticket.credential
+        by_module = request.method in (Method.MSCHAP, Method.EAP)
+        if credential is None or ticket.subscriber is None:
+            # Nobody's name: the road of an ordinary customer, with a secret that nobody can know.
+            return self._never(token)
+        name = request.username
+        if name.kind is NameKind.MAC and name.normal != request.mac:
+            return self._never(token)
+        if name.kind is NameKind.MAC or credential.kind is SecretKind.CODE:
+            # The name is the secret: with CHAP and PAP also the empty password will do, and we check that.
+            return HandOver(token, Check.FREERADIUS, name.raw) if by_module else HandOver(token, Check.OURSELVES)
+        if credential.kind is SecretKind.SEALED:
+            clear = self._vault.unseal(credential.value, ticket.subscriber, "secret", credential.epoch)
+            return HandOver(token, Check.FREERADIUS, clear)
+        if credential.kind is SecretKind.HASH and request.method is not Method.PAP:
+            return Refused(Reason.METHOD_UNSUPPORTED, nas.site.language, ticket.subscriber)
+        return HandOver(token, Check.OURSELVES)
+
+    def _never(self, token: str) -> HandOver:
+        return HandOver(token, Check.FREERADIUS, self._new_id())
+
+    # -- authenticate ------------------------------------------------------------------------------------------
+
+    def authenticate(self, request: AccessRequest) -> bool:
+        """Second hook, only for what FreeRADIUS cannot check: codes, hashed passwords, MAC addresses."""
+        ticket = self._tickets.get(request.token)
+        if ticket is None:
+            return False
+        credential, name = ticket.credential, request.username
+        if name.kind is not NameKind.MAC and (credential is None or credential.kind is not SecretKind.CODE):
+            stored = credential.value if credential is not None and credential.kind is SecretKind.HASH else ""
+            return self._vault.password_matches(request.password or "", stored) and request.method is Method.PAP
+        accepted = ["", name.raw, name.normal, name.normal.upper()]
+        if name.kind is NameKind.MAC:
+            accepted += self._mac_password(request)
+        if request.chap is not None:
+            right = self._vault.chap_matches(request.chap, accepted)
+        else:
+            right = self._vault.any_equal(request.password or "", accepted)
+        return right and credential is not None
+
+    def _mac_password(self, request: AccessRequest) -> list[str]:
+        nas = self._directory.nas(request.router)
+        if nas is None or not nas.site.mac_password:
+            return []
+        return [self._vault.unseal(nas.site.mac_password, nas.site.id, "mac_password", 0)]
+
+    def wrong_secret(self, request: AccessRequest) -> Refused | None:
+        """Count a secret that was wrong; None if this request was refused for another reason."""
+        ticket = self._tickets.pop(request.token)
+        if ticket is None:
+            return None
+        nas = self._directory.nas(request.router)
+        if ticket.subscriber is not None:
+            self._count_failure(ticket.request, ticket.alias, unknown=False, remembered=ticket.remembered)
+        language = nas.site.language if nas is not None else Language.ENGLISH
+        return Refused(Reason.BAD_CREDENTIALS, language, ticket.subscriber)
+
+    # -- post_auth ---------------------------------------------------------------------------------------------
+
+    def post_auth(  # noqa: PLR0911 - one way out a line
+        self, request: AccessRequest, now: int
+    ) -> Granted | Refused | Silent:
+        """Third hook, after the secret was right: reserve the slot and the lease by one conditional write."""
+        nas = self._directory.nas(request.router)
+        if nas is None:
+            return Silent("unknown router")
+        ticket = self._tickets.pop(request.token) or self._again(request)
+        if ticket is None:
+            return Silent("store away")
+        if ticket.subscriber is None:
+            return Refused(Reason.BAD_CREDENTIALS, nas.site.language)
+        if ticket.degraded is not None:
+            return self._degrade(ticket, ticket.degraded, nas, now)
+        ask = self._ask(request)
+        world = self.world(now)
+
+        def decide(subscriber: Subscriber) -> Decided[Accept | Reject]:
+            answer = policy.reserve(subscriber, ask, nas, world)
+            return Decided(answer, isinstance(answer, Accept))
+
+        try:
+            answer = self._desk.change(ticket.subscriber, decide, ticket.started + self._deadline_s)
+        except Contended:
+            return Silent("contended")
+        except Unavailable:
+            copy = self._desk.copy(ticket.subscriber)
+            return self._degrade(ticket, copy.stored, nas, now) if copy is not None else Silent("store away")
+        self._outage = False
+        return self._answer(answer, ticket, nas)
+
+    def _answer(self, answer: Accept | Reject | None, ticket: _Ticket, nas: Nas) -> Granted | Refused:
+        if answer is None:
+            return Refused(Reason.BAD_CREDENTIALS, nas.site.language)
+        if isinstance(answer, Reject):
+            return Refused(answer.reason, nas.site.language, ticket.subscriber)
+        self._guard.succeeded(ticket.alias, ticket.request.device)
+        assert ticket.subscriber is not None
+        return Granted(answer.limits, nas, ticket.subscriber)
+
+    def _again(self, request: AccessRequest) -> _Ticket | None:
+        """Without a token (a restart between the hooks, the last round of EAP): read again."""
+        started = self._monotonic()
+        alias = self._names.alias(request.username)
+        try:
+            found, degraded = self._find(alias, started + self._deadline_s), None
+        except Unavailable:
+            found, degraded = self._last_copy(alias)
+            if found is None:
+                return None
+        return _Ticket(request, alias, found.id if found else None, None, False, degraded, started)
+
+    def _ask(self, request: AccessRequest) -> Ask:
+        return Ask(
+            request.device, request.mac, request.service, request.acct_session_id, ReservationId(self._new_id()[:10])
+        )
+
+    def world(self, now: int) -> World:
+        """What decisions may know at `now`."""
+        directory = self._directory
+        return World(now, self._terms, directory.boots, lambda nas: directory.heard_until(nas, now))
+
+    # -- while the store is away -------------------------------------------------------------------------------
+
+    def _degrade(self, ticket: _Ticket, stored: Stored, nas: Nas, now: int) -> Granted | Silent:
+        """One short small lease per outage for a subscriber whom this node knows well; silence for all others."""
+        subscriber = aggregate.decode(stored.body)
+        if not self._outage:
+            self._outage = True
+            self._degraded.clear()
+        if self._degraded.get(subscriber.id):
+            return Silent("store away, had its lease")
+        dormant = {right.id for right in subscriber.rights if not right.starts_at}
+        answer = policy.reserve(subscriber, self._ask(ticket.request), nas, self.world(now))
+        if isinstance(answer, Reject) or answer.session.right in dormant:
+            return Silent("store away")
+        self._degraded.put(subscriber.id, value=True)
+        return Granted(_small(answer.limits, now), nas, subscriber.id, degraded=True)
+
+    # -- guessing ----------------------------------------------------------------------------------------------
+
+    def _may_try(self, request: AccessRequest, alias: str, started: float) -> bool:
+        return self._guard.check(
+            int(started * 1000),
+            request.router,
+            alias,
+            request.device,
+            shape=shape_of(request.username, request.mac),
+            known_to_node=self._names.knows(alias),
+            remembered=None,
+        ).allowed
+
+    def _count_failure(self, request: AccessRequest, alias: str, *, unknown: bool, remembered: bool = False) -> None:
+        self._guard.failed(
+            self._millis(),
+            request.router,
+            alias,
+            request.device,
+            shape=shape_of(request.username, request.mac),
+            unknown=unknown,
+            remembered=remembered,
+        )
+
+    def _millis(self) -> int:
+        return int(self._monotonic() * 1000)
+
+
+def _small(limits: Limits, now: int) -> Limits:
+    session_s = min(limits.session_s, DEGRADED_SESSION_S)
+    return Limits(
+        session_s=session_s,
+        interim_s=limits.interim_s,
+        ends_at=now + session_s,
+        zone=limits.zone,
+        class_text=limits.class_text,
+        idle_s=limits.idle_s,
+        total_bytes=min(limits.total_bytes or DEGRADED_BYTES, DEGRADED_BYTES),
+        rate=limits.rate,
+        devices=limits.devices,
+        fixed_ip=limits.fixed_ip,
+        pool=limits.pool,
+    )

@@ -1,0 +1,227 @@
+"""What operators do: sites, routers, terms, customers, rights. Every method is one change, safe to repeat.
+
+The seller (billing) commits a right together with its money in a transaction of its own; what is here is for grants
+without money, set-up and tests.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from radius.domain import entitlement
+from radius.domain import subscriber as aggregate
+from radius.domain.entitlement import ZONE_DEFAULT, Right
+from radius.domain.errors import Malformed, Unavailable
+from radius.domain.identity import MacAddress, SubscriberId, parse_username
+from radius.domain.intent import IntentReason
+from radius.domain.lifecycle import add_intent
+from radius.domain.nas import PortPair, Router, Site
+from radius.domain.subscriber import Credential, SecretKind, SessionState, Subscriber
+from radius.domain.terms import Terms, check_terms
+from radius.ports import Catalogue, Change, Names, Outcome, Routers, Subscribers
+from radius.services.desk import Decided, Desk
+from radius.services.directory import parse_network
+from radius.services.names import NameBook
+
+SECRET_CHARS_MIN = 16  # a shared secret shorter than this falls to an offline search (RFC 2865 §3 wants 16 octets)
+SECRET_CHARS_MAX = 64
+
+
+class Sealer(Protocol):
+    """Seals secrets and hashes passwords (`radius.secrets`)."""
+
+    def seal(self, clear: str, owner: str, field: str, epoch: int) -> str:
+        """Sealed text, bound to owner, field and epoch."""
+
+    def hash_password(self, password: str) -> str:
+        """Salted hash."""
+
+
+class Stores(NamedTuple):
+    """The ports used here."""
+
+    subscribers: Subscribers
+    names: Names
+    catalogue: Catalogue
+    routers: Routers
+
+
+class Provision:
+    """Set-up and grants. Raises Malformed (names the field), Unavailable."""
+
+    def __init__(
+        self,
+        stores: Stores,
+        desk: Desk,
+        book: NameBook,
+        sealer: Sealer,
+        terms: Callable[[str], Terms],
+        new_id: Callable[[], str],
+        deadline: Callable[[], float],
+    ) -> None:
+        self._stores = stores
+        self._desk = desk
+        self._book = book
+        self._sealer = sealer
+        self._terms = terms
+        self._new_id = new_id
+        self._deadline = deadline
+
+    # -- places and packages -----------------------------------------------------------------------------------
+
+    def site(self, site: Site, mac_password: str = "") -> Site:
+        """Write a site; the password for MAC log-ins is sealed."""
+        if mac_password:
+            sealed = self._sealer.seal(mac_password, site.id, "mac_password", 0)
+            site = Site(site.id, site.zone, site.language, sealed)
+        self._stores.routers.put_site(site, self._deadline())
+        return site
+
+    def router(self, router: Router, secret: str) -> Router:
+        """Register a router with its shared secret (pair A)."""
+        check_secret(secret)
+        for address in router.addresses:
+            parse_network(address)
+        sealed = self._sealer.seal(secret, router.id, "secret_a", router.epoch_a)
+        router = _with(router, secret_a=sealed, version=router.version + 1)
+        if self._stores.routers.put_router(router, self._deadline()) is Outcome.STALE:
+            raise Malformed("router", f"{router.id} is registered already")
+        return router
+
+    def rotate_secret(self, router: Router, secret: str) -> Router:
+        """Give a router a new secret on the other pair of ports; the old one goes on until the router is seen there."""
+        check_secret(secret)
+        pair = PortPair.A if router.secret_b and not router.secret_a else PortPair.B
+        field = f"secret_{pair.value.lower()}"
+        epoch = max(router.epoch_a, router.epoch_b) + 1
+        sealed = self._sealer.seal(secret, router.id, field, epoch)
+        changed = _with(
+            router,
+            **{field: sealed, f"epoch_{pair.value.lower()}": epoch},
+            rotating_to=pair.value,
+            version=router.version + 1,
+        )
+        if self._stores.routers.put_router(changed, self._deadline()) is Outcome.STALE:
+            raise Unavailable(f"router {router.id} was changed meanwhile; look again")
+        return changed
+
+    def seen_on(self, router: Router, pair: PortPair) -> Router:
+        """End a rotation: the router speaks on the new pair, so the secret of the other is dropped."""
+        if router.rotating_to != pair.value:
+            return router
+        old = "secret_b" if pair is PortPair.A else "secret_a"
+        changed = _with(router, **{old: ""}, rotating_to="", version=router.version + 1)
+        self._stores.routers.put_router(changed, self._deadline())
+        return changed
+
+    def terms(self, terms: Terms) -> Terms:
+        """Add a version of terms; raises Malformed when that id already means something else."""
+        if self._stores.catalogue.add(check_terms(terms), self._deadline()) is Outcome.CONFLICT:
+            raise Malformed("terms id", f"{terms.id} exists with other content; raise its version")
+        return terms
+
+    # -- subscribers -------------------------------------------------------------------------------------------
+
+    def customer(
+        self, names: Sequence[str], secret: str, now: int, *, site: str = "", hashed: bool = False
+    ) -> SubscriberId:
+        """Create a customer or a home line who logs in with any of `names` and `secret`."""
+        subscriber = SubscriberId(self._new_id())
+        if hashed:
+            credential = Credential(SecretKind.HASH, self._sealer.hash_password(secret))
+        else:
+            credential = Credential(SecretKind.SEALED, self._sealer.seal(secret, subscriber, "secret", 1), 1)
+        return self._create(subscriber, credential, names, now, site, [])
+
+    def voucher(
+        self, code: str, terms_id: str, now: int, *, redeem_by: int = 0, zone: str = ZONE_DEFAULT
+    ) -> SubscriberId:
+        """Create a voucher: the code is name and secret, its right sleeps until the first log-in."""
+        subscriber = SubscriberId(self._new_id())
+        right = Right(self._new_id()[:8], terms_id, now, zone=zone, redeem_by=redeem_by)
+        self._terms(terms_id)
+        return self._create(subscriber, Credential(SecretKind.CODE), [code], now, "", [right])
+
+    def device(self, mac: str, now: int, *, site: str = "") -> SubscriberId:
+        """Create a subscriber that is a device: it logs in by its MAC address."""
+        return self._create(SubscriberId(self._new_id()), Credential(SecretKind.DEVICE), [mac], now, site, [])
+
+    def _create(
+        self,
+        subscriber: SubscriberId,
+        credential: Credential,
+        names: Sequence[str],
+        now: int,
+        site: str,
+        rights: list[Right],
+    ) -> SubscriberId:
+        aliases = [self._book.alias(parse_username(name, None)) for name in names]
+        body = aggregate.encode(Subscriber(subscriber, credential, now, aliases=aliases, rights=rights, site=site))
+        change = Change(subscriber, 1, self._new_id(), body, 0)
+        if self._stores.subscribers.create(change, aliases, self._deadline()) is Outcome.CONFLICT:
+            raise Malformed("name", "one of these names belongs to somebody else already")
+        return subscriber
+
+    def name(self, subscriber: SubscriberId, name: str) -> None:
+        """Add a name (a device's MAC, a second phone) to a subscriber."""
+        alias = self._book.alias(parse_username(name, None))
+
+        def decide(present: Subscriber) -> Decided[None]:
+            known = alias in present.aliases
+            if not known:
+                present.aliases.append(alias)
+            return Decided(None, changed=not known)
+
+        if self._stores.names.bind(alias, subscriber, self._deadline()) is Outcome.CONFLICT:
+            raise Malformed("name", "belongs to somebody else already")
+        self._desk.change(subscriber, decide, self._deadline())
+
+    def grant(self, subscriber: SubscriberId, terms_id: str, now: int, right_id: str, zone: str = ZONE_DEFAULT) -> bool:
+        """Give a right; False if the subscriber has this very right already (or does not exist)."""
+        terms = self._terms(terms_id)
+
+        def decide(present: Subscriber) -> Decided[bool]:
+            if present.right(right_id) is not None:
+                return Decided(result=False, changed=False)
+            present.rights.append(entitlement.issue(right_id, terms, now, zone))
+            for session in present.sessions:
+                if session.state is SessionState.OPEN:
+                    add_intent(present, session.uid, IntentReason.TERMS, now)
+            return Decided(result=True, changed=True)
+
+        return bool(self._desk.change(subscriber, decide, self._deadline()))
+
+    def block(self, subscriber: SubscriberId, reason: str, now: int) -> bool:
+        """Block ("" unblocks): no new session, and live ones are to be cut; False if there is no such subscriber."""
+
+        def decide(present: Subscriber) -> Decided[bool]:
+            present.blocked = reason
+            for session in present.sessions:
+                if reason and session.state is SessionState.OPEN:
+                    add_intent(present, session.uid, IntentReason.BLOCKED, now)
+            return Decided(result=True, changed=True)
+
+        return bool(self._desk.change(subscriber, decide, self._deadline()))
+
+    def bind_caller(self, subscriber: SubscriberId, mac: MacAddress | None, fixed_ip: str = "", pool: str = "") -> bool:
+        """Tie a PPPoE line to a device, a fixed address or a pool."""
+
+        def decide(present: Subscriber) -> Decided[bool]:
+            present.caller, present.fixed_ip, present.pool = mac, fixed_ip, pool
+            return Decided(result=True, changed=True)
+
+        return bool(self._desk.change(subscriber, decide, self._deadline()))
+
+
+def _with(router: Router, **changes: object) -> Router:
+    return msgspec.structs.replace(router, **changes)
+
+
+def check_secret(secret: str) -> str:
+    """A shared secret that is worth the name: printable ASCII of 16 to 64 characters; raises Malformed."""
+    if not SECRET_CHARS_MIN <= len(secret) <= SECRET_CHARS_MAX:
+        raise Malformed("secret", f"must have {SECRET_CHARS_MIN} to {SECRET_CHARS_MAX} characters")
+    if not (secret.isascii() and secret.isprintable() and " " not in secret):
+        raise Malformed("secret", "must be printable ASCII without spaces")
+    return secret
