@@ -1,0 +1,193 @@
+"""ConfigTable over boto3: terms, routers, sites, boots, unheard sources, nodes. Bodies are JSON text."""
+
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+import msgspec
+
+from radius.domain.errors import Corrupt
+from radius.domain.identity import NasId
+from radius.domain.nas import Router, Site
+from radius.domain.terms import Terms
+from radius.ports import UNKNOWN_KEPT_S, Node, Outcome
+from radius.store import keys
+from radius.store.desk import Desk
+from radius.store.dynamo import move_forward
+from radius.store.errors import Refused
+from radius.store.records import Item, attributes, values
+
+TERMS, ROUTER, SITE, BOOT, NODE, UNKNOWN = "terms", "router", "site", "boot", "node", "unknown"
+NOTED_MAX = 100  # sources noted in one call: a flood of forged addresses must not become a flood of writes
+
+_encode_json = msgspec.json.Encoder().encode
+T = TypeVar("T")
+
+
+class ConfigTable:
+    """Items of ConfigTable: by key, by kind, and whole writes."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self.name = desk.table(keys.CONFIG)
+
+    def get(self, kind: str, name: str, deadline: float) -> Item | None:
+        """Strongly consistent item, or None."""
+        key = attributes({"kind": kind, "id": name})
+        reply = self.desk.ask(deadline, "get_item", TableName=self.name, Key=key, ConsistentRead=True)
+        return values(reply["Item"]) if "Item" in reply else None
+
+    def all(self, kind: str, deadline: float, *, strong: bool = True) -> list[Item]:
+        """All items of a kind, by id."""
+        items = self.desk.items(
+            deadline,
+            TableName=self.name,
+            KeyConditionExpression="kind = :kind",
+            ExpressionAttributeValues={":kind": {"S": kind}},
+            ConsistentRead=strong,
+        )
+        return [values(item) for item in items]
+
+    def put(self, item: Item, deadline: float, **condition: Any) -> None:
+        """Write an item whole. Raises Refused when its condition is false."""
+        self.desk.ask(deadline, "put_item", TableName=self.name, Item=attributes(item), **condition)
+
+
+class DynamoCatalogue:
+    """`Catalogue`."""
+
+    def __init__(self, table: ConfigTable) -> None:
+        self._table = table
+
+    def terms(self, terms_id: str, deadline: float) -> Terms | None:
+        """See `Catalogue.terms`."""
+        item = self._table.get(TERMS, terms_id, deadline)
+        return None if item is None else decode_body(item, Terms)
+
+    def add(self, terms: Terms, deadline: float) -> Outcome:
+        """See `Catalogue.add`."""
+        try:
+            self._table.put(
+                body_item(TERMS, terms.id, terms),
+                deadline,
+                ConditionExpression="attribute_not_exists(id)",
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+            )
+        except Refused as refused:
+            same = decode_body(values(refused.there()), Terms) == terms
+            return Outcome.ALREADY_DONE if same else Outcome.CONFLICT
+        return Outcome.COMMITTED
+
+
+class DynamoRouters:
+    """`Routers`."""
+
+    def __init__(self, table: ConfigTable) -> None:
+        self._table = table
+
+    def routers(self, deadline: float) -> list[Router]:
+        """See `Routers.routers`; by id."""
+        return [decode_body(item, Router) for item in self._table.all(ROUTER, deadline)]
+
+    def sites(self, deadline: float) -> list[Site]:
+        """See `Routers.sites`; by id."""
+        return [decode_body(item, Site) for item in self._table.all(SITE, deadline)]
+
+    def boots(self, deadline: float) -> dict[NasId, int]:
+        """See `Routers.boots`."""
+        return {NasId(str(item["id"])): int(item["at"]) for item in self._table.all(BOOT, deadline)}
+
+    def put_router(self, router: Router, deadline: float) -> Outcome:
+        """See `Routers.put_router`. Version 1 is the first."""
+        condition: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(id)"}
+        if router.version != 1:
+            condition = {
+                "ConditionExpression": "version = :before",
+                "ExpressionAttributeValues": {":before": {"N": str(router.version - 1)}},
+            }
+        item = {**body_item(ROUTER, router.id, router), "version": router.version}
+        try:
+            self._table.put(item, deadline, **condition, ReturnValuesOnConditionCheckFailure="ALL_OLD")
+        except Refused as refused:
+            there = values(refused.there())
+            return Outcome.ALREADY_DONE if there and decode_body(there, Router) == router else Outcome.STALE
+        return Outcome.COMMITTED
+
+    def put_site(self, site: Site, deadline: float) -> Outcome:
+        """See `Routers.put_site`."""
+        self._table.put(body_item(SITE, site.id, site), deadline)
+        return Outcome.COMMITTED
+
+    def boot(self, nas: NasId, at: int, deadline: float) -> Outcome:
+        """See `Routers.boot`."""
+        return move_forward(self._table.desk, BOOT, nas, at, deadline)
+
+    def note_unknown(self, seen: Iterable[tuple[str, int, int, str]], deadline: float) -> None:
+        """See `Routers.note_unknown`. Of more than `NOTED_MAX` sources the loudest are noted."""
+        for source, packets, last, why in sorted(seen, key=lambda entry: -entry[1])[:NOTED_MAX]:
+            try:
+                self._note(source, packets, last, why, deadline)
+            except Refused:  # another node heard it later: only the packets count
+                self._update(source, "ADD packets :packets", {":packets": {"N": str(packets)}}, deadline)
+
+    def unknown(self, now: int, deadline: float) -> list[tuple[str, int, int, str]]:
+        """See `Routers.unknown`."""
+        items = self._table.all(UNKNOWN, deadline, strong=False)
+        heard = [
+            (str(item["id"]), int(item["packets"]), int(item["last"]), str(item["why"]))
+            for item in items
+            if int(item["expires_at"]) > now
+        ]
+        return sorted(heard, key=lambda entry: (-entry[2], entry[0]))
+
+    def _note(self, source: str, packets: int, last: int, why: str, deadline: float) -> None:
+        bound = {
+            ":packets": {"N": str(packets)},
+            ":last": {"N": str(last)},
+            ":why": {"S": why},
+            ":expires": {"N": str(last + UNKNOWN_KEPT_S)},
+        }
+        expression = "ADD packets :packets SET #last = :last, why = :why, expires_at = :expires"
+        condition = {
+            "ConditionExpression": "attribute_not_exists(#last) OR #last <= :last",
+            "ExpressionAttributeNames": {"#last": "last"},
+        }
+        self._update(source, expression, bound, deadline, **condition)
+
+    def _update(self, source: str, expression: str, bound: dict[str, Any], deadline: float, **more: Any) -> None:
+        self._table.desk.ask(
+            deadline,
+            "update_item",
+            TableName=self._table.name,
+            Key=attributes({"kind": UNKNOWN, "id": source}),
+            UpdateExpression=expression,
+            ExpressionAttributeValues=bound,
+            **more,
+        )
+
+
+class DynamoNodes:
+    """`Nodes`."""
+
+    def __init__(self, table: ConfigTable) -> None:
+        self._table = table
+
+    def publish(self, node: Node, deadline: float) -> None:
+        """See `Nodes.publish`."""
+        self._table.put(body_item(NODE, node.id, node), deadline)
+
+    def nodes(self, deadline: float) -> list[Node]:
+        """See `Nodes.nodes`; by id."""
+        return [decode_body(item, Node) for item in self._table.all(NODE, deadline)]
+
+
+def body_item(kind: str, name: str, value: object) -> Item:
+    """An item that keeps a value whole as JSON text."""
+    return {"kind": kind, "id": name, "body": _encode_json(value).decode()}
+
+
+def decode_body(item: Item, shape: type[T]) -> T:
+    """The value of an item; raises Corrupt naming the item."""
+    try:
+        return msgspec.json.decode(str(item["body"]), type=shape)
+    except (KeyError, msgspec.MsgspecError) as bad:
+        raise Corrupt(f"{item.get('kind')} {item.get('id')}: {bad}") from bad

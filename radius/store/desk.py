@@ -1,0 +1,135 @@
+"""boto3 calls for everything that is not the hot path: one place for time left, retries, breaker and counters."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+from radius.domain.errors import Unavailable
+from radius.store import errors
+from radius.store.breaker import Breaker
+from radius.store.capacity import Capacity
+from radius.store.errors import Meaning, Refused
+from radius.store.patience import Patience
+
+PAGES_MAX = 10_000  # of 1 MB; a Query that needs more is a bug, not a list
+
+
+def make_client(
+    endpoint_url: str | None,
+    region: str,
+    credentials: tuple[str, str] | None,
+    *,
+    timeout_s: float,
+    connect_timeout_s: float,
+    connections: int,
+) -> Any:
+    """A low-level DynamoDB client that never retries by itself. `credentials` None: the usual AWS chain."""
+    access, secret = credentials or (None, None)
+    config = Config(
+        connect_timeout=connect_timeout_s,
+        read_timeout=timeout_s,
+        retries={"total_max_attempts": 1, "mode": "standard"},
+        max_pool_connections=connections,
+        tcp_keepalive=True,
+    )
+    session = boto3.session.Session(aws_access_key_id=access, aws_secret_access_key=secret, region_name=region)
+    return session.client("dynamodb", endpoint_url=endpoint_url, config=config)
+
+
+class Desk:
+    """Asks the store on behalf of the ports. Thread-safe."""
+
+    def __init__(
+        self,
+        client: Any,
+        prefix: str,
+        breaker: Breaker,
+        capacity: Capacity,
+        clock: Callable[[], float] = time.monotonic,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._client = client
+        self._prefix = prefix
+        self._breaker = breaker
+        self._capacity = capacity
+        self._clock = clock
+        self._patience = Patience(capacity, clock, pause)
+
+    def table(self, name: str) -> str:
+        """Full name of a table of this stage."""
+        return self._prefix + name
+
+    def ask(self, deadline: float, operation: str, **request: Any) -> dict[str, Any]:
+        """One request. Throttling and conflicts with other transactions are tried again for a while.
+
+        Raises Unavailable, or Refused for a condition; what the fault table does not know passes through.
+        """
+        refusals = 0
+        while True:
+            try:
+                return self._once(deadline, operation, request)
+            except Refused as refused:
+                busy = refused.meaning in (Meaning.THROTTLED, Meaning.CONFLICT) or (
+                    refused.meaning is Meaning.CANCELED and Meaning.CONDITION not in refused.reasons
+                )
+                if not busy:
+                    raise
+                refusals += 1
+                if not self._patience.again(refusals, deadline):
+                    raise Unavailable(str(refused)) from refused.error
+
+    def items(self, deadline: float, **request: Any) -> Iterator[dict[str, Any]]:
+        """Items of a Query, over all its pages."""
+        for page in self.pages(deadline, **request):
+            yield from page["Items"]
+
+    def pages(self, deadline: float, **request: Any) -> Iterator[dict[str, Any]]:
+        """Replies of a Query, page by page (1 MB each)."""
+        for _ in range(PAGES_MAX):
+            reply = self.ask(deadline, "query", **request)
+            yield reply
+            if "LastEvaluatedKey" not in reply:
+                return
+            request["ExclusiveStartKey"] = reply["LastEvaluatedKey"]
+        raise Unavailable(f"a query has more than {PAGES_MAX} pages")
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def _once(self, deadline: float, operation: str, request: dict[str, Any]) -> dict[str, Any]:
+        self._breaker.enter()
+        if self._clock() >= deadline:
+            raise Unavailable("no time is left to ask the store")
+        try:
+            reply: dict[str, Any] = getattr(self._client, operation)(**request, ReturnConsumedCapacity="TOTAL")
+        except Exception as error:
+            raise self._sort(error) from error
+        self._breaker.succeeded()
+        self._count(operation, reply)
+        return reply
+
+    def _sort(self, error: Exception) -> Exception:
+        meaning = errors.of_boto(error)
+        if meaning is Meaning.UNANSWERED:
+            self._breaker.failed()
+            self._capacity.add(unanswered=1)
+            return Unavailable(str(error))
+        if meaning in (Meaning.UNKNOWN, Meaning.INVALID):
+            return error
+        self._breaker.succeeded()
+        if meaning is Meaning.THROTTLED:
+            self._capacity.add(throttled=1)
+        return Refused(meaning, error, errors.boto_reasons(error) if meaning is Meaning.CANCELED else [])
+
+    def _count(self, operation: str, reply: dict[str, Any]) -> None:
+        consumed = reply.get("ConsumedCapacity") or {}
+        tables = consumed if isinstance(consumed, list) else [consumed]
+        units = sum(table.get("CapacityUnits", 0) for table in tables)
+        if operation in ("get_item", "query"):
+            self._capacity.add(reads=1, requests=1, read_half_units=int(2 * units))
+        else:
+            self._capacity.add(writes=1, requests=1, write_units=int(units))

@@ -1,0 +1,270 @@
+"""All ports in memory, for unit tests and the simulation: same answers, no engine.
+
+Thread-safe (one lock). `Faults` lets a test lose a request before or after it took effect.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from copy import copy
+from dataclasses import dataclass, field
+from operator import itemgetter
+from threading import Lock
+from typing import TypeVar
+
+from radius.domain.errors import Unavailable
+from radius.domain.identity import NasId, SessionUid, SubscriberId
+from radius.domain.nas import Router, Site
+from radius.domain.record import SessionRecord
+from radius.domain.terms import Terms
+from radius.ports import (
+    ALIASES_MAX,
+    UNKNOWN_KEPT_S,
+    Change,
+    Node,
+    Outcome,
+    Stored,
+    check_due_window,
+)
+
+
+def _never(_method: str) -> bool:
+    return False
+
+
+Name = TypeVar("Name", bound=str)
+
+
+@dataclass
+class Faults:
+    """Asked with the method's name: True loses the request before, or the answer after, it took effect."""
+
+    before: Callable[[str], bool] = _never
+    after: Callable[[str], bool] = _never
+
+
+@dataclass
+class _State:
+    subscribers: dict[SubscriberId, Change] = field(default_factory=dict)
+    aliases: dict[str, SubscriberId] = field(default_factory=dict)
+    records: dict[tuple[SessionUid, int], SessionRecord] = field(default_factory=dict)
+    checkpoints: dict[str, int] = field(default_factory=dict)
+    terms: dict[str, Terms] = field(default_factory=dict)
+    routers: dict[NasId, Router] = field(default_factory=dict)
+    sites: dict[str, Site] = field(default_factory=dict)
+    boots: dict[NasId, int] = field(default_factory=dict)
+    unknown: dict[str, tuple[int, int, str]] = field(default_factory=dict)
+    nodes: dict[str, Node] = field(default_factory=dict)
+
+
+class _Room:
+    """What the parts below share: state, lock, clock and faults."""
+
+    def __init__(self, faults: Faults | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self.faults = faults or Faults()
+        self._clock = clock
+        self._lock = Lock()
+        self._state = _State()
+
+    @contextmanager
+    def _request(self, method: str, deadline: float) -> Iterator[_State]:
+        """One atomic request, or Unavailable at the deadline or by a fault."""
+        if self._clock() >= deadline:
+            raise Unavailable("no time is left to ask the store")
+        if self.faults.before(method):
+            raise Unavailable(f"{method} was lost on its way")
+        with self._lock:
+            yield self._state
+        if self.faults.after(method):
+            raise Unavailable(f"the answer to {method} was lost")
+
+
+class _MemorySubscribers(_Room):
+    records_atomic = True
+
+    def read(self, subscriber: SubscriberId, deadline: float) -> Stored | None:
+        with self._request("read", deadline) as state:
+            change = state.subscribers.get(subscriber)
+        return None if change is None else Stored(change.body, change.version, change.due_at)
+
+    def commit(self, change: Change, deadline: float) -> Outcome:
+        with self._request("commit", deadline) as state:
+            there = state.subscribers.get(change.subscriber)
+            if there is not None and there.write_id == change.write_id:
+                return Outcome.COMMITTED
+            if (there.version if there else 0) != change.version - 1:
+                return Outcome.STALE
+            self._write(state, change)
+        return Outcome.COMMITTED
+
+    def create(self, change: Change, aliases: Sequence[str], deadline: float) -> Outcome:
+        if len(set(aliases)) > ALIASES_MAX:
+            raise ValueError(f"at most {ALIASES_MAX} aliases")
+        with self._request("create", deadline) as state:
+            own = {None, change.subscriber}
+            if any(state.aliases.get(alias) not in own for alias in aliases):
+                return Outcome.CONFLICT
+            there = state.subscribers.get(change.subscriber)
+            if there is not None:
+                return Outcome.COMMITTED if there.write_id == change.write_id else Outcome.ALREADY_DONE
+            self._write(state, change)
+            state.aliases.update(dict.fromkeys(aliases, change.subscriber))
+        return Outcome.COMMITTED
+
+    def resolve(self, alias: str, deadline: float) -> SubscriberId | None:
+        with self._request("resolve", deadline) as state:
+            return state.aliases.get(alias)
+
+    def bind(self, alias: str, subscriber: SubscriberId, deadline: float) -> Outcome:
+        with self._request("bind", deadline) as state:
+            there = state.aliases.setdefault(alias, subscriber) if alias in state.aliases else None
+            if there is not None:
+                return Outcome.ALREADY_DONE if there == subscriber else Outcome.CONFLICT
+            state.aliases[alias] = subscriber
+        return Outcome.COMMITTED
+
+    def unbind(self, alias: str, subscriber: SubscriberId, deadline: float) -> Outcome:
+        with self._request("unbind", deadline) as state:
+            there = state.aliases.get(alias)
+            if there != subscriber:
+                return Outcome.ALREADY_DONE if there is None else Outcome.CONFLICT
+            del state.aliases[alias]
+        return Outcome.COMMITTED
+
+    @staticmethod
+    def _write(state: _State, change: Change) -> None:
+        state.subscribers[change.subscriber] = change._replace(records=())
+        for record in change.records:
+            _file(state, record)
+
+
+class _MemorySessions(_Room):
+    def file(self, record: SessionRecord, deadline: float) -> Outcome:
+        with self._request("file", deadline) as state:
+            return _file(state, record)
+
+    def find(self, uid: SessionUid, deadline: float) -> list[SessionRecord]:
+        with self._request("find", deadline) as state:
+            found = sorted(
+                ((key[1], record) for key, record in state.records.items() if key[0] == uid), key=itemgetter(0)
+            )
+        return [copy(record) for _, record in found]
+
+    def open_on(
+        self, nas: NasId, before: int, limit: int, deadline: float
+    ) -> list[tuple[SessionUid, int, SubscriberId]]:
+        with self._request("open_on", deadline) as state:
+            records = [
+                record
+                for record in state.records.values()
+                if record.nas == nas and not record.closed_at and record.started_at < before
+            ]
+        records.sort(key=lambda record: (record.started_at, record.uid))
+        return [(record.uid, record.started_at, SubscriberId(record.subscriber)) for record in records[:limit]]
+
+    def count_open(self, nas: NasId, deadline: float) -> int:
+        with self._request("count_open", deadline) as state:
+            return sum(record.nas == nas and not record.closed_at for record in state.records.values())
+
+    def due(self, since: int, until: int, limit: int, deadline: float) -> list[tuple[SubscriberId, int]]:
+        check_due_window(since, until)
+        with self._request("due", deadline) as state:
+            found = sorted(
+                (change.due_at, subscriber)
+                for subscriber, change in state.subscribers.items()
+                if change.due_at and since <= change.due_at <= until
+            )
+        return [(subscriber, due_at) for due_at, subscriber in found[:limit]]
+
+    def checkpoint(self, worker: str, deadline: float) -> int:
+        with self._request("checkpoint", deadline) as state:
+            return state.checkpoints.get(worker, 0)
+
+    def advance(self, worker: str, to: int, deadline: float) -> Outcome:
+        with self._request("advance", deadline) as state:
+            return _forward(state.checkpoints, worker, to)
+
+
+class _MemoryConfig(_Room):
+    def terms(self, terms_id: str, deadline: float) -> Terms | None:
+        with self._request("terms", deadline) as state:
+            return state.terms.get(terms_id)
+
+    def add(self, terms: Terms, deadline: float) -> Outcome:
+        with self._request("add", deadline) as state:
+            there = state.terms.get(terms.id)
+            if there is not None:
+                return Outcome.ALREADY_DONE if there == terms else Outcome.CONFLICT
+            state.terms[terms.id] = terms
+        return Outcome.COMMITTED
+
+    def routers(self, deadline: float) -> list[Router]:
+        with self._request("routers", deadline) as state:
+            return [state.routers[name] for name in sorted(state.routers)]
+
+    def sites(self, deadline: float) -> list[Site]:
+        with self._request("sites", deadline) as state:
+            return [state.sites[name] for name in sorted(state.sites)]
+
+    def boots(self, deadline: float) -> dict[NasId, int]:
+        with self._request("boots", deadline) as state:
+            return dict(state.boots)
+
+    def put_router(self, router: Router, deadline: float) -> Outcome:
+        with self._request("put_router", deadline) as state:
+            there = state.routers.get(router.id)
+            if there == router:
+                return Outcome.ALREADY_DONE
+            if (there.version if there else 0) != router.version - 1:
+                return Outcome.STALE
+            state.routers[router.id] = router
+        return Outcome.COMMITTED
+
+    def put_site(self, site: Site, deadline: float) -> Outcome:
+        with self._request("put_site", deadline) as state:
+            state.sites[site.id] = site
+        return Outcome.COMMITTED
+
+    def boot(self, nas: NasId, at: int, deadline: float) -> Outcome:
+        with self._request("boot", deadline) as state:
+            return _forward(state.boots, nas, at)
+
+    def note_unknown(self, seen: Iterable[tuple[str, int, int, str]], deadline: float) -> None:
+        with self._request("note_unknown", deadline) as state:
+            for source, packets, last, why in seen:
+                before, latest, reason = state.unknown.get(source, (0, last, why))
+                later = last >= latest
+                state.unknown[source] = (before + packets, max(last, latest), why if later else reason)
+
+    def unknown(self, now: int, deadline: float) -> list[tuple[str, int, int, str]]:
+        with self._request("unknown", deadline) as state:
+            heard = [(source, *what) for source, what in state.unknown.items() if what[1] + UNKNOWN_KEPT_S > now]
+        return sorted(heard, key=lambda entry: (-entry[2], entry[0]))
+
+    def publish(self, node: Node, deadline: float) -> None:
+        with self._request("publish", deadline) as state:
+            state.nodes[node.id] = node
+
+    def nodes(self, deadline: float) -> list[Node]:
+        with self._request("nodes", deadline) as state:
+            return [state.nodes[name] for name in sorted(state.nodes)]
+
+
+class MemoryStore(_MemorySubscribers, _MemorySessions, _MemoryConfig):
+    """Every port in one object: `Subscribers`, `Names`, `Sessions`, `DueWork`, `Catalogue`, `Routers`, `Nodes`."""
+
+
+def _file(state: _State, record: SessionRecord) -> Outcome:
+    key = (record.uid, record.started_at)
+    there = state.records.get(key)
+    if there is not None and there.revision >= record.revision:
+        return Outcome.ALREADY_DONE
+    state.records[key] = copy(record)  # it is mutable, and a store keeps what it was given
+    return Outcome.COMMITTED
+
+
+def _forward(instants: dict[Name, int], name: Name, to: int) -> Outcome:
+    if name in instants and instants[name] >= to:
+        return Outcome.ALREADY_DONE
+    instants[name] = to
+    return Outcome.COMMITTED

@@ -1,0 +1,123 @@
+"""Opens the store: from settings to ports. Nothing here runs at import time."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from radius.ports import Catalogue, DueWork, Names, Nodes, Routers, Sessions, Subscribers
+from radius.store import desk as desks
+from radius.store import tables, wire
+from radius.store.breaker import Breaker
+from radius.store.capacity import Capacity
+from radius.store.catalog import ConfigTable, DynamoCatalogue, DynamoNodes, DynamoRouters
+from radius.store.dynamo import DynamoDueWork, DynamoNames, DynamoSessions, DynamoSubscribers
+from radius.store.hot import HotStore
+from radius.store.memory import MemoryStore
+
+
+class StoreKind(StrEnum):
+    """The engine: decides how commits travel (`radius.store.commits`)."""
+
+    EMBEDDED = "embedded"
+    DYNAMODB = "dynamodb"
+
+
+@dataclass(frozen=True)
+class StoreSettings:
+    """Where the store is and how long we wait for it.
+
+    `credentials` None: the usual AWS chain. `endpoint_url` None: DynamoDB of the region. `timeout_s` is the deadline of
+    one packet; no request waits longer. `connections`: as many as threads use boto3 at once.
+    """
+
+    kind: StoreKind
+    region: str
+    endpoint_url: str | None = None
+    credentials: tuple[str, str] | None = None
+    prefix: str = ""
+    timeout_s: float = 0.5
+    connect_timeout_s: float = 0.3
+    connections: int = 32
+
+
+@dataclass(frozen=True)
+class Store:
+    """All ports, and what the process needs beside them."""
+
+    subscribers: Subscribers
+    names: Names
+    sessions: Sessions
+    due_work: DueWork
+    catalogue: Catalogue
+    routers: Routers
+    nodes: Nodes
+    breaker: Breaker
+    numbers: Callable[[], dict[str, int]]
+    create_tables: Callable[[], list[str]]
+    close: Callable[[], bool]
+
+
+def open_store(settings: StoreSettings, clock: Callable[[], float] = time.monotonic) -> Store:
+    """Connect (lazily: nothing is sent yet). `close` ends it: False if a request is still out after `timeout_s`."""
+    breaker = Breaker(clock=clock)
+    capacity = Capacity()
+    where = (settings.endpoint_url, settings.region, settings.credentials)
+    clients = wire.make_clients(*where, timeout_s=settings.timeout_s, connect_timeout_s=settings.connect_timeout_s)
+    client = desks.make_client(
+        *where,
+        timeout_s=settings.timeout_s,
+        connect_timeout_s=settings.connect_timeout_s,
+        connections=settings.connections,
+    )
+    hot = HotStore(
+        wire.Wire(clients, breaker, capacity, clock),
+        settings.prefix,
+        grouped=settings.kind is StoreKind.EMBEDDED,
+        breaker=breaker,
+        capacity=capacity,
+        timeout_s=settings.timeout_s,
+        clock=clock,
+    )
+    desk = desks.Desk(client, settings.prefix, breaker, capacity, clock)
+    table = ConfigTable(desk)
+
+    def numbers() -> dict[str, int]:
+        state = {"breaker_open": int(breaker.is_open), "breaker_opened": breaker.times_opened}
+        return {**capacity.snapshot(), **hot.gauges(), **state}
+
+    def close() -> bool:
+        drained = hot.close(2 * settings.timeout_s)
+        desk.close()
+        return drained
+
+    return Store(
+        subscribers=DynamoSubscribers(hot, desk),
+        names=DynamoNames(hot, desk),
+        sessions=DynamoSessions(desk),
+        due_work=DynamoDueWork(desk),
+        catalogue=DynamoCatalogue(table),
+        routers=DynamoRouters(table),
+        nodes=DynamoNodes(table),
+        breaker=breaker,
+        numbers=numbers,
+        create_tables=lambda: tables.create_tables(client, settings.prefix),
+        close=close,
+    )
+
+
+def memory_store(memory: MemoryStore) -> Store:
+    """The same shape over memory."""
+    return Store(
+        subscribers=memory,
+        names=memory,
+        sessions=memory,
+        due_work=memory,
+        catalogue=memory,
+        routers=memory,
+        nodes=memory,
+        breaker=Breaker(),
+        numbers=dict,
+        create_tables=list,
+        close=lambda: True,
+    )

@@ -1,0 +1,45 @@
+"""Values for contract tests."""
+
+import time
+
+from radius.domain.identity import NasId, SessionUid, SubscriberId
+from radius.domain.record import SessionRecord
+from radius.ports import Change
+
+
+def soon() -> float:
+    """A deadline that no healthy store misses."""
+    return time.monotonic() + 20.0
+
+
+def name(number: int) -> SubscriberId:
+    return SubscriberId(f"s{number:015d}")
+
+
+def change(
+    subscriber: SubscriberId,
+    version: int,
+    write_id: str = "",
+    body: bytes = b"{}",
+    due_at: int = 0,
+    records: tuple[SessionRecord, ...] = (),
+) -> Change:
+    return Change(subscriber, version, write_id or f"w{version}", body, due_at, records)
+
+
+def record(uid: str = "u1", started_at: int = 1_000, revision: int = 1, **fields: object) -> SessionRecord:
+    defaults: dict[str, object] = {
+        "subscriber": name(1),
+        "nas": NasId("gate"),
+        "site": "lodge",
+        "acct_session_id": "8100001",
+        "user_name": "+254712000001",
+        "device": "aabbccddeeff",
+        "right": "r1",
+        "in_bytes": 10,
+        "out_bytes": 2**40,
+        "time_s": 60,
+        "last_at": 1_060,
+        "day": "20261123",
+    }
+    return SessionRecord(SessionUid(uid), started_at, revision, **{**defaults, **fields})  # type: ignore[arg-type]
