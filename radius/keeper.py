@@ -1,0 +1,162 @@
+"""The node's background thread: keeps the router table fresh, tells the store what this node hears, remembers the time.
+
+Nothing here is on a packet's way. A round that fails is tried again at the next beat; the table of routers that was
+read last stands, at the start also the one kept on disk (its secrets are sealed there as they are in the store).
+"""
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from threading import Event, Thread
+
+import msgspec
+
+from radius.domain.clock import ClockGuard
+from radius.domain.errors import RadiusError, Unavailable
+from radius.domain.nas import Router, Site
+from radius.metrics import Metrics
+from radius.ports import Node, Nodes, Routers
+from radius.rlm import spool
+from radius.services.directory import Directory
+from radius.services.provision import Provision
+from radius.services.watch import Watch
+from radius.settings import Settings
+
+ROUND_DEADLINE_S = 5.0  # all store requests of one round
+STOP_S_MAX = 10.0  # a round's requests end by their deadline; then the thread is gone
+
+
+class _Snapshot(msgspec.Struct):
+    routers: list[Router]
+    sites: list[Site]
+
+
+class KeeperFiles:
+    """The small files of a node: what it must know before the store answers."""
+
+    def __init__(self, state: Path) -> None:
+        self._clock = state / "last-good-time"
+        self._routers = state / "routers.snapshot"
+
+    def last_good(self) -> int:
+        """The last instant that was trusted; 0 if none is known."""
+        try:
+            return int(self._clock.read_text())
+        except (FileNotFoundError, ValueError):
+            return 0
+
+    def keep_time(self, at: int) -> None:
+        """Remember the time across a power cut."""
+        _replace(self._clock, str(at).encode())
+
+    def load(self) -> tuple[list[Router], list[Site]]:
+        """Routers and sites as of the last run; empty if there was none."""
+        with suppress(FileNotFoundError, msgspec.MsgspecError):
+            snapshot = msgspec.json.decode(self._routers.read_bytes(), type=_Snapshot)
+            return snapshot.routers, snapshot.sites
+        return [], []
+
+    def save(self, routers: list[Router], sites: list[Site]) -> None:
+        """Keep routers and sites, if they are not what is kept already."""
+        data = msgspec.json.encode(_Snapshot(routers, sites))
+        with suppress(FileNotFoundError):
+            if self._routers.read_bytes() == data:
+                return
+        _replace(self._routers, data)
+
+
+def _replace(path: Path, data: bytes) -> None:
+    fresh = path.with_name(path.name + ".new")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
+
+
+class Keeper:
+    """One thread; `start` does the first round itself, so that a node knows its routers before it answers."""
+
+    def __init__(
+        self,
+        directory: Directory,
+        routers: Routers,
+        nodes: Nodes,
+        provision: Provision,
+        watch: Watch,
+        guard: ClockGuard,
+        metrics: Metrics,
+        settings: Settings,
+        gauges: Callable[[], Mapping[str, float]],
+    ) -> None:
+        self._directory = directory
+        self._routers = routers
+        self._nodes = nodes
+        self._provision = provision
+        self._watch = watch
+        self._guard = guard
+        self._metrics = metrics
+        self._settings = settings
+        self._gauges = gauges
+        self.files = KeeperFiles(settings.state_dir)
+        self._stop = Event()
+        self._thread = Thread(target=self._loop, name="keeper")
+        self._beat_at = 0.0
+
+    def start(self) -> None:
+        """Load the routers (from the store, else from disk) and begin to keep them."""
+        if not self._refresh():
+            routers, sites = self.files.load()
+            self._directory.put(routers, sites, {}, (), int(time.time()))
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop and join."""
+        self._stop.set()
+        self._thread.join(STOP_S_MAX)
+
+    def _loop(self) -> None:
+        while not self._stop.wait(self._settings.routers_refresh_s):
+            self._refresh()
+            self._report()
+            with suppress(OSError):
+                self.files.keep_time(self._guard.last_good)
+
+    def _refresh(self) -> bool:
+        try:
+            self._directory.refresh(int(time.time()), time.monotonic() + ROUND_DEADLINE_S)
+        except RadiusError:
+            return False
+        finally:
+            self._metrics.gauge("RouterCacheAge", max(0, int(time.time()) - self._directory.refreshed_at))
+        with suppress(OSError):
+            self.files.save(self._directory.all_routers(), self._directory.all_sites())
+        return True
+
+    def _report(self) -> None:
+        for name, value in self._gauges().items():
+            self._metrics.gauge(name, value)
+        now = int(time.time())  # before the spool is looked at: what comes later is not covered by this beat
+        oldest = spool.oldest_at(self._settings.spool_dir)
+        self._metrics.gauge("SpoolOldestAge", max(0, now - oldest) if oldest else 0)
+        deadline = time.monotonic() + ROUND_DEADLINE_S
+        heard = self._watch.routers()
+        try:
+            if time.monotonic() - self._beat_at >= self._settings.heartbeat_s:
+                self._nodes.publish(Node(self._settings.node_id, now, oldest, tuple(sorted(heard))), deadline)
+                self._beat_at = time.monotonic()
+            self._end_rotations()
+            unheard = self._watch.take_unheard()
+            if unheard:
+                self._routers.note_unknown(unheard, deadline)
+        except Unavailable:
+            return
+
+    def _end_rotations(self) -> None:
+        for name, pair in self._watch.routers().items():
+            router = self._directory.router(name)
+            if router is not None and pair is not None and router.rotating_to == pair.value:
+                self._provision.seen_on(router, pair)

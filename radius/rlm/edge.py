@@ -1,0 +1,284 @@
+"""From pairs to services and back: what each hook does, without FreeRADIUS in sight.
+
+authorize -> (FreeRADIUS or authenticate checks the secret) -> post_auth; accounting. One canonical line a packet.
+Nothing here decides: unknown or broken input becomes a refusal or silence, never an accept.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from structlog.typing import FilteringBoundLogger
+
+from radius.domain.clock import ClockGuard, Suspect
+from radius.domain.errors import Malformed, Unavailable
+from radius.domain.nas import Language, PortPair
+from radius.domain.policy import Reason
+from radius.domain.request import AccessRequest
+from radius.log import SESSION_TERMINATED, Pseudonym, Pseudonyms
+from radius.metrics import Metrics
+from radius.rlm import attributes, messages
+from radius.rlm.attributes import Pairs
+from radius.rlm.exit import Rcode, Reply, leave
+from radius.rlm.fields import source
+from radius.rlm.vendors import render
+from radius.services.access import Access, Check, Granted, HandOver, Refused, Silent
+from radius.services.accounting import Accounting, Counted
+from radius.services.directory import Directory
+from radius.services.watch import Watch
+
+SILENCE = (("Response-Packet-Type", ":=", "Do-Not-Respond"),)
+
+
+class Clocks(NamedTuple):
+    """The wall clock (UTC seconds), a monotonic one (seconds), and what is known of their honesty."""
+
+    wall: Callable[[], float]
+    monotonic: Callable[[], float]
+    boottime: Callable[[], float]
+    guard: ClockGuard
+
+
+class Edge:
+    """The hooks of one node."""
+
+    def __init__(
+        self,
+        access: Access,
+        accounting: Accounting,
+        directory: Directory,
+        watch: Watch,
+        clocks: Clocks,
+        metrics: Metrics,
+        log: FilteringBoundLogger,
+        pseudonyms: Pseudonyms,
+        deadline_s: float,
+        spool_has_room: Callable[[], bool],
+    ) -> None:
+        self._access = access
+        self._accounting = accounting
+        self._directory = directory
+        self._watch = watch
+        self._clocks = clocks
+        self._metrics = metrics
+        self._log = log
+        self._pseudonyms = pseudonyms
+        self._deadline_s = deadline_s
+        self._spool_has_room = spool_has_room
+
+    # -- Access-Request ----------------------------------------------------------------------------------------
+
+    def authorize(self, pairs: Pairs) -> Reply:
+        """Find the subscriber; say who checks the secret."""
+        started = self._clocks.monotonic()
+        if self._now() is None:
+            return self._silent(None, "clock", started)
+        indexed = attributes.index(pairs)
+        try:
+            request = attributes.parse_access(indexed)
+        except Malformed as bad:
+            self._metrics.count("MalformedPackets")
+            return self._refuse(None, Refused(Reason.MALFORMED, self._language(indexed.router)), started, bad.field)
+        self._watch.heard(request.router, request.pair)
+        answer = self._access.authorize(request)
+        if isinstance(answer, HandOver):
+            token = (("Tmp-String-1", ":=", answer.token),)
+            if answer.check is Check.OURSELVES:
+                return leave(Rcode.UPDATED, config=(("Auth-Type", ":=", "wifibilling"),), request=token)
+            return leave(Rcode.UPDATED, config=(("Cleartext-Password", ":=", answer.secret),), request=token)
+        if isinstance(answer, Silent):
+            if answer.why == "no Message-Authenticator":
+                self._metrics.count("MissingMessageAuthenticator")
+                self._watch.unheard(request.router, answer.why)
+            return self._silent(request, answer.why, started)
+        return self._refuse(request, answer, started)
+
+    def authenticate(self, pairs: Pairs) -> Reply:
+        """Check a secret that only we can check."""
+        try:
+            request = attributes.parse_access(attributes.index(pairs))
+            right = self._access.authenticate(request)
+        except Malformed:
+            right = False
+        return leave(Rcode.OK if right else Rcode.REJECT)
+
+    def post_auth(self, pairs: Pairs) -> Reply:
+        """The secret was right: reserve and accept, or say why not. Or it was wrong: count it."""
+        started = self._clocks.monotonic()
+        now = self._now()
+        indexed = attributes.index(pairs)
+        try:
+            request = attributes.parse_access(indexed)
+        except Malformed as bad:
+            return self._refuse(None, Refused(Reason.MALFORMED, self._language(indexed.router)), started, bad.field)
+        if now is None:
+            return self._silent(request, "clock", started)
+        if request.rejected:
+            wrong = self._access.wrong_secret(request)
+            if wrong is None:
+                wrong = Refused(Reason.BAD_CREDENTIALS, self._language(request.router))
+            return self._refuse(request, wrong, started)
+        answer = self._access.post_auth(request, now)
+        if isinstance(answer, Refused):
+            return self._refuse(request, answer, started)
+        if isinstance(answer, Silent):
+            return self._silent(request, answer.why, started)
+        return self._accept(request, answer, started)
+
+    def _accept(self, request: AccessRequest, granted: Granted, started: float) -> Reply:
+        reply = leave(Rcode.UPDATED, render(granted.limits, granted.nas.family, granted.nas.capabilities))
+        self._metrics.count("AccessAccepts")
+        if granted.degraded:
+            self._metrics.count("DegradedAccepts")
+        took_s = self._clocks.monotonic() - started
+        self._metrics.observe("AuthLatency", took_s)
+        self._log.info(
+            "Access accepted",
+            request_id=request.token or None,
+            user_id=self._pseudonyms.of("user", granted.subscriber),
+            nas=request.router,
+            site=granted.nas.site.id,
+            method=request.method.value,
+            service=request.service.value,
+            device=self._pseudonyms.of("device", request.device),
+            session_s=granted.limits.session_s,
+            total_bytes=granted.limits.total_bytes,
+            degraded=granted.degraded,
+            took_us=int(took_s * 1e6),
+        )
+        return reply
+
+    def _refuse(self, request: AccessRequest | None, refused: Refused, started: float, field: str = "") -> Reply:
+        self._metrics.count("AccessRejects", Reason=refused.reason.value)
+        took_s = self._clocks.monotonic() - started
+        self._metrics.observe("AuthLatency", took_s)
+        self._log.info(
+            "Access rejected",
+            request_id=request.token or None if request else None,
+            user_id=self._pseudonyms.of("user", refused.subscriber) if refused.subscriber else None,
+            nas=request.router if request else None,
+            reason=refused.reason.value,
+            method=request.method.value if request else None,
+            device=self._pseudonyms.of("device", request.device) if request else None,
+            setting=field or None,
+            took_us=int(took_s * 1e6),
+        )
+        told = messages.text(refused.told.value, refused.language)
+        return leave(Rcode.REJECT, reply=(("Reply-Message", ":=", told),))
+
+    def _silent(self, request: AccessRequest | None, why: str, started: float) -> Reply:
+        self._metrics.count("AccessSilent")
+        took_us = int((self._clocks.monotonic() - started) * 1e6)
+        self._log.warning("Access unanswered", nas=request.router if request else None, reason=why, took_us=took_us)
+        return leave(Rcode.HANDLED, config=SILENCE)
+
+    # -- Accounting-Request ------------------------------------------------------------------------------------
+
+    def accounting(self, pairs: Pairs) -> Reply:
+        """Count one packet; NOOP sends it to the spool (as FAIL would, which FreeRADIUS logs each time)."""
+        started = self._clocks.monotonic()
+        now = self._now()
+        if now is None:
+            return self._spool("clock", started)
+        try:
+            indexed = attributes.index(pairs)
+            nas = self._directory.nas(indexed.router)
+            if nas is None:
+                return self._spool("unknown router", started)
+            request = attributes.parse_accounting(indexed, nas.capabilities.octet_view)
+            self._watch.heard(request.router, None)
+            counted = self._accounting.account(request, now, started + self._deadline_s)
+        except Malformed as bad:
+            self._metrics.count("MalformedPackets")
+            return self._spool(f"malformed {bad.field}", started)
+        except Unavailable:
+            return self._spool("store away", started)
+        took_s = self._clocks.monotonic() - started
+        self._metrics.count("AccountingPackets", Kind=_KINDS.get(request.status.value, "other"))
+        self._metrics.observe("AccountingLatency", took_s)
+        self._tell(request.status.value, counted, nas.site.id, nas.id, int(took_s * 1e6))
+        return leave(Rcode.OK)
+
+    def _tell(self, status: str, counted: Counted, site: str, nas: str, took_us: int) -> None:
+        user = self._pseudonyms.of("user", counted.subscriber) if counted.subscriber else None
+        accounted = counted.accounted
+        self._log.info("Accounting", user_id=user, nas=nas, packet=status, outcome=counted.what, took_us=took_us)
+        if accounted is None:
+            return
+        if accounted.delta_bytes:
+            self._metrics.count("DataUsage", accounted.delta_bytes)
+        if accounted.over_bytes:
+            self._metrics.count("OverspendBytes", accounted.over_bytes)
+        if accounted.opened:
+            self._metrics.count("NewSessions")
+        if accounted.closed:
+            self._ended(user, site, nas, counted)
+
+    def _ended(self, user: Pseudonym | None, site: str, nas: str, counted: Counted) -> None:
+        session = counted.accounted.session if counted.accounted else None
+        if session is None:
+            return
+        self._metrics.count("TerminatedSessions")
+        self._metrics.observe("SessionDuration", session.total_s)
+        self._log.info(
+            SESSION_TERMINATED,
+            user_id=user,
+            nas=nas,
+            site=site,
+            session=session.uid,
+            duration=session.total_s,
+            in_bytes=session.base_in + session.in_bytes,
+            out_bytes=session.base_out + session.out_bytes,
+            cause=session.cause,
+            overspend_bytes=session.over_bytes,
+        )
+
+    def _spool(self, why: str, started: float) -> Reply:
+        self._metrics.count("SpooledPackets")
+        took_us = int((self._clocks.monotonic() - started) * 1e6)
+        room = self._spool_has_room()
+        self._log.warning("Accounting spooled", reason=why, spooled=room, took_us=took_us)
+        if not room:
+            # FreeRADIUS's detail writer does not notice a full disk: what it could not write it would acknowledge.
+            self._metrics.count("AccountingUnanswered")
+            return leave(Rcode.NOOP, config=SILENCE)
+        return leave(Rcode.NOOP)
+
+    # -- clients -----------------------------------------------------------------------------------------------
+
+    def client(self, pairs: Pairs) -> Reply:
+        """Answer FreeRADIUS's question who speaks from an address; from memory, in its receive thread."""
+        indexed = attributes.index(pairs)
+        address = source(indexed.first)
+        pair = PortPair(indexed.first.get("Tmp-String-2", "A"))
+        client = self._directory.client(address, pair)
+        if client is None:
+            self._metrics.count("UnknownSources")
+            self._watch.unheard(address, "unknown source")
+            return leave(Rcode.NOTFOUND)
+        kind = "FreeRADIUS-Client-IPv6-Address" if ":" in address else "FreeRADIUS-Client-IP-Address"
+        return leave(
+            Rcode.OK,
+            config=(
+                (kind, ":=", address),
+                ("FreeRADIUS-Client-Shortname", ":=", client.router.id),
+                ("FreeRADIUS-Client-Secret", ":=", client.secret),
+            ),
+        )
+
+    # -- time --------------------------------------------------------------------------------------------------
+
+    def _now(self) -> int | None:
+        """The wall clock in whole seconds; None while it is known to be wrong."""
+        wall = int(self._clocks.wall())
+        judged = self._clocks.guard.judge(wall, int(self._clocks.boottime()))
+        if isinstance(judged, Suspect):
+            self._metrics.count("ClockSuspect", Reason=judged.reason.value)
+            return None
+        return judged.now
+
+    def _language(self, router: str) -> Language:
+        nas = self._directory.nas(router)
+        return nas.site.language if nas is not None else Language.ENGLISH
+
+
+_KINDS = {kind: kind for kind in ("start", "interim", "stop", "on", "off")}

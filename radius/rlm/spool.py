@@ -1,0 +1,161 @@
+r"""The spool: accounting packets that FreeRADIUS's `detail` wrote down while the hooks could not take them.
+
+A file is taken by renaming it under the lock that the writer takes for each record (rlm_detail with ``locking = yes``
+checks after locking that the file still has its name). Records are ``\tName = value`` lines up to an empty line; one
+without its empty line was cut off by a power cut and is parked, not guessed at. Progress is kept beside the file; since
+counting twice comes to the same, an older progress only costs time.
+"""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+FRESH = "acct-*.detail"
+TAKEN = ".work"
+DONE = ".done"
+PARKED = "parked.detail"
+FREE_BYTES_MIN = 64 << 20  # below this nothing is acknowledged from the spool: a full disk would swallow it
+
+Pairs = tuple[tuple[str, str], ...]
+
+_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "\\": "\\", '"': '"', "'": "'"}
+
+
+class Record(NamedTuple):
+    """One packet of the spool. `received_at`: when FreeRADIUS wrote it; `end`: offset of the byte after it."""
+
+    pairs: Pairs
+    received_at: int
+    end: int
+    raw: bytes
+
+
+def has_room(folder: Path) -> bool:
+    """Whether the disk can take what the spool writer is given."""
+    try:
+        disk = os.statvfs(folder)
+    except OSError:
+        return False
+    return disk.f_bavail * disk.f_frsize >= FREE_BYTES_MIN
+
+
+def waiting(folder: Path) -> list[Path]:
+    """Files with packets, those already taken first, then by age."""
+    taken = sorted(folder.glob(FRESH + TAKEN))
+    return taken + sorted(folder.glob(FRESH))
+
+
+def oldest_at(folder: Path) -> int:
+    """Receipt instant of the oldest packet that waits; 0 when nothing does."""
+    oldest = 0
+    for path in waiting(folder):
+        with suppress(FileNotFoundError):
+            record = next(read(path, progress(path)), None)
+            at = record.received_at if record is not None else int(path.stat().st_mtime)
+            oldest = min(oldest or at, at)
+    return oldest
+
+
+def take(path: Path) -> Path:
+    """Make a fresh file ours: afterwards no writer touches it."""
+    if path.name.endswith(TAKEN):
+        return path
+    mine = path.with_name(path.name + TAKEN)
+    with path.open("rb+") as file:
+        fcntl.lockf(file, fcntl.LOCK_EX)
+        if mine.exists():
+            # A minute's file that came back after it was taken: its packets go to the end of what we have.
+            with mine.open("ab") as into:
+                into.write(file.read())
+                into.flush()
+                os.fsync(into.fileno())
+            path.unlink()
+        else:
+            path.rename(mine)
+    return mine
+
+
+def progress(path: Path) -> int:
+    """Offset up to which a file has been counted."""
+    try:
+        return int((path.with_name(path.name + DONE)).read_text() or 0)
+    except (FileNotFoundError, ValueError):
+        return 0
+
+
+def keep_progress(path: Path, offset: int) -> None:
+    """Remember how far a file has been counted."""
+    marker = path.with_name(path.name + DONE)
+    fresh = marker.with_name(marker.name + ".new")
+    fresh.write_text(str(offset))
+    fresh.replace(marker)
+
+
+def finish(path: Path) -> None:
+    """Remove a file that has been counted to its end."""
+    path.unlink(missing_ok=True)
+    path.with_name(path.name + DONE).unlink(missing_ok=True)
+
+
+def park(folder: Path, raw: bytes, why: str) -> None:
+    """Put a packet aside that cannot be counted, with the reason, for a person to look at."""
+    with (folder / PARKED).open("ab") as file:
+        file.write(f"# {why}\n".encode() + raw.rstrip(b"\n") + b"\n\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read(path: Path, offset: int = 0) -> Iterator[Record]:
+    """The whole records of a file from `offset` on."""
+    with path.open("rb") as file:
+        file.seek(offset)
+        lines: list[bytes] = []
+        end = offset
+        for line in file:
+            end += len(line)
+            if line.strip():
+                lines.append(line)
+                continue
+            if lines:
+                yield _record(lines, end)
+                lines = []
+
+
+def torn_tail(path: Path, offset: int) -> bytes:
+    """What stands after the last whole record."""
+    data = path.read_bytes()[offset:]
+    return data if data.strip() else b""
+
+
+def _record(lines: list[bytes], end: int) -> Record:
+    pairs: list[tuple[str, str]] = []
+    received_at = 0
+    for line in lines:
+        name, equals, value = line.decode("utf-8", "replace").strip().partition(" = ")
+        if not line.startswith(b"\t") or not equals:
+            continue  # the header with the local time
+        if name == "Timestamp":
+            received_at = int(value) if value.isdigit() else 0
+        else:
+            pairs.append((name, _unquoted(value)))
+    return Record(tuple(pairs), received_at, end, b"".join(lines))
+
+
+def _unquoted(value: str) -> str:
+    if len(value) < 2 or value[0] not in "\"'" or value[-1] != value[0]:
+        return value
+    text, out, at = value[1:-1], [], 0
+    while at < len(text):
+        if text[at] != "\\" or at + 1 == len(text):
+            out.append(text[at])
+            at += 1
+        elif text[at + 1 : at + 4].isdigit():
+            out.append(chr(int(text[at + 1 : at + 4], 8)))
+            at += 4
+        else:
+            out.append(_ESCAPES.get(text[at + 1], text[at + 1]))
+            at += 2
+    return "".join(out)

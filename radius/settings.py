@@ -1,0 +1,251 @@
+"""Settings: one frozen model, from the environment and a TOML file; the environment wins.
+
+A variable is ``WIFIBILLING_`` and the field's name in capitals; only `environment` is plain ``ENVIRONMENT``, which the
+dashboards' dimension is named after. The file is named by an argument or by ``WIFIBILLING_SETTINGS`` and holds the same
+fields in lower case. A name that nobody knows is refused: a misspelt limit is not a limit. Secrets are never values
+here, only references to where they are.
+"""
+
+import os
+import re
+import socket
+import tomllib
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    AwareDatetime,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from radius.domain.clock import RELEASE_AT
+from radius.domain.errors import Malformed
+
+PREFIX = "WIFIBILLING_"
+FILE_VARIABLE = "WIFIBILLING_SETTINGS"
+EMBEDDED_ENDPOINT = "http://127.0.0.1:8450"
+UNSHOWN = ("key_ref", "store_endpoint")  # a secret pasted into the wrong place must not end up on a terminal
+
+
+class SettingsError(Malformed):
+    """Settings that cannot be used: a line for each problem, naming the field and the fix."""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("settings", "\n  ".join(("cannot be used", *self.problems)))
+
+
+def _reference(text: str) -> str:
+    scheme, colon, rest = text.partition(":")
+    if colon and scheme in ("ssm", "secretsmanager", "kms"):
+        raise ValueError(f"{scheme}: is not supported yet; use file:/path or env:NAME")
+    if scheme == "file" and rest.startswith("/"):
+        return text
+    if scheme == "env" and re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", rest):
+        return text
+    raise ValueError("must say where the secret is: file:/absolute/path or env:NAME, never the secret itself")
+
+
+def _endpoint(text: str) -> str:
+    url = urlsplit(text)
+    if url.scheme not in ("http", "https") or not url.hostname or url.path.strip("/") or url.query or url.fragment:
+        raise ValueError("must be like https://host:port")
+    if url.username or url.password:
+        raise ValueError("must not carry a user or a password")
+    if url.scheme == "http" and not _near(url.hostname):
+        raise ValueError("must be https:// for a host that is neither this one nor a private address")
+    return text.rstrip("/")
+
+
+def _near(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_private
+    except ValueError:
+        return False
+
+
+def _absolute(path: Path) -> Path:
+    if not path.is_absolute():
+        raise ValueError("must be an absolute path")
+    return path
+
+
+def _host_name() -> str:
+    return re.sub(r"[^A-Za-z0-9_.-]", "-", socket.gethostname())[:63] or "node"
+
+
+def _address(text: str) -> str:
+    ip_address(text)
+    return text
+
+
+Address = Annotated[str, AfterValidator(_address)]
+Reference = Annotated[str, AfterValidator(_reference)]
+Endpoint = Annotated[str, AfterValidator(_endpoint)]
+AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
+Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
+
+
+class Settings(BaseSettings):
+    """Everything a RADIUS node and its companions can be told. Units are the last word of a name."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="forbid", populate_by_name=True, validate_default=True
+    )
+
+    # Who we are
+    environment: Identifier = Field(default="production", validation_alias=AliasChoices("ENVIRONMENT", "environment"))
+    node_id: Identifier = Field(default_factory=_host_name)
+    state_dir: AbsolutePath = Path("/var/lib/wifibilling")
+
+    # The store
+    store_kind: Literal["embedded", "dynamodb"] = "embedded"
+    store_endpoint: Endpoint | None = Field(
+        default_factory=lambda data: EMBEDDED_ENDPOINT if data.get("store_kind") == "embedded" else None
+    )
+    region: Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")] = "af-south-1"
+    table_prefix: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{0,100}$")] = ""
+    key_ref: Reference = Field(default_factory=lambda data: f"file:{data.get('state_dir')}/data.key")
+
+    # One packet. The deadline is below any router's patience (RouterOS waits 300 ms to 1.1 s, most others 1 to 5 s).
+    request_deadline_ms: int = Field(default=500, ge=50, le=5_000)
+    post_auth_share_ms: int = Field(default=200, ge=10, le=4_000)
+    hook_pool_instances: int = Field(default=32, ge=1, le=256)
+    store_connections_max: int = Field(default=64, ge=1, le=1_024)
+
+    # The circuit breaker: that many failures in a row open it; after a pause one request tries
+    breaker_failures: int = Field(default=5, ge=1, le=1_000)
+    breaker_pause_ms: int = Field(default=1_000, ge=50, le=60_000)
+    breaker_pause_ms_max: int = Field(default=15_000, ge=50, le=300_000)
+
+    # The degrade policy: what a known customer gets while the store is away (once an outage)
+    degraded_known_s: int = Field(default=86_400, ge=0, le=7 * 86_400)
+    degraded_session_s: int = Field(default=1_800, ge=60, le=14_400)
+    degraded_lease_bytes: int = Field(default=50 * 1024**2, ge=1024**2, le=10 * 1024**3)
+
+    # Caches of this node (an aggregate takes about 2 KB, a name 0.3 KB)
+    subscriber_cache_entries: int = Field(default=50_000, ge=100, le=5_000_000)
+    names_cache_entries: int = Field(default=100_000, ge=100, le=10_000_000)
+    names_cache_s: int = Field(default=30, ge=1, le=3_600)
+    terms_cache_entries: int = Field(default=2_000, ge=10, le=100_000)
+    routers_refresh_s: int = Field(default=10, ge=1, le=30)  # a new router works within 30 s
+
+    # The spool
+    spool_dir: AbsolutePath = Field(default_factory=lambda data: Path(f"{data.get('state_dir')}/spool"))
+    replay_batch_packets: int = Field(default=100, ge=1, le=1_000)
+    heartbeat_s: int = Field(default=15, ge=5, le=60)
+
+    # Sessions: the longest Session-Timeout where a CoA can cut it short, and where nothing can
+    session_s_max_reachable: int = Field(default=7 * 86_400, ge=300, le=30 * 86_400)
+    session_s_max_unreachable: int = Field(default=86_400, ge=300, le=7 * 86_400)
+    accept_lapse_s: int = Field(default=120, ge=30, le=900)
+    session_grace_s: int = Field(default=300, ge=0, le=3_600)
+
+    # The clock: readings before it are wrong
+    clock_floor: AwareDatetime | None = None
+
+    # What is told to operators
+    log_path: AbsolutePath | None = None  # standard output
+    log_format: Literal["json", "pretty"] = "json"
+    log_level: Literal["INFO", "WARN", "ERROR"] = "INFO"
+    metrics_bind: Address = "127.0.0.1"
+    metrics_port: int = Field(default=9_812, ge=0, le=65_535)  # 0: no endpoint
+    worker_metrics_port: int = Field(default=9_813, ge=0, le=65_535)
+
+    @property
+    def clock_floor_at(self) -> int:
+        """The instant (UTC seconds) that a right clock cannot be below."""
+        return max(RELEASE_AT, int(self.clock_floor.timestamp()) if self.clock_floor else 0)
+
+    @model_validator(mode="after")
+    def _agree(self) -> "Settings":
+        """What fields must be together. The field at fault comes first in the message (see `_problem`)."""
+        if self.post_auth_share_ms >= self.request_deadline_ms:
+            raise ValueError(f"post_auth_share_ms: must be less than request_deadline_ms ({self.request_deadline_ms})")
+        if self.breaker_pause_ms_max < self.breaker_pause_ms:
+            raise ValueError(f"breaker_pause_ms_max: must not be less than breaker_pause_ms ({self.breaker_pause_ms})")
+        if self.session_s_max_unreachable > self.session_s_max_reachable:
+            reachable = f"session_s_max_reachable ({self.session_s_max_reachable})"
+            raise ValueError(f"session_s_max_unreachable: must not be more than {reachable}")
+        if self.store_kind == "embedded" and self.store_endpoint is None:
+            raise ValueError(f"store_endpoint: must name the embedded store, e.g. {EMBEDDED_ENDPOINT}")
+        return self
+
+
+def load(path: Path | None = None) -> Settings:
+    """Settings from the environment and the file at `path` (or at ``WIFIBILLING_SETTINGS``, or none).
+
+    Raises SettingsError with all problems at once.
+    """
+    environ = {name.upper() for name in os.environ}
+    named = path or (Path(os.environ[FILE_VARIABLE]) if os.environ.get(FILE_VARIABLE) else None)
+    written = _read(named) if named else {}
+    problems = [*_unknown_variables(), *_unknown_keys(written, named)]
+    from_file = {  # the environment wins
+        field: value
+        for field, value in written.items()
+        if field in Settings.model_fields and _variable(field) not in environ
+    }
+    try:
+        settings = Settings(**from_file)
+    except ValidationError as bad:
+        for error in bad.errors(include_url=False):
+            if error["type"] == "default_factory_not_called":
+                continue  # only says that another field is at fault
+            field, text = _problem(error)
+            source = f"in {named}" if field in from_file else f"{_variable(field)} in the environment"
+            problems.append(f"{field}: {text} ({source})")
+        raise SettingsError(problems) from None  # the original would show what was in the fields
+    if problems:
+        raise SettingsError(problems)
+    return settings
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except OSError as refused:
+        raise SettingsError([f"{path}: cannot be read: {refused.strerror}"]) from refused
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as bad:
+        raise SettingsError([f"{path}: is not TOML: {bad}"]) from bad
+
+
+def _variable(field: str) -> str:
+    return "ENVIRONMENT" if field == "environment" else PREFIX + field.upper()
+
+
+def _unknown_variables() -> list[str]:
+    known = {_variable(field) for field in Settings.model_fields} | {FILE_VARIABLE}
+    strange = sorted(name for name in os.environ if name.upper().startswith(PREFIX) and name.upper() not in known)
+    return [f"{name}: is no setting{_meant(name.upper(), known)}" for name in strange]
+
+
+def _unknown_keys(values: Mapping[str, Any], path: Path | None) -> list[str]:
+    known = Settings.model_fields
+    return [f"{key}: is no setting{_meant(key, known)} (in {path})" for key in sorted(values) if key not in known]
+
+
+def _meant(name: str, known: Iterable[str]) -> str:
+    close = get_close_matches(name, known, n=1)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def _problem(error: ErrorDetails) -> tuple[str, str]:
+    """The field at fault, and what is wanted of it instead of what is there."""
+    message = error["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    if not error["loc"]:  # from `_agree`, which names the field first
+        field, _, message = message.partition(": ")
+        return field, message
+    field = str(error["loc"][0]).lower()
+    return field, message if field in UNSHOWN else f"{message}, not {error['input']!r}"

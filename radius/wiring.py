@@ -1,0 +1,196 @@
+"""Where everything is put together from settings: the node inside FreeRADIUS, the worker, the operator's tools."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from radius import log as logs
+from radius import metrics as measures
+from radius import secrets
+from radius import settings as settings_module
+from radius.domain.clock import ClockGuard
+from radius.domain.guessing import Guard
+from radius.domain.request import Chap
+from radius.domain.world import World
+from radius.keeper import Keeper, KeeperFiles
+from radius.rlm import spool, vendors
+from radius.rlm.edge import Clocks, Edge
+from radius.secrets import KeyRing
+from radius.services.access import Access, Tools
+from radius.services.accounting import Accounting
+from radius.services.desk import Desk
+from radius.services.directory import Directory
+from radius.services.names import NameBook
+from radius.services.provision import Provision, Stores
+from radius.services.sweep import Sweep
+from radius.services.terms import TermsBook
+from radius.services.watch import Watch
+from radius.settings import Settings
+from radius.store.open import Store, StoreKind, StoreSettings, open_store
+
+BACKGROUND_DEADLINE_S = 5.0  # a store request that no router waits for
+EMBEDDED_CREDENTIALS = ("local", "local")  # the embedded engine checks none, the client must send some
+
+
+class Vault:
+    """`services.access.Vault` and `services.provision.Sealer` over the key ring."""
+
+    def __init__(self, keys: KeyRing) -> None:
+        self._keys = keys
+        self.seal = keys.seal
+        self.unseal = keys.unseal
+
+    def hash_password(self, password: str) -> str:
+        """Salted scrypt hash."""
+        return secrets.hash_password(password)
+
+    def password_matches(self, password: str, stored_hash: str) -> bool:
+        """Check a password; an empty hash costs the same and never matches."""
+        return secrets.verify_password(stored_hash or secrets.DUMMY_HASH, password) and bool(stored_hash)
+
+    def any_equal(self, given: str, accepted: list[str]) -> bool:
+        """Constant time over all that is accepted."""
+        return secrets.pap_matches(accepted, given)
+
+    def chap_matches(self, chap: Chap, accepted: list[str]) -> bool:
+        """Constant time over all that is accepted; without a challenge nothing can match."""
+        if chap.challenge is None:
+            return False
+        return secrets.chap_matches(accepted, chap.identifier, chap.challenge, chap.response)
+
+
+class Core(NamedTuple):
+    """What node, worker and operators share."""
+
+    settings: Settings
+    store: Store
+    keys: KeyRing
+    vault: Vault
+    desk: Desk
+    names: NameBook
+    directory: Directory
+    terms: TermsBook
+    provision: Provision
+    world: Callable[[int], World]
+
+
+def build_core(settings: Settings) -> Core:
+    """Open the store and the keys. Raises Malformed for settings or a key file that cannot be used."""
+    keys = KeyRing.open(settings.key_ref)
+    vault = Vault(keys)
+    embedded = settings.store_kind == "embedded"
+    store = open_store(
+        StoreSettings(
+            kind=StoreKind(settings.store_kind),
+            region=settings.region,
+            endpoint_url=settings.store_endpoint,
+            credentials=EMBEDDED_CREDENTIALS if embedded else None,
+            prefix=settings.table_prefix,
+            timeout_s=settings.request_deadline_ms / 1000,
+            connections=settings.store_connections_max,
+        )
+    )
+    desk = Desk(store.subscribers, secrets.new_write_id, time.monotonic, settings.subscriber_cache_entries)
+    names = NameBook(store.names, keys.alias_key, time.monotonic, settings.names_cache_entries, settings.names_cache_s)
+    directory = Directory(store.routers, store.nodes, keys.unseal, vendors.capabilities_of)
+    terms = TermsBook(store.catalogue, time.monotonic, settings.request_deadline_ms / 1000)
+    provision = Provision(
+        Stores(store.subscribers, store.names, store.catalogue, store.routers),
+        desk,
+        names,
+        vault,
+        terms,
+        secrets.new_subscriber_id,
+        lambda: time.monotonic() + BACKGROUND_DEADLINE_S,
+    )
+
+    def world(now: int) -> World:
+        return World(now, terms, directory.boots, lambda nas: directory.heard_until(nas, now))
+
+    return Core(settings, store, keys, vault, desk, names, directory, terms, provision, world)
+
+
+class NodeApp:
+    """The node inside FreeRADIUS: the edge, its keeper thread and its metrics endpoint."""
+
+    def __init__(self, core: Core, edge: Edge, keeper: Keeper, logger: logs.Log, metrics: measures.InProcess) -> None:
+        self.edge = edge
+        self._core = core
+        self._keeper = keeper
+        self._log = logger
+        self._metrics = metrics
+        settings = core.settings
+        self._endpoint = (
+            measures.serve(metrics, settings.metrics_bind, settings.metrics_port) if settings.metrics_port else None
+        )
+        keeper.start()
+
+    def failed(self, hook: str, error: Exception) -> None:
+        """Tell of an exception that should not have been."""
+        self._metrics.count("HookErrors", Hook=hook)
+        self._log.logger.error("Hook failed", operation=hook, exc_info=error)
+
+    def close(self) -> None:
+        """Stop and join everything this app started."""
+        self._keeper.close()
+        if self._endpoint is not None:
+            self._endpoint.close()
+        self._core.store.close()
+        self._log.sink.close()
+
+
+def build_node(settings_path: Path) -> NodeApp:
+    """Wire the node; called once in the FreeRADIUS process. Raises Malformed with what to mend."""
+    settings = settings_module.load(settings_path)
+    core = build_core(settings)
+    metrics = measures.InProcess(settings.environment)
+    logger = logs.open_log(settings.log_path, settings.log_format, settings.log_level, metrics=metrics)
+    deadline_s = settings.request_deadline_ms / 1000
+    tools = Tools(core.vault, Guard(), core.terms, time.monotonic, secrets.new_subscriber_id)
+    access = Access(core.desk, core.names, core.directory, tools, deadline_s)
+    accounting = Accounting(core.desk, core.names, core.directory, core.store.sessions, core.store.routers, core.world)
+    watch = Watch(time.time)
+    guard = ClockGuard(KeeperFiles(settings.state_dir).last_good(), settings.clock_floor_at)
+    clocks = Clocks(time.time, time.monotonic, _boottime, guard)
+    edge = Edge(
+        access,
+        accounting,
+        core.directory,
+        watch,
+        clocks,
+        metrics,
+        logger.logger,
+        logs.Pseudonyms(core.keys.subkey("pseudonym")),
+        deadline_s,
+        lambda: spool.has_room(settings.spool_dir),
+    )
+    keeper = Keeper(
+        core.directory,
+        core.store.routers,
+        core.store.nodes,
+        core.provision,
+        watch,
+        guard,
+        metrics,
+        settings,
+        lambda: {"BreakerOpen": core.store.numbers()["breaker_open"]},
+    )
+    return NodeApp(core, edge, keeper, logger, metrics)
+
+
+def _boottime() -> float:
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def build_sweep(core: Core) -> Sweep:
+    """The sweeper of a worker."""
+    return Sweep(
+        core.desk,
+        core.store.due_work,
+        core.store.sessions,
+        core.directory,
+        core.world,
+        time.monotonic,
+        BACKGROUND_DEADLINE_S,
+    )

@@ -1,0 +1,158 @@
+"""The worker beside FreeRADIUS: plays the spool back, sweeps due work, ends what a reboot ended, counts who is online.
+
+    python -m radius.worker --settings FILE
+
+Any number may run; each step is one conditional change. A store that is away is waited for; nothing else stops it.
+"""
+
+import argparse
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Event
+
+from radius import log as logs
+from radius import metrics as measures
+from radius import settings as settings_module
+from radius.domain.errors import Malformed, RadiusError, Unavailable
+from radius.domain.request import AccountingRequest
+from radius.rlm import attributes, spool
+from radius.services.accounting import Accounting
+from radius.services.replay import Waiting, replay
+from radius.services.sweep import BATCH_MAX, Sweep
+from radius.settings import Settings
+from radius.wiring import BACKGROUND_DEADLINE_S, Core, build_core, build_sweep
+
+PAUSE_S = 2.0  # between rounds; a wake-up costs a handful of reads
+REPLAY_AGE_S = 2.0  # a spool file that was written to this lately may still get packets of the same outage
+COUNT_S = 60.0  # how often active sessions are counted anew
+ROUNDS_MAX = 50  # batches of one kind of work in one round, so that no kind waits for ever
+
+
+class Worker:
+    """One round does a bounded share of each kind of work."""
+
+    def __init__(self, core: Core, metrics: measures.InProcess, logger: logs.Log) -> None:
+        self._core = core
+        self._metrics = metrics
+        self._log = logger.logger
+        self._sweep: Sweep = build_sweep(core)
+        self._accounting = Accounting(
+            core.desk, core.names, core.directory, core.store.sessions, core.store.routers, core.world
+        )
+        self._counted_at = 0.0
+
+    def round(self) -> None:
+        """Do what there is to do; raises Unavailable when the store is away."""
+        now = int(time.time())
+        self._core.directory.refresh(now, time.monotonic() + BACKGROUND_DEADLINE_S)
+        for path in spool.waiting(self._core.settings.spool_dir):
+            if time.time() - path.stat().st_mtime >= REPLAY_AGE_S or path.name.endswith(spool.TAKEN):
+                self._replay(path)
+        for _ in range(ROUNDS_MAX):
+            if not self._sweep.poll(now).more:
+                break
+        for nas in self._core.directory.boots:
+            for _ in range(ROUNDS_MAX):
+                if self._sweep.boots(nas, now) < BATCH_MAX:
+                    break
+        if time.monotonic() - self._counted_at >= COUNT_S:
+            self._count_active()
+            self._counted_at = time.monotonic()
+
+    def _replay(self, path: Path) -> None:
+        mine = spool.take(path)
+        offset = spool.progress(mine)
+        folder = self._core.settings.spool_dir
+        done = replay(self._packets(mine, offset), self._count, lambda raw, why: spool.park(folder, raw, why), offset)
+        self._metrics.count("ReplayedPackets", done.counted)
+        self._metrics.count("ParkedPackets", done.parked)
+        self._log.info(
+            "Spool replayed", count=done.counted, entries=done.parked, outcome="stopped" if done.stopped else "done"
+        )
+        if done.stopped:
+            spool.keep_progress(mine, done.offset)
+            raise Unavailable("the store went away while the spool was played back")
+        torn = spool.torn_tail(mine, done.offset)
+        if torn:
+            spool.park(folder, torn, "cut off: the last record of the file is not whole")
+        spool.finish(mine)
+
+    def _packets(self, path: Path, offset: int) -> Iterator[Waiting]:
+        for record in spool.read(path, offset):
+            yield Waiting(self._parse(record.pairs), record.received_at, record.end, record.raw)
+
+    def _parse(self, pairs: attributes.Pairs) -> AccountingRequest | Malformed:
+        try:
+            indexed = attributes.index(pairs)
+            nas = self._core.directory.nas(indexed.router)
+            if nas is None:
+                return Malformed("router", f"{indexed.router or 'no name'} is not registered")
+            return attributes.parse_accounting(indexed, nas.capabilities.octet_view)
+        except Malformed as bad:
+            return bad
+
+    def _count(self, request: AccountingRequest, received_at: int) -> object:
+        return self._accounting.account(request, received_at, time.monotonic() + BACKGROUND_DEADLINE_S)
+
+    def _count_active(self) -> None:
+        total = 0
+        for nas in self._core.directory.all_nas():
+            total += self._core.store.sessions.count_open(nas.id, time.monotonic() + BACKGROUND_DEADLINE_S)
+        self._metrics.gauge("ActiveSessions", total)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run until SIGTERM or SIGINT. Exit code 0 after a clean stop, 2 for settings that cannot be used."""
+    parser = argparse.ArgumentParser(prog="radius.worker", description="wifibilling worker beside FreeRADIUS")
+    parser.add_argument("--settings", type=Path, required=True)
+    parser.add_argument("--once", action="store_true", help="one round, then exit (1 if the store is away)")
+    given = parser.parse_args(arguments)
+    try:
+        settings = settings_module.load(given.settings)
+        core = build_core(settings)
+    except Malformed as bad:
+        sys.stderr.write(f"wifibilling worker: {bad}\n")
+        return 2
+    return _run(core, settings, once=given.once)
+
+
+def _run(core: Core, settings: Settings, *, once: bool) -> int:
+    metrics = measures.InProcess(settings.environment)
+    logger = logs.open_log(settings.log_path, settings.log_format, settings.log_level, metrics=metrics)
+    stop = Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    port = settings.worker_metrics_port
+    endpoint = measures.serve(metrics, settings.metrics_bind, port) if port and not once else None
+    worker = Worker(core, metrics, logger)
+    verdict = 0
+    try:
+        while not stop.is_set():
+            verdict = _one_round(worker, logger)
+            if once or stop.wait(PAUSE_S):
+                break
+    finally:
+        if endpoint is not None:
+            endpoint.close()
+        core.store.close()
+        logger.sink.close()
+    return verdict if once else 0
+
+
+def _one_round(worker: Worker, logger: logs.Log) -> int:
+    try:
+        worker.round()
+    except Unavailable as away:
+        logger.logger.warning("Worker waits for the store", error=type(away).__name__)
+        return 1
+    except (RadiusError, OSError):
+        logger.logger.exception("Worker round failed")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
