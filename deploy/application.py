@@ -1,0 +1,150 @@
+"""What the box knows of the application: its settings, its tables, its programs and its story."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from deploy import demo, engine
+from deploy.install import VENV, site_packages
+from deploy.options import ENGINE_VARIABLE, ROOT, STATE_VARIABLE, Options
+from deploy.ports import has_ipv6
+from deploy.refusal import Refusal
+from deploy.state import State
+from deploy.supervisor import Program
+from radius.domain.errors import RadiusError
+from radius.secrets import create_key_file
+
+OWN_VARIABLES = (STATE_VARIABLE, ENGINE_VARIABLE, "WIFIBILLING_SETTINGS", "PYTHONPATH")
+LAY_TIMEOUT_S = 60.0  # the first time it makes two RSA keys; a slow board needs 20 s for them
+FREERADIUS_READY = "Ready to process requests"
+PROBE_TIMEOUT_S = 1.0
+
+
+def write_key(path: Path) -> None:
+    """Make the data key that seals secrets at rest, once, whole or not at all. Losing it loses what it sealed."""
+    if path.exists():
+        return
+    fresh = path.with_name(f"{path.name}.new")
+    fresh.unlink(missing_ok=True)
+    create_key_file(fresh)
+    fresh.replace(path)
+
+
+def write_settings(options: Options, state: State) -> Path:
+    """Write the settings file of this box (`radius.settings`) and return it; the ports may differ from run to run."""
+    values = {
+        "state_dir": str(state.folder),
+        "store_kind": "embedded",
+        "store_endpoint": f"http://127.0.0.1:{options.ports.engine}",
+        "key_ref": f"file:{state.key_file}",
+        "spool_dir": str(state.radius_folder / "spool"),
+        "metrics_port": options.ports.radius_metrics,
+        "worker_metrics_port": options.ports.worker_metrics,
+    }
+    lines = ["# Written by deploy/run at each start: change the environment (WIFIBILLING_...) instead, it wins."]
+    lines += [f"{name} = {json.dumps(value)}" for name, value in values.items()]  # of these, JSON's values are TOML's
+    replace_file(state.settings_file, "\n".join(lines) + "\n")
+    return state.settings_file
+
+
+def replace_file(path: Path, text: str) -> None:
+    """Write a file that only its owner reads, whole or not at all, also across a power cut."""
+    fresh = path.with_name(f"{path.name}.new")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as output:
+        output.write(text)
+        output.flush()
+        os.fsync(output.fileno())
+    fresh.replace(path)
+
+
+def prepare_site(settings_path: Path) -> None:
+    """Create the tables that are missing and seed the demo site, once; nothing that exists is touched.
+
+    Raises:
+        Refusal: the settings cannot be used, or the store does not answer or refuses.
+    """
+    try:
+        demo.prepare(settings_path)
+    except (RadiusError, BotoCoreError, ClientError) as error:
+        raise Refusal(f"the tables and the demo site cannot be made: {error}") from error
+
+
+def lay_configuration(options: Options, state: State, settings_path: Path) -> Path:
+    """Lay our configuration over the stock raddb in the state folder, and return what `freeradius -d` is given.
+
+    Raises:
+        Refusal: with lay.py's own line.
+    """
+    ports = options.ports
+    command = [sys.executable, "-P", str(ROOT / "freeradius_config" / "lay.py"), "--state", str(state.radius_folder)]
+    command += ["--repo", str(ROOT), "--settings", str(settings_path), "--site-packages", str(site_packages(VENV))]
+    command += ["--ports-a", str(ports.auth), str(ports.acct)]
+    command += ["--ports-b", str(ports.auth_rotated), str(ports.acct_rotated), "--status-port", str(ports.status)]
+    for address in ("0.0.0.0", "::") if has_ipv6() else ("0.0.0.0",):  # noqa: S104 - routers are elsewhere
+        command += ["--listen", address]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=LAY_TIMEOUT_S)
+    if done.returncode != 0:
+        raise Refusal((done.stderr.strip().splitlines() or ["lay.py failed without a word"])[-1])
+    return state.radius_folder / "raddb"
+
+
+def engine_program(options: Options, state: State) -> Program:
+    """The store."""
+    binary = engine.locate(VENV / "bin" / "dynoxide", options.engine)
+    port = options.ports.engine
+    return Program(
+        name="engine",
+        command=engine.serve_command(binary, state.engine_file, port),
+        is_ready=lambda _log: engine.is_healthy(binary, port),
+    )
+
+
+def worker_program(options: Options, settings_path: Path) -> Program:
+    """The background work: due work, sweeps, spool replay. It serves when its metrics do."""
+    return Program(
+        name="worker",
+        command=(sys.executable, "-P", "-m", "radius.worker", "--settings", str(settings_path)),
+        environment=application_environment(),
+        is_ready=lambda _log: answers(options.ports.worker_metrics),
+    )
+
+
+def freeradius_program(raddb: Path) -> Program:
+    """FreeRADIUS with the hooks. UTC, because dates reach the hooks as text in local time."""
+    return Program(
+        name="freeradius",
+        command=("freeradius", "-f", "-l", "stdout", "-d", str(raddb)),
+        environment=application_environment(),
+        is_ready=lambda log: FREERADIUS_READY in log,
+    )
+
+
+def story_command(options: Options, settings_path: Path) -> tuple[str, ...]:
+    """The demo: one customer's evening. Its exit code is the verdict."""
+    ports = ("--auth-port", str(options.ports.auth), "--acct-port", str(options.ports.acct))
+    return (sys.executable, "-P", "-m", "deploy.demo", "--settings", str(settings_path), *ports)
+
+
+def application_environment() -> dict[str, str]:
+    """What every Python process of ours gets: the operator's environment without what is only for deploy/run.
+
+    An unknown WIFIBILLING_ variable is refused by `radius.settings`, a PYTHONPATH could shadow the locked packages, and
+    the hooks are given dates as local time.
+    """
+    kept = {name: value for name, value in os.environ.items() if name not in OWN_VARIABLES}
+    return kept | {"TZ": "UTC", "PYTHONUNBUFFERED": "1"}
+
+
+def answers(port: int) -> bool:
+    """Whether a server on this machine accepts connections on the port."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=PROBE_TIMEOUT_S):
+            return True
+    except OSError:
+        return False
