@@ -1,0 +1,310 @@
+"""A whole box for tests: engine on disk, created tables, routers, FreeRADIUS with the real hooks, worker, fault proxy.
+
+    with Box(tmp_path, proxied=True) as box:
+        phone = box.customer("evening.1")
+        assert box.router().login(phone, "karibu", mac)[0]
+
+Each process is a child of ours, stopped by its id. Routers speak from loopback addresses of their own.
+"""
+
+import itertools
+import json
+import os
+import signal
+import subprocess
+import sys
+import sysconfig
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from radius import secrets
+from radius.domain import subscriber as aggregate
+from radius.domain.identity import NasId, SubscriberId
+from radius.domain.nas import Family, Language, Router, Site
+from radius.domain.subscriber import Subscriber
+from radius.domain.terms import Terms
+from radius.settings import Settings
+from radius.wiring import Core, build_core
+from tests.fakes.nas import FakeRouter
+from tests.fakes.store_proxy import StoreProxy
+from tests.fixtures_engine import find_dynoxide, free_port
+from tests.integration.freeradius_lab import REPO, FreeradiusLab
+
+SECRET = "a-secret-of-pair-a"
+SITE_MAC_PASSWORD = "site-mac-password"
+PATIENCE_S = 30.0  # never reached on a machine that works
+DEADLINE_S = 5.0
+_phones = itertools.count(10_000_000)
+_macs = itertools.count(1)
+_ports = itertools.count(1)
+
+
+def wait_until(condition: Callable[[], object], what: str, patience_s: float = PATIENCE_S) -> None:
+    """Poll until true; fails the test with `what` if it never is."""
+    end = time.monotonic() + patience_s
+    while not condition():
+        assert time.monotonic() < end, f"never happened: {what}"
+        time.sleep(0.05)
+
+
+def new_phone() -> str:
+    """A phone number nobody has."""
+    return f"07{next(_phones)}"
+
+
+def new_mac() -> str:
+    """A MAC address nobody has, as RouterOS spells it."""
+    digits = f"02{next(_macs):010X}"
+    return ":".join(digits[at : at + 2] for at in range(0, 12, 2))
+
+
+def clean_environment() -> dict[str, str]:
+    """Ours without WIFIBILLING_ variables (the one that names the engine is no setting), and UTC."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("WIFIBILLING_")} | {"TZ": "UTC"}
+
+
+class Lab(FreeradiusLab):
+    """The laid FreeRADIUS, without the developer's own settings."""
+
+    def process_environment(self) -> dict[str, str]:
+        return clean_environment()
+
+
+@dataclass
+class Process:
+    """One program of ours; its output goes to a file."""
+
+    command: list[str]
+    log: Path
+    child: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self.log.open("ab") as out:
+            self.child = subprocess.Popen(self.command, stdout=out, stderr=subprocess.STDOUT, cwd=REPO, env=clean_environment())
+
+    def stop(self, sign: signal.Signals = signal.SIGTERM) -> int | None:
+        """End it and return its exit code; None when it does not run."""
+        if self.child is None:
+            return None
+        with suppress(ProcessLookupError):
+            self.child.send_signal(sign)
+        try:
+            return self.child.wait(PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            self.child.kill()
+            return self.child.wait()
+        finally:
+            self.child = None
+
+
+@dataclass
+class Box:
+    """One operator's box. `overrides` are settings; `proxied`: the hooks reach the engine through a fault proxy."""
+
+    root: Path
+    proxied: bool = False
+    pool_size: int = 8
+    listen: tuple[str, ...] = ("127.0.0.1",)
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    proxy: StoreProxy | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        self.root.mkdir(parents=True, exist_ok=True)
+        self.state = self.root / "node"
+        self.state.mkdir()
+        self.engine_port = free_port()
+        database = str(self.root / "store.db")
+        where = ["--host", "127.0.0.1", "--port", str(self.engine_port)]
+        self.engine = Process([find_dynoxide(), "--db-path", database, *where], self.root / "engine.log")
+        self.settings_file = self.root / "settings.toml"
+        self.lab = Lab(
+            self.root,
+            "radius.rlm.hooks",
+            self.settings_file,
+            site_packages=(Path(sysconfig.get_paths()["purelib"]),),
+            pool_size=self.pool_size,
+            listen_addresses=self.listen,
+            secrets={"A": SECRET, "B": SECRET},
+        )
+        self.worker_settings = self.root / "worker.toml"
+        module = [sys.executable, "-m", "radius.worker", "--settings"]
+        self.worker = Process([*module, str(self.worker_settings)], self.root / "worker.out")
+
+    # -- life --------------------------------------------------------------------------------------------------
+
+    def __enter__(self) -> Self:
+        try:
+            self.start_engine()
+            if self.proxied:
+                self.proxy = StoreProxy(self.engine_port, seed=1)
+            self.configure()
+            secrets.create_key_file(self.state / "data.key")
+            self.core = self._open_core()
+            self.core.store.create_tables()
+            self.seed()
+            self.lab.start()
+        except BaseException:
+            self._end()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        codes = self._end()
+        if kind is None:
+            assert codes[0] in (0, None), f"freeradius exited with {codes[0]}:\n{self.lab.log()[-3000:]}"
+            assert codes[1] in (0, None), f"the worker exited with {codes[1]}:\n{self.worker.log.read_text()[-3000:]}"
+
+    def _end(self) -> tuple[int | None, int | None]:
+        codes = self.lab.stop(), self.worker.stop()
+        if hasattr(self, "core"):
+            self.core.store.close()
+        if self.proxy is not None:
+            self.proxy.close()
+        self.engine.stop()
+        return codes
+
+    def start_engine(self) -> None:
+        """Start it on the same file and port, and wait until it answers."""
+        self.engine.start()
+
+        def listens() -> bool:
+            import socket  # noqa: PLC0415
+
+            with suppress(OSError):
+                socket.create_connection(("127.0.0.1", self.engine_port), timeout=1).close()
+                return True
+            return False
+
+        wait_until(listens, "the engine listens")
+
+    def configure(self, **changes: Any) -> None:
+        """Write the settings file that the hooks and the worker read at their next start."""
+        self.overrides = {**self.overrides, **changes}
+        hooks = self.proxy.port if self.proxy is not None else self.engine_port
+        self.settings_file.write_text(_toml(self._settings(hooks)))
+        self.worker_settings.write_text(_toml(self._settings(hooks, log_path=str(self.root / "worker.log"))))
+
+    def _settings(self, port: int, **more: Any) -> dict[str, Any]:
+        return {
+            "state_dir": str(self.state),
+            "spool_dir": str(self.lab.layout.spool_dir),
+            "store_kind": "embedded",
+            "store_endpoint": f"http://127.0.0.1:{port}",
+            "key_ref": f"file:{self.state / 'data.key'}",
+            "metrics_port": 0,
+            "worker_metrics_port": 0,
+            "log_path": str(self.root / "radius.log"),
+            "node_id": "box",
+            "routers_refresh_s": 1,
+            "heartbeat_s": 5,
+            **self.overrides,
+            **more,
+        }
+
+    def _open_core(self) -> Core:
+        """The test's own access to the store, never through the proxy."""
+        return build_core(Settings(**self._settings(self.engine_port, request_deadline_ms=5000)))
+
+    def worker_once(self) -> int:
+        """One round of the worker; its exit code."""
+        command = [*self.worker.command, "--once"]
+        return subprocess.run(command, cwd=REPO, check=False, timeout=120, env=clean_environment()).returncode
+
+    def cut_power(self) -> None:
+        """SIGKILL to everything at once."""
+        children = [self.lab.process, self.worker.child, self.engine.child]
+        for child in children:
+            if child is not None:
+                os.kill(child.pid, signal.SIGKILL)
+        for child in children:
+            if child is not None:
+                child.wait()
+        self.lab.process = self.worker.child = self.engine.child = None
+
+    # -- what is in it -----------------------------------------------------------------------------------------
+
+    def seed(self) -> None:
+        """Two sites (English, Swahili) and a router at each."""
+        self.core.provision.site(Site("nairobi"), SITE_MAC_PASSWORD)
+        self.core.provision.site(Site("mombasa", language=Language.SWAHILI), SITE_MAC_PASSWORD)
+        self.add_router("router-one", "127.0.0.1", "nairobi")
+        self.add_router("router-two", "127.0.0.2", "mombasa")
+
+    def add_router(self, name: str, address: str, site: str = "nairobi", **fields: Any) -> Router:
+        fields = {"family": Family.MIKROTIK, **fields}
+        router = Router(NasId(name), site, addresses=(address,), **fields)
+        return self.core.provision.router(router, SECRET)
+
+    def terms(self, terms: Terms) -> str:
+        return self.core.provision.terms(terms).id
+
+    def customer(self, terms_id: str = "", *names: str, secret: str = "karibu", hashed: bool = False) -> str:
+        """A customer with a phone (or the names given), and a right; the first name comes back."""
+        called = names or (new_phone(),)
+        now = int(time.time())
+        subscriber = self.core.provision.customer(list(called), secret, now, site="nairobi", hashed=hashed)
+        if terms_id:
+            self.grant(subscriber, terms_id)
+        return called[0]
+
+    def grant(self, subscriber: SubscriberId, terms_id: str) -> None:
+        right = f"r{next(_macs):07d}"
+        assert self.core.provision.grant(subscriber, terms_id, int(time.time()), right)
+
+    def router(self, name: str = "router-one", address: str = "127.0.0.1", **fields: Any) -> FakeRouter:
+        """A fake router that speaks to pair A from that loopback address."""
+        return FakeRouter(
+            fields.pop("secret", SECRET).encode(),
+            name,
+            auth_port=self.lab.port(fields.get("pair", "A"), "auth"),
+            acct_port=self.lab.port(fields.pop("pair", "A"), "acct"),
+            address=address,
+            _next_session=0x80000000 + 0x100000 * next(_ports),
+            **{"timeout_s": 5.0, "tries": 1, **fields},
+        )
+
+    # -- what has become of it ---------------------------------------------------------------------------------
+
+    def find(self, name: str) -> SubscriberId:
+        """The subscriber behind a name."""
+        from radius.domain.identity import parse_username  # noqa: PLC0415
+
+        alias = self.core.names.alias(parse_username(name, None))
+        found = self.core.names.resolve(alias, time.monotonic() + DEADLINE_S)
+        assert found is not None
+        return found
+
+    def aggregate(self, name: str) -> Subscriber:
+        """What the store has of a subscriber now."""
+        stored = self.core.desk.read(self.find(name), time.monotonic() + DEADLINE_S)
+        assert stored is not None
+        return aggregate.decode(stored.body)
+
+    def version(self, name: str) -> int:
+        stored = self.core.desk.read(self.find(name), time.monotonic() + DEADLINE_S)
+        assert stored is not None
+        return stored.version
+
+    def log(self) -> str:
+        """The canonical lines of the node."""
+        path = self.root / "radius.log"
+        return path.read_text() if path.exists() else ""
+
+
+def _toml(values: Mapping[str, Any]) -> str:
+    return "".join(f"{name} = {json.dumps(value)}\n" for name, value in values.items())
+
+
+@contextmanager
+def running(box: Box) -> Iterator[Box]:
+    """A box whose worker runs too."""
+    with box:
+        box.worker.start()
+        yield box

@@ -1,0 +1,344 @@
+"""How the box starts, survives and stops: the supervisor, the order of things, kills."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import pytest
+
+from deploy import engine
+from deploy.refusal import Refusal
+from deploy.state import State, start_ticks
+from deploy.supervisor import (
+    LOG_BYTES_MAX,
+    RESTART_PAUSE_S_MAX,
+    RESTART_PAUSE_S_MIN,
+    STABLE_S,
+    Child,
+    Program,
+    RestartPause,
+    Supervisor,
+)
+from tests.fixtures_engine import find_dynoxide
+from tests.integration.deploy_lab import PATIENCE_S, ROOT, free_ports, wait_until
+
+pytestmark = pytest.mark.integration
+
+
+class Rig:
+    """A supervisor with a clock that the test moves, over small programs that misbehave."""
+
+    def __init__(self, folder: Path) -> None:
+        self.state = State(folder)
+        folder.mkdir()
+        self.state.make()
+        self.now = 0.0
+        self.stopping = threading.Event()
+        self.supervisor = Supervisor(self.state, self.stopping, clock=self.clock)
+
+    def clock(self) -> float:
+        self.now += 0.05  # waiting takes time
+        return self.now
+
+    def program(self, name: str, script: str, start_timeout_s: float = 100.0, stop_timeout_s: float = 10.0) -> Program:
+        return Program(
+            name=name,
+            command=(sys.executable, "-c", textwrap.dedent(script)),
+            is_ready=lambda log: "ready" in log,
+            start_timeout_s=start_timeout_s,
+            stop_timeout_s=stop_timeout_s,
+        )
+
+
+SERVES = "import time; print('ready', flush=True); time.sleep(1000)"
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Iterator[Rig]:
+    made = Rig(tmp_path / "state")
+    yield made
+    made.supervisor.stop()
+
+
+def test_a_program_that_ends_at_once_is_reported_with_its_last_words(rig: Rig) -> None:
+    with pytest.raises(Refusal) as refused:
+        rig.supervisor.start(rig.program("worker", "import sys; print('bad setting'); sys.exit(7)"))
+    assert "worker ended at once (exit code 7)" in str(refused.value)
+    assert "    bad setting" in str(refused.value)
+    assert list(rig.state.pid_folder.iterdir()) == []
+
+
+def test_a_program_that_never_serves_is_stopped(rig: Rig) -> None:
+    with pytest.raises(Refusal, match="worker was not ready in 1 s"):
+        rig.supervisor.start(rig.program("worker", "import time; time.sleep(1000)", start_timeout_s=1.0))
+    assert list(rig.state.pid_folder.iterdir()) == []
+
+
+def test_words_of_an_earlier_run_do_not_make_a_program_ready(rig: Rig) -> None:
+    (rig.state.log_folder / "worker.log").write_text("ready\n")
+    with pytest.raises(Refusal, match="ended at once"):
+        rig.supervisor.start(rig.program("worker", "pass"))
+
+
+def test_what_dies_is_started_again_after_a_pause(rig: Rig, capsys: pytest.CaptureFixture[str]) -> None:
+    child = rig.supervisor.start(rig.program("engine", SERVES))
+    first = child.pid
+    assert first is not None
+    os.kill(first, signal.SIGKILL)
+    wait_until(lambda: child.death() is not None, "the death")
+    for _ in range(2):  # the second look comes before the pause is over
+        rig.supervisor.watch()
+        assert (child.pid, rig.supervisor.deaths) == (None, 1)
+    rig.now += RESTART_PAUSE_S_MIN
+    rig.supervisor.watch()
+    assert child.pid not in {None, first}
+    assert rig.supervisor.deaths == 1
+    told = capsys.readouterr().out
+    assert "engine died (signal SIGKILL) and is started again in 1 s" in told
+    assert f"engine started again (pid {child.pid})" in told
+
+
+def test_the_pause_doubles_to_its_bound_and_is_forgotten_after_a_stable_run() -> None:
+    pause = RestartPause()
+    waits = [pause.after_death(0.1) for _ in range(8)]
+    assert waits[:3] == [1, 2, 4]
+    assert waits[-1] == RESTART_PAUSE_S_MAX == max(waits)
+    assert pause.after_death(STABLE_S) == RESTART_PAUSE_S_MIN
+
+
+def test_programs_stop_in_the_opposite_order_also_a_stubborn_one(rig: Rig, tmp_path: Path) -> None:
+    ends = tmp_path / "ends"
+    script = """
+        import pathlib, signal, sys, time
+        def end(*_):
+            with pathlib.Path("{ends}").open("a") as out:
+                out.write("{name} ")
+            {then}
+        signal.signal(signal.SIGTERM, end)
+        print("ready", flush=True)
+        time.sleep(1000)
+    """
+    for name, then in (("engine", "sys.exit()"), ("worker", "signal.pause()"), ("freeradius", "sys.exit()")):
+        body = script.format(ends=ends, name=name, then=then)
+        rig.supervisor.start(rig.program(name, body, stop_timeout_s=0.5))
+    rig.supervisor.stop()
+    assert ends.read_text().split() == ["freeradius", "worker", "engine"]
+    assert list(rig.state.pid_folder.iterdir()) == []
+
+
+def test_a_log_is_bounded_while_its_program_writes_on(rig: Rig) -> None:
+    child = rig.supervisor.start(rig.program("worker", SERVES))
+    with child.log.open("ab") as log:
+        log.truncate(LOG_BYTES_MAX + 1)
+    rig.supervisor.watch()
+    assert child.log.stat().st_size == 0
+    assert child.log.with_suffix(".log.1").stat().st_size == LOG_BYTES_MAX + 1
+    assert child.pid is not None
+
+
+def test_a_child_between_two_runs_can_be_stopped(rig: Rig) -> None:
+    child = Child(rig.program("worker", "pass"), rig.state)
+    child.start(0.0)
+    wait_until(lambda: child.death() == "exit code 0", "the end")
+    child.restart_at = 5.0
+    child.stop()
+    assert child.death() is None
+
+
+# --- the box, with an application that only pretends -----------------------------------------------------------------
+
+DRIVER = '''
+import sys, signal, threading
+from pathlib import Path
+from deploy import application, box, options
+from deploy.ports import Ports
+from deploy.refusal import exit_code
+from deploy.supervisor import Program
+
+state, once = Path(sys.argv[1]), sys.argv[2] == "once"
+verdict, port_list, events = sys.argv[3:]
+
+def program(name):
+    body = f"""
+import signal, sys, time
+def end(*_):
+    open({events!r}, "a").write("stop-{name} ")
+    sys.exit()
+signal.signal(signal.SIGTERM, end)
+open({events!r}, "a").write("start-{name} ")
+print("ready", flush=True)
+time.sleep(1000)
+"""
+    return Program(name=name, command=(sys.executable, "-c", body), is_ready=lambda log: "ready" in log)
+
+application.prepare_site = lambda path: None
+application.lay_configuration = lambda options, state, path: state.radius_folder
+application.engine_program = lambda options, state: program("engine")
+application.worker_program = lambda options, path: program("worker")
+application.freeradius_program = lambda raddb: program("freeradius")
+application.story_command = lambda options, path: (sys.executable, "-c", verdict)
+stopping = threading.Event()
+signal.signal(signal.SIGTERM, lambda *_: stopping.set())
+given = options.Options(state=state, once=once, ports=Ports(*map(int, port_list.split(","))))
+sys.exit(exit_code(lambda: box.run(given, stopping)))
+'''
+
+
+class Box:
+    """deploy.box as a process of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.state = State(folder / "state")
+        self.events = folder / "events"
+        self.ports = ",".join(map(str, free_ports().values()))
+
+    def start(self, how: str, verdict: str = "") -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-c", DRIVER, str(self.state.folder), how, verdict, self.ports, str(self.events)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "COMMAND": "deploy/run"},
+        )
+
+    def run(self, how: str, verdict: str = "") -> tuple[int, str]:
+        process = self.start(how, verdict)
+        output, _ = process.communicate(timeout=PATIENCE_S)
+        return process.returncode, output
+
+    def happened(self) -> list[str]:
+        words = self.events.read_text().split() if self.events.exists() else []
+        self.events.unlink(missing_ok=True)
+        return words
+
+    def pid(self, name: str) -> int:
+        return int((self.state.pid_folder / f"{name}.pid").read_text().split()[0])
+
+    def wait_until_up(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if "stops it" in line:
+                return
+        pytest.fail("the box ended")
+
+
+IN_ORDER = ["start-engine", "start-worker", "start-freeradius", "stop-freeradius", "stop-worker", "stop-engine"]
+
+
+@pytest.fixture
+def box(tmp_path: Path) -> Iterator[Box]:
+    made = Box(tmp_path)
+    yield made
+    if made.state.pid_folder.exists():
+        made.state.end_leftovers()
+
+
+def test_once_starts_all_tells_the_story_and_stops_in_order(box: Box) -> None:
+    assert box.run("once", "print('an evening')") == (0, "an evening\n")
+    assert box.happened() == IN_ORDER
+    assert list(box.state.pid_folder.iterdir()) == []
+    key = box.state.key_file.read_bytes()
+    assert len(key) == 32
+    assert box.state.key_file.stat().st_mode & 0o777 == 0o600
+    assert box.run("once")[0] == 0
+    assert box.state.key_file.read_bytes() == key
+
+
+def test_the_verdict_of_the_story_is_the_exit_code_also_when_it_should_stay_up(box: Box) -> None:
+    assert box.run("once", "raise SystemExit(3)")[0] == 3
+    assert box.run("stay", "raise SystemExit(4)")[0] == 4
+    assert box.happened() == IN_ORDER * 2
+
+
+def test_a_server_that_dies_during_the_story_spoils_it(box: Box) -> None:
+    process = box.start("once", "import time; time.sleep(1000)")
+    wait_until(lambda: box.events.exists() and "start-freeradius" in box.events.read_text(), "all started")
+    os.kill(box.pid("worker"), signal.SIGKILL)
+    output, _ = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 1
+    assert "worker died (signal SIGKILL)" in output
+    assert "a server died during the story" in output
+    assert box.happened()[-2:] == ["stop-freeradius", "stop-engine"]
+
+
+def test_it_stays_up_until_told_to_stop(box: Box) -> None:
+    process = box.start("stay")
+    box.wait_until_up(process)
+    second, words = box.run("once")
+    assert (second, words.count("\n")) == (1, 1)
+    assert f"already running on {box.state.folder} (pid {process.pid})" in words
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 0
+    assert output.endswith("deploy/run: stopped\n")
+    assert box.happened() == IN_ORDER
+
+
+def test_after_a_kill_of_the_box_alone_the_next_run_ends_what_it_left(box: Box) -> None:
+    process = box.start("stay")
+    box.wait_until_up(process)
+    orphan = box.pid("engine")
+    process.kill()
+    process.communicate()
+    assert start_ticks(orphan) is not None
+    code, words = box.run("once")
+    assert code == 0
+    assert f"stopped engine (pid {orphan}), left over from a run that was killed" in words
+    assert start_ticks(orphan) is None
+    assert box.happened() == [*IN_ORDER, *IN_ORDER]
+
+
+def test_after_a_kill_of_everything_the_next_run_works(box: Box) -> None:
+    process = box.start("stay")
+    box.wait_until_up(process)
+    for pid in (process.pid, *(box.pid(name) for name in ("engine", "worker", "freeradius"))):
+        os.kill(pid, signal.SIGKILL)
+    process.communicate()
+    box.happened()
+    assert box.run("once") == (0, "")
+    assert box.happened() == IN_ORDER
+
+
+def test_the_real_engine_keeps_its_data_over_a_kill(tmp_path: Path) -> None:
+    binary = Path(find_dynoxide())
+    port = free_ports()["engine"]
+    state = State(tmp_path)
+    state.make()
+    supervisor = Supervisor(state, threading.Event())
+    program = Program(
+        name="engine",
+        command=engine.serve_command(binary, state.engine_file, port),
+        is_ready=lambda _log: engine.is_healthy(binary, port),
+    )
+    child = supervisor.start(program)
+    try:
+        client = boto3.client(
+            "dynamodb",
+            endpoint_url=f"http://127.0.0.1:{port}",
+            region_name="local",
+            aws_access_key_id="local",
+            aws_secret_access_key="local",
+        )
+        client.create_table(
+            TableName="Things",
+            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
+        client.put_item(TableName="Things", Item={"id": {"S": "a"}, "n": {"N": "12345678901234567890"}})
+        os.kill(child.pid or 0, signal.SIGKILL)
+        wait_until(lambda: child.death() is not None, "the death")
+        supervisor.stop()
+        supervisor.start(program)
+        got = client.get_item(TableName="Things", Key={"id": {"S": "a"}})
+        client.close()
+    finally:
+        supervisor.stop()
+    assert got["Item"]["n"] == {"N": "12345678901234567890"}
+    assert not engine.is_healthy(binary, port)
