@@ -12,6 +12,8 @@ from radius import settings as settings_module
 from radius.domain.clock import ClockGuard
 from radius.domain.guessing import Guard
 from radius.domain.request import Chap
+from radius.domain.spill import Shard
+from radius.domain.subscriber import Subscriber
 from radius.domain.world import World
 from radius.keeper import Keeper, KeeperFiles
 from radius.rlm import spool, vendors
@@ -19,7 +21,7 @@ from radius.rlm.edge import Clocks, Edge
 from radius.secrets import KeyRing
 from radius.services.access import Access, Tools
 from radius.services.accounting import Accounting
-from radius.services.desk import Desk
+from radius.services.desk import MARKS, Desk
 from radius.services.directory import Directory
 from radius.services.names import NameBook
 from radius.services.provision import Provision, Stores
@@ -29,6 +31,7 @@ from radius.services.watch import Watch
 from radius.settings import Settings
 from radius.store.open import Store, StoreKind, StoreSettings, open_store
 
+MARKS_ENTRIES_MAX = 10_000  # shards of accounts with very many devices
 BACKGROUND_DEADLINE_S = 5.0  # a store request that no router waits for
 EMBEDDED_CREDENTIALS = ("local", "local")  # the embedded engine checks none, the client must send some
 
@@ -67,7 +70,8 @@ class Core(NamedTuple):
     store: Store
     keys: KeyRing
     vault: Vault
-    desk: Desk
+    desk: Desk[Subscriber]
+    marks: Desk[Shard]
     names: NameBook
     directory: Directory
     terms: TermsBook
@@ -91,7 +95,10 @@ def build_core(settings: Settings) -> Core:
             connections=settings.store_connections_max,
         )
     )
-    desk = Desk(store.subscribers, secrets.new_write_id, time.monotonic, settings.subscriber_cache_entries)
+    desk: Desk[Subscriber] = Desk(
+        store.subscribers, secrets.new_write_id, time.monotonic, settings.subscriber_cache_entries
+    )
+    marks: Desk[Shard] = Desk(store.subscribers, secrets.new_write_id, time.monotonic, MARKS_ENTRIES_MAX, codec=MARKS)
     names = NameBook(store.names, keys.alias_key, time.monotonic, settings.names_cache_entries, settings.names_cache_s)
     directory = Directory(store.routers, store.nodes, keys.unseal, vendors.capabilities_of)
     terms = TermsBook(store.catalogue, time.monotonic, settings.request_deadline_ms / 1000)
@@ -108,7 +115,7 @@ def build_core(settings: Settings) -> Core:
     def world(now: int) -> World:
         return World(now, terms, directory.boots, lambda nas: directory.heard_until(nas, now))
 
-    return Core(settings, store, keys, vault, desk, names, directory, terms, provision, world)
+    return Core(settings, store, keys, vault, desk, marks, names, directory, terms, provision, world)
 
 
 class NodeApp:
@@ -149,7 +156,9 @@ def build_node(settings_path: Path) -> NodeApp:
     deadline_s = settings.request_deadline_ms / 1000
     tools = Tools(core.vault, Guard(), core.terms, time.monotonic, secrets.new_subscriber_id)
     access = Access(core.desk, core.names, core.directory, tools, deadline_s)
-    accounting = Accounting(core.desk, core.names, core.directory, core.store.sessions, core.store.routers, core.world)
+    accounting = Accounting(
+        core.desk, core.marks, core.names, core.directory, core.store.sessions, core.store.routers, core.world
+    )
     watch = Watch(time.time)
     guard = ClockGuard(KeeperFiles(settings.state_dir).last_good(), settings.clock_floor_at)
     clocks = Clocks(time.time, time.monotonic, _boottime, guard)
@@ -183,10 +192,17 @@ def _boottime() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
+def build_accounting(core: Core) -> Accounting:
+    """The accounting service of a node or a worker."""
+    sessions, routers = core.store.sessions, core.store.routers
+    return Accounting(core.desk, core.marks, core.names, core.directory, sessions, routers, core.world)
+
+
 def build_sweep(core: Core) -> Sweep:
     """The sweeper of a worker."""
     return Sweep(
         core.desk,
+        core.marks,
         core.store.due_work,
         core.store.sessions,
         core.directory,

@@ -19,11 +19,10 @@ from radius import settings as settings_module
 from radius.domain.errors import Malformed, RadiusError, Unavailable
 from radius.domain.request import AccountingRequest
 from radius.rlm import attributes, spool
-from radius.services.accounting import Accounting
 from radius.services.replay import Waiting, replay
 from radius.services.sweep import BATCH_MAX, Sweep
 from radius.settings import Settings
-from radius.wiring import BACKGROUND_DEADLINE_S, Core, build_core, build_sweep
+from radius.wiring import BACKGROUND_DEADLINE_S, Core, build_accounting, build_core, build_sweep
 
 PAUSE_S = 2.0  # between rounds; a wake-up costs a handful of reads
 REPLAY_AGE_S = 2.0  # a spool file that was written to this lately may still get packets of the same outage
@@ -39,9 +38,7 @@ class Worker:
         self._metrics = metrics
         self._log = logger.logger
         self._sweep: Sweep = build_sweep(core)
-        self._accounting = Accounting(
-            core.desk, core.names, core.directory, core.store.sessions, core.store.routers, core.world
-        )
+        self._accounting = build_accounting(core)
         self._counted_at = 0.0
 
     def round(self) -> None:

@@ -42,7 +42,7 @@ def advance(session: Session, report: Counters, *, gigawords: bool) -> tuple[int
         _begin_again(session, report)
     elif _of_this_count(session, report):
         _count(session, report, gigawords=gigawords)
-        session.time_s = max(session.time_s, report.time_s or 0)
+        _go_on(session, report)
     return session.total_bytes - before_bytes, session.total_s - before_s
 
 
@@ -51,15 +51,21 @@ def _implied_start(report: Counters) -> int:
 
 
 def _learn_start(session: Session, report: Counters) -> None:
-    """Note when the count of the marks began, where that is not when the session did."""
+    """The first packet's instant may have been late, or of a later count: now only what dominates is safe."""
     if not (report.stamped and report.time_s) or session.epoch_at:
         return
     start = _implied_start(report)
     if start < session.opened_at - START_SLACK_S:
-        # The first packet's instant was late, or it was of a later count: now only what dominates is safe.
         session.epoch_at, session.loose = start, True
-    elif not session.time_s and start > session.opened_at + START_SLACK_S:
-        session.epoch_at = start
+
+
+def _go_on(session: Session, report: Counters) -> None:
+    """Session time grew: the start known is that of the count which has the marks now."""
+    if not report.time_s or report.time_s <= session.time_s:
+        return
+    session.time_s = report.time_s
+    if report.stamped and _implied_start(report) > (session.epoch_at or session.opened_at) + START_SLACK_S:
+        session.epoch_at = _implied_start(report)
 
 
 def _after_marks(session: Session, report: Counters) -> bool:
@@ -85,8 +91,7 @@ def _begin_again(session: Session, report: Counters) -> None:
         session.base_s += session.time_s
     # With time grown and both counters too it may as well be a timer that paused: nothing is added on a suspicion.
     if time_back or (marks is not None and not _dominates(session, marks)):
-        session.base_in += session.in_bytes
-        session.base_out += session.out_bytes
+        _keep(session)
         session.in_bytes, session.out_bytes = marks or (0, 0)
     elif marks is not None:
         session.in_bytes, session.out_bytes = marks
@@ -136,7 +141,11 @@ def _count(session: Session, report: Counters, *, gigawords: bool) -> None:
     if _dominates(session, marks):
         _raise(session, marks, report, later=later)
     elif later and report.time_s is not None and not session.loose:
-        _turn(session, marks, wraps=not gigawords and not _after_marks(session, report))
+        if gigawords:
+            _keep(session)
+        else:
+            _wrap(session, marks, surely=not _after_marks(session, report))
+        session.in_bytes, session.out_bytes = marks
     elif not (later or gigawords or session.loose or _turned(session)):
         # Late, and since then one direction wrapped: the other's old value is still evidence, each for itself.
         session.in_bytes = max(session.in_bytes, marks[0])
@@ -155,15 +164,18 @@ def _raise(session: Session, marks: tuple[int, int], report: Counters, *, later:
     session.in_bytes, session.out_bytes = marks
 
 
-def _turn(session: Session, marks: tuple[int, int], *, wraps: bool) -> None:
-    if wraps:
-        session.base_in += _wrapped_bytes(session.in_bytes, marks[0])
-        session.base_out += _wrapped_bytes(session.out_bytes, marks[1])
-    else:
-        session.base_in += session.in_bytes
-        session.base_out += session.out_bytes
-    session.in_bytes, session.out_bytes = marks
+def _keep(session: Session) -> None:
+    session.base_in += session.in_bytes
+    session.base_out += session.out_bytes
 
 
-def _wrapped_bytes(before: int, after: int) -> int:
-    return max(0, -(-(before - after) // WRAP)) * WRAP
+def _wrap(session: Session, marks: tuple[int, int], *, surely: bool) -> None:
+    """Each direction wraps for itself. One that may as well have begun again counts for what it showed, and no more."""
+    if marks[0] < session.in_bytes:
+        session.base_in += _turns(session.in_bytes - marks[0]) * WRAP if surely else session.in_bytes
+    if marks[1] < session.out_bytes:
+        session.base_out += _turns(session.out_bytes - marks[1]) * WRAP if surely else session.out_bytes
+
+
+def _turns(gap: int) -> int:
+    return -(-gap // WRAP)

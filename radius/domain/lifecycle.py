@@ -20,11 +20,15 @@ from radius.domain.world import (
 RIGHT_KEEP_S = 35 * 86_400  # ended rights stay in the aggregate for a month's questions; the ledger keeps them for ever
 
 
-def settle(subscriber: Subscriber, world: World) -> bool:
-    """Write down what is already true at `world.now`; True if anything changed."""
+def settle(subscriber: Subscriber, world: World, *, marks_whole: bool = False) -> bool:
+    """Write down what is already true at `world.now`; True if anything changed.
+
+    `marks_whole`: the marks of a spilled account were laid over, so that silence can be told.
+    """
+    silence = marks_whole or not subscriber.spilled
     changed = False
     for session in list(subscriber.sessions):
-        cause = _ending(session, world)
+        cause = _ending(session, world, silence=silence)
         if cause is None:
             continue
         changed = True
@@ -40,7 +44,7 @@ def settle(subscriber: Subscriber, world: World) -> bool:
     return changed
 
 
-def _ending(session: Session, world: World) -> str | None:
+def _ending(session: Session, world: World, *, silence: bool) -> str | None:
     """Why a session is over (or, reserved or filed, out of the aggregate) at `world.now`; None if it is not."""
     booted = session.last_at < world.boots.get(session.nas, 0)
     if session.state is SessionState.RESERVED:
@@ -49,9 +53,11 @@ def _ending(session: Session, world: World) -> str | None:
         return "filed" if session.filed and world.now >= session.closed_at + KEEP_CLOSED_S else None
     if booted:
         return "nas-reboot"
-    if silent_at(session) is not None and min(world.now, world.heard_until(session.nas)) >= (silent_at(session) or 0):
+    heard = min(world.now, world.heard_until(session.nas))
+    silent = silent_at(session) if silence else None
+    if silent is not None and heard >= silent:
         return "silent"
-    return "timeout" if min(world.now, world.heard_until(session.nas)) >= session.ends_at + END_GRACE_S else None
+    return "timeout" if heard >= session.ends_at + END_GRACE_S else None
 
 
 def silent_at(session: Session) -> int | None:
@@ -97,7 +103,7 @@ def lapse(subscriber: Subscriber, world: World) -> None:
     subscriber.sessions = [
         session
         for session in subscriber.sessions
-        if session.state is not SessionState.RESERVED or _ending(session, world) is None
+        if session.state is not SessionState.RESERVED or _ending(session, world, silence=False) is None
     ]
 
 

@@ -154,6 +154,7 @@ class Subscriber(
         "fixed_ip": "F",
         "pool": "P",
         "created_at": "t",
+        "spilled": "M",
         "schema": "V",
     },
 ):
@@ -161,6 +162,7 @@ class Subscriber(
 
     `aliases` are the names (`Username.alias`, codes hashed) that lead here; a name that is not listed does not count.
     `devices` are the MACs that proved the secret, newest last. `caller` binds a PPPoE home to one MAC.
+    `spilled`: the marks of its sessions may lie in shards (`spill`).
     """
 
     id: SubscriberId
@@ -176,6 +178,7 @@ class Subscriber(
     caller: MacAddress | None = None
     fixed_ip: str = ""
     pool: str = ""
+    spilled: bool = False
     schema: int = SCHEMA
 
     def right(self, right_id: str) -> Right | None:

@@ -7,9 +7,12 @@ way with a secret that nobody knows, and policy speaks only after the secret was
 
 from collections.abc import Callable
 from enum import StrEnum
+from threading import Lock
 from typing import NamedTuple, Protocol
 
-from radius.domain import policy
+import msgspec
+
+from radius.domain import policy, spill
 from radius.domain import subscriber as aggregate
 from radius.domain.errors import Contended, Unavailable
 from radius.domain.guessing import Guard, shape_of
@@ -28,10 +31,19 @@ from radius.services.directory import Directory
 from radius.services.names import NameBook
 
 TICKETS_MAX = 65_536  # as many packets as FreeRADIUS's own queue holds
-DEGRADED_COPY_S_MAX = 86_400  # a copy older than this says nothing about what is left
-DEGRADED_SESSION_S = 600
-DEGRADED_BYTES = 50 << 20
 DEGRADED_NAMES_MAX = 100_000  # one small lease per subscriber and outage is remembered for this many
+OUTAGE_REST_S = 60  # a store that fails and answers by turns is one outage until it has been well for this long
+
+
+class Degrade(NamedTuple):
+    """What a customer whom this node knows gets while the store is away, once an outage (DESIGN invariant 7).
+
+    `copy_s_max`: a copy older than this says nothing about what is left.
+    """
+
+    copy_s_max: int = 86_400
+    session_s: int = 600
+    lease_bytes: int = 50 << 20
 
 
 class Check(StrEnum):
@@ -117,15 +129,29 @@ class Tools(NamedTuple):
 class Access:
     """The service behind authorize, authenticate and post_auth. `deadline_s` is for the whole packet."""
 
-    def __init__(self, desk: Desk, names: NameBook, directory: Directory, tools: Tools, deadline_s: float) -> None:
+    def __init__(
+        self,
+        desk: Desk[Subscriber],
+        names: NameBook,
+        directory: Directory,
+        tools: Tools,
+        deadline_s: float,
+        post_auth_s: float = 0.2,
+        degrade: Degrade = Degrade(),  # noqa: B008 - an immutable value
+    ) -> None:
+        """`post_auth_s` of the deadline is kept for post_auth."""
         self._desk = desk
         self._names = names
         self._directory = directory
         self._vault, self._guard, self._terms, self._monotonic, self._new_id = tools
         self._deadline_s = deadline_s
+        self._post_auth_s = post_auth_s
+        self._policy = degrade
         self._tickets: BoundedMap[str, _Ticket] = BoundedMap(TICKETS_MAX)
         self._degraded: BoundedMap[SubscriberId, bool] = BoundedMap(DEGRADED_NAMES_MAX)
-        self._outage = False
+        self._outage = Lock()
+        self._committed_at = float("-inf")  # monotonic: the store took a decision of ours
+        self._failed_at = float("-inf")  # ... or did not
 
     # -- authorize ---------------------------------------------------------------------------------------------
 
@@ -146,7 +172,7 @@ class Access:
             return Refused(Reason.TOO_MANY_ATTEMPTS, nas.site.language)
         degraded = None
         try:
-            found = self._find(alias, started + self._deadline_s)
+            found = self._find(alias, started + self._deadline_s - self._post_auth_s)
         except Unavailable:
             found, degraded = self._last_copy(alias)
             if found is None:
@@ -159,8 +185,13 @@ class Access:
         credential = found.credential if found is not None else None
         ticket = _Ticket(request, alias, found.id if found else None, credential, remembered, degraded, started)
         token = self._new_id()
-        self._tickets.put(token, ticket)
-        return self._hand_over(token, ticket, nas)
+        answer = self._hand_over(token, ticket, nas)
+        if isinstance(answer, HandOver):
+            self._tickets.put(token, ticket)
+        else:
+            # Whoever asks by a method that cannot work is slowed like one whose secret is wrong: no other sign either.
+            self._count_failure(request, alias, unknown=False, remembered=remembered)
+        return answer
 
     def _find(self, alias: str, deadline: float) -> Subscriber | None:
         """One strongly consistent read of a name this node knows, two of one it does not."""
@@ -175,13 +206,19 @@ class Access:
         return found
 
     def _last_copy(self, alias: str) -> tuple[Subscriber | None, Stored | None]:
-        """What this node last knew of a name, if that was within `DEGRADED_COPY_S_MAX`."""
+        """What this node last knew of a name, if that is not too old."""
         subscriber = self._names.last_known(alias)
-        copy = self._desk.copy(subscriber) if subscriber is not None else None
-        if copy is None or self._monotonic() - copy.had_at > DEGRADED_COPY_S_MAX:
+        stored = self._fresh_copy(subscriber) if subscriber is not None else None
+        if stored is None:
             return None, None
-        found = aggregate.decode(copy.stored.body)
-        return (found, copy.stored) if alias in found.aliases else (None, None)
+        found = aggregate.decode(stored.body)
+        return (found, stored) if alias in found.aliases else (None, None)
+
+    def _fresh_copy(self, subscriber: SubscriberId) -> Stored | None:
+        copy = self._desk.copy(subscriber)
+        if copy is None or self._monotonic() - copy.had_at > self._policy.copy_s_max:
+            return None
+        return copy.stored
 
     def _hand_over(self, token: str, ticket: _Ticket, nas: Nas) -> HandOver | Refused:
         request, credential = ticket.request, ticket.credential
@@ -231,6 +268,15 @@ class Access:
             return []
         return [self._vault.unseal(nas.site.mac_password, nas.site.id, "mac_password", 0)]
 
+    def unchecked(self, request: AccessRequest) -> None:
+        """Forget a request whose secret could not be checked: that is no wrong secret."""
+        self._tickets.pop(request.token)
+
+    def began(self, request: AccessRequest) -> float | None:
+        """When authorize began with this packet (monotonic); None if unknown, or if it was another round of EAP."""
+        ticket = self._tickets.get(request.token) if request.method is not Method.EAP else None
+        return ticket.started if ticket is not None else None
+
     def wrong_secret(self, request: AccessRequest) -> Refused | None:
         """Count a secret that was wrong; None if this request was refused for another reason."""
         ticket = self._tickets.pop(request.token)
@@ -248,6 +294,7 @@ class Access:
         self, request: AccessRequest, now: int
     ) -> Granted | Refused | Silent:
         """Third hook, after the secret was right: reserve the slot and the lease by one conditional write."""
+        asked = self._monotonic()
         nas = self._directory.nas(request.router)
         if nas is None:
             return Silent("unknown router")
@@ -263,16 +310,20 @@ class Access:
 
         def decide(subscriber: Subscriber) -> Decided[Accept | Reject]:
             answer = policy.reserve(subscriber, ask, nas, world)
+            spill.note(subscriber)
             return Decided(answer, isinstance(answer, Accept))
 
+        # Rounds of EAP and slow checks come before us: our own share is always left.
+        deadline = max(ticket.started + self._deadline_s, asked + self._post_auth_s)
         try:
-            answer = self._desk.change(ticket.subscriber, decide, ticket.started + self._deadline_s)
+            answer = self._desk.change(ticket.subscriber, decide, deadline)
         except Contended:
             return Silent("contended")
         except Unavailable:
-            copy = self._desk.copy(ticket.subscriber)
-            return self._degrade(ticket, copy.stored, nas, now) if copy is not None else Silent("store away")
-        self._outage = False
+            stored = self._fresh_copy(ticket.subscriber)
+            return self._degrade(ticket, stored, nas, now) if stored is not None else Silent("store away")
+        if isinstance(answer, Accept):
+            self._committed_at = self._monotonic()
         return self._answer(answer, ticket, nas)
 
     def _answer(self, answer: Accept | Reject | None, ticket: _Ticket, nas: Nas) -> Granted | Refused:
@@ -311,17 +362,27 @@ class Access:
     def _degrade(self, ticket: _Ticket, stored: Stored, nas: Nas, now: int) -> Granted | Silent:
         """One short small lease per outage for a subscriber whom this node knows well; silence for all others."""
         subscriber = aggregate.decode(stored.body)
-        if not self._outage:
-            self._outage = True
-            self._degraded.clear()
-        if self._degraded.get(subscriber.id):
-            return Silent("store away, had its lease")
-        dormant = {right.id for right in subscriber.rights if not right.starts_at}
-        answer = policy.reserve(subscriber, self._ask(ticket.request), nas, self.world(now))
-        if isinstance(answer, Reject) or answer.session.right in dormant:
+        # A first log-in starts a window, for ever: that is not done on a copy.
+        subscriber.rights = [right for right in subscriber.rights if right.starts_at]
+        try:
+            answer = policy.reserve(subscriber, self._ask(ticket.request), nas, self.world(now))
+        except Unavailable:  # terms that this node has never met
             return Silent("store away")
-        self._degraded.put(subscriber.id, value=True)
-        return Granted(_small(answer.limits, now), nas, subscriber.id, degraded=True)
+        if isinstance(answer, Reject):
+            return Silent("store away")
+        if not self._take_degraded(subscriber.id):
+            return Silent("store away, had its lease")
+        return Granted(_small(answer.limits, now, self._policy), nas, subscriber.id, degraded=True)
+
+    def _take_degraded(self, subscriber: SubscriberId) -> bool:
+        with self._outage:
+            now = self._monotonic()
+            if self._failed_at < self._committed_at and now - self._failed_at >= OUTAGE_REST_S:
+                self._degraded.clear()
+            self._failed_at = now
+            had = self._degraded.get(subscriber) is not None
+            self._degraded.put(subscriber, value=True)
+        return not had
 
     # -- guessing ----------------------------------------------------------------------------------------------
 
@@ -351,18 +412,7 @@ class Access:
         return int(self._monotonic() * 1000)
 
 
-def _small(limits: Limits, now: int) -> Limits:
-    session_s = min(limits.session_s, DEGRADED_SESSION_S)
-    return Limits(
-        session_s=session_s,
-        interim_s=limits.interim_s,
-        ends_at=now + session_s,
-        zone=limits.zone,
-        class_text=limits.class_text,
-        idle_s=limits.idle_s,
-        total_bytes=min(limits.total_bytes or DEGRADED_BYTES, DEGRADED_BYTES),
-        rate=limits.rate,
-        devices=limits.devices,
-        fixed_ip=limits.fixed_ip,
-        pool=limits.pool,
-    )
+def _small(limits: Limits, now: int, policy: Degrade) -> Limits:
+    session_s = min(limits.session_s, policy.session_s)
+    total_bytes = min(limits.total_bytes or policy.lease_bytes, policy.lease_bytes)
+    return msgspec.structs.replace(limits, session_s=session_s, ends_at=now + session_s, total_bytes=total_bytes)

@@ -5,15 +5,19 @@ the spool comes through here too, with the packet's receipt time as `now`.
 """
 
 from collections.abc import Callable
+from enum import Enum
 from typing import NamedTuple
 
-from radius.domain import calendar, session
-from radius.domain.identity import SessionUid, SubscriberId
+from radius.domain import calendar, session, spill
+from radius.domain import subscriber as aggregate
+from radius.domain.errors import Malformed
+from radius.domain.identity import SubscriberId
 from radius.domain.moment import Moment
 from radius.domain.nas import Nas
 from radius.domain.record import SessionRecord
 from radius.domain.request import AccountingRequest, Status
 from radius.domain.session import Accounted, Event, Kind
+from radius.domain.spill import Shard
 from radius.domain.subscriber import SessionState, Subscriber
 from radius.domain.world import World
 from radius.ports import Routers, Sessions
@@ -28,6 +32,9 @@ _KINDS = {
 }
 
 
+ROOT_COPY_S_MAX = 60.0  # another node's change of a spilled account is noticed within this
+
+
 class Counted(NamedTuple):
     """An accounting packet that is durable now. `subscriber` None: nobody's session, kept as a record of its own."""
 
@@ -36,8 +43,11 @@ class Counted(NamedTuple):
     accounted: Accounted | None = None
 
 
-class _RecordWanted(NamedTuple):
-    uid: SessionUid
+class _Wanted(Enum):
+    """What a decision must know before it can be taken."""
+
+    RECORD = "record"
+    MARKS = "marks"
 
 
 class Accounting:
@@ -45,7 +55,8 @@ class Accounting:
 
     def __init__(
         self,
-        desk: Desk,
+        desk: Desk[Subscriber],
+        marks: Desk[Shard],
         names: NameBook,
         directory: Directory,
         sessions: Sessions,
@@ -53,6 +64,7 @@ class Accounting:
         world: Callable[[int], World],
     ) -> None:
         self._desk = desk
+        self._marks = marks
         self._names = names
         self._directory = directory
         self._sessions = sessions
@@ -68,7 +80,9 @@ class Accounting:
             return Counted("boot")
         kind = _KINDS.get(request.status)
         nas = self._directory.nas(request.router)
-        if kind is None or nas is None:
+        if nas is None:
+            raise Malformed("router", f"{request.router or 'no name'} is not registered")  # never acknowledged uncounted
+        if kind is None:
             return Counted("ignored")
         event = _event(kind, request, moment)
         if request.class_of is not None:
@@ -86,22 +100,70 @@ class Accounting:
     def _count(self, subscriber: SubscriberId, event: Event, nas: Nas, now: int, deadline: float) -> Counted:
         world = self._world(now)
         filed: list[SessionRecord] | None = None
+        shard: Shard | None = None
 
-        def decide(present: Subscriber) -> Decided[Accounted | _RecordWanted]:
+        def decide(present: Subscriber) -> Decided[Accounted | _Wanted]:
+            if present.spilled and shard is None:
+                return Decided(_Wanted.MARKS, changed=False)
             if filed is None and session.needs_record(present, event):
-                return Decided(_RecordWanted(event.uid), changed=False)
+                return Decided(_Wanted.RECORD, changed=False)
+            self._lay_over(present, event, shard, world)
             accounted = session.account(present, event, nas, world, filed or ())
+            spill.note(present)
             return Decided(accounted, accounted.changed, self._records(present, accounted, event, nas))
 
         result = self._desk.change(subscriber, decide, deadline)
-        if isinstance(result, _RecordWanted):
-            filed = self._sessions.find(result.uid, deadline)
+        if result is _Wanted.MARKS:
+            counted = self._count_marks(subscriber, event, nas, world, deadline)
+            if counted is not None:
+                return counted
+            shard = self._shard(subscriber, event, deadline)
+            result = self._desk.change(subscriber, decide, deadline)
+        if result is _Wanted.RECORD:
+            filed = self._sessions.find(event.uid, deadline)
             result = self._desk.change(subscriber, decide, deadline)
         if result is None:
             return self._orphan(event, nas, deadline)
         assert isinstance(result, Accounted)
         self._file_again(subscriber, result, event, nas, deadline)
         return Counted("counted" if result.changed else "known", subscriber, result)
+
+    # -- accounts with very many devices (`spill`) -------------------------------------------------------------
+
+    def _count_marks(
+        self, subscriber: SubscriberId, event: Event, nas: Nas, world: World, deadline: float
+    ) -> Counted | None:
+        """Count an ordinary interim update in its shard; None when the root must be written."""
+        root = self._desk.fresh(subscriber, ROOT_COPY_S_MAX, deadline)
+        if root is None or event.kind is not Kind.INTERIM:
+            return None
+
+        def decide(shard: Shard) -> Decided[Accounted | None]:
+            present = aggregate.decode(root.body)
+            found = session.find(present, event)
+            if found is None or found.state is not SessionState.OPEN:
+                return Decided(None, changed=False)
+            spill.lay_over(present, found, shard, world)
+            before = spill.promises(present, found)
+            accounted = session.account(present, event, nas, world)
+            if accounted.session is not found or spill.promises(present, found) != before:
+                return Decided(None, changed=False)
+            spill.keep(shard, found, {s.uid for s in present.sessions})
+            return Decided(accounted, accounted.changed)
+
+        accounted = self._marks.change(spill.shard_id(subscriber, event.uid), decide, deadline)
+        if accounted is None:
+            return None
+        return Counted("counted" if accounted.changed else "known", subscriber, accounted)
+
+    def _shard(self, subscriber: SubscriberId, event: Event, deadline: float) -> Shard:
+        stored = self._marks.read(spill.shard_id(subscriber, event.uid), deadline)
+        return spill.decode(stored.body if stored is not None else b"")
+
+    def _lay_over(self, present: Subscriber, event: Event, shard: Shard | None, world: World) -> None:
+        found = session.find(present, event) if shard is not None else None
+        if found is not None and shard is not None:
+            spill.lay_over(present, found, shard, world)
 
     def _records(
         self, subscriber: Subscriber, accounted: Accounted, event: Event, nas: Nas
@@ -116,17 +178,25 @@ class Accounting:
     def _file_again(
         self, subscriber: SubscriberId, accounted: Accounted, event: Event, nas: Nas, deadline: float
     ) -> None:
-        """A repeated last packet: perhaps its first try stopped between the aggregate and the record."""
-        late = accounted.session.state is SessionState.CLOSED and not accounted.session.filed
-        if late and not accounted.changed:
+        """A repeated first or last packet: perhaps its first try stopped between the aggregate and the record."""
+        ended = accounted.session.state is SessionState.CLOSED and not accounted.session.filed
+        begun = event.kind is Kind.START and not self._desk.records_atomic
+        if (ended or begun) and not accounted.changed:
             self._sessions.file(_record(subscriber, accounted, event, nas), deadline)
 
     def _orphan(self, event: Event, nas: Nas, deadline: float) -> Counted:
-        """Nobody's session: evidence all the same (a name that was erased, a router with local users)."""
+        """Nobody's session: evidence all the same (a name that was erased, a router with local users).
+
+        Its record is never open: nobody would close it. Later evidence has a higher revision, a Stop the last word.
+        """
+        started_at = event.at - (event.time_s or 0)
+        for known in self._sessions.find(event.uid, deadline):
+            if abs(known.started_at - started_at) <= session.GENERATION_SLACK_S:
+                started_at = known.started_at
         record = SessionRecord(
             uid=event.uid,
-            started_at=event.at - (event.time_s or 0),
-            revision=max(1, event.at),
+            started_at=started_at,
+            revision=2 * max(1, event.at) + (event.kind is Kind.STOP),
             subscriber="",
             nas=nas.id,
             site=nas.site.id,
@@ -140,20 +210,21 @@ class Accounting:
             last_at=event.at,
             framed_ip=event.framed_ip,
             nas_ip=event.nas_ip,
-            closed_at=event.at if event.kind is Kind.STOP else 0,
-            cause=event.cause,
+            closed_at=event.at,
+            cause=event.cause or "orphan",
             clean_stop=event.kind is Kind.STOP,
-            day=_day(event.at - (event.time_s or 0), nas),
+            day=day_of(started_at, nas),
         )
         self._sessions.file(record, deadline)
         return Counted("orphan")
 
 
 def _record(subscriber: SubscriberId, accounted: Accounted, event: Event, nas: Nas) -> SessionRecord:
-    return session.record_of(subscriber, accounted.session, event, nas, _day(accounted.session.opened_at, nas))
+    return session.record_of(subscriber, accounted.session, event, nas, day_of(accounted.session.opened_at, nas))
 
 
-def _day(at: int, nas: Nas) -> str:
+def day_of(at: int, nas: Nas) -> str:
+    """Local day at the router's site, YYYYMMDD: the day a session is listed under."""
     return calendar.local(at, nas.site.zone).strftime("%Y%m%d")
 
 

@@ -59,6 +59,7 @@ class Directory:
         self._clients: BoundedMap[tuple[str, PortPair], Client] = BoundedMap(CLIENTS_MAX)
         self._lock = Lock()
         self.refreshed_at = 0
+        self.broken: Mapping[NasId, str] = {}  # routers whose record cannot be used, and why: silenced until mended
 
     def refresh(self, now: int, deadline: float) -> None:
         """Read everything again and put it in place at once; Unavailable leaves the old view standing."""
@@ -77,19 +78,22 @@ class Directory:
         by_id = {router.id: router for router in routers}
         site_by_id = {site.id: site for site in sites}
         with self._lock:
-            merged = {nas: max(at, self._table.boots.get(nas, 0)) for nas, at in boots.items()}
-            nas = {router.id: self._join(router, site_by_id, merged) for router in by_id.values()}
-            exact, networks = _addresses(by_id.values())
-            self._table = _Table(
-                nas,
-                by_id,
-                exact,
-                networks,
-                {**self._table.boots, **merged},
-                _heard(nodes, now),
-                tuple(site_by_id.values()),
-            )
+            known = self._table.boots
+            merged = {name: max(boots.get(name, 0), known.get(name, 0)) for name in {*boots, *known}}
+            nas: dict[NasId, Nas] = {}
+            broken: dict[NasId, str] = {}
+            for router in by_id.values():
+                try:
+                    _networks(router)
+                    nas[router.id] = self._join(router, site_by_id, merged)
+                except Malformed as bad:  # one bad record must not keep all the others from being refreshed
+                    broken[router.id] = str(bad)
+            sound = [by_id[name] for name in nas]
+            exact, networks = _addresses(sound)
+            heard, sites_now = _heard(nodes, now), tuple(site_by_id.values())
+            self._table = _Table(nas, by_id, exact, networks, merged, heard, sites_now)
             self._clients.clear()
+            self.broken = broken
             self.refreshed_at = now
 
     def _join(self, router: Router, sites: Mapping[str, Site], boots: Mapping[NasId, int]) -> Nas:
@@ -150,7 +154,10 @@ class Directory:
 
     def _find(self, source: str, pair: PortPair) -> Client | None:
         table = self._table
-        address = ip_address(source)
+        try:
+            address = ip_address(source)
+        except ValueError:
+            return None
         name = table.exact.get(str(address))
         if name is None and str(address) not in table.exact:
             name = next((owner for network, owner in table.networks if address in network), None)
@@ -167,13 +174,20 @@ def _addresses(
     routers: Iterable[Router],
 ) -> tuple[dict[str, NasId | None], tuple[tuple[Network, NasId | None], ...]]:
     owners: dict[Network, NasId | None] = {}
-    for router in routers:
-        for text in router.addresses:
-            network = parse_network(text)
-            owners[network] = None if network in owners else router.id
+    # One that is switched off claims only what nobody else does: it may have been replaced at its own address.
+    for router in sorted(routers, key=lambda router: router.disabled):
+        for network in _networks(router):
+            if network not in owners:
+                owners[network] = router.id
+            elif not router.disabled:
+                owners[network] = None
     exact = {str(n.network_address): o for n, o in owners.items() if n.prefixlen == n.max_prefixlen}
     wide = [(n, o) for n, o in owners.items() if n.prefixlen != n.max_prefixlen]
     return exact, tuple(sorted(wide, key=lambda entry: -entry[0].prefixlen))
+
+
+def _networks(router: Router) -> set[Network]:
+    return {parse_network(text) for text in router.addresses}
 
 
 def parse_network(text: str) -> Network:

@@ -29,9 +29,8 @@ class NameBook:
         return username.alias
 
     def knows(self, alias: str) -> bool:
-        """True if this node resolved the name lately."""
-        found = self._known.get(alias)
-        return found is not None and self._monotonic() - found[1] <= self._kept_s
+        """True if this node knows a subscriber by that name, from however long ago: a guess would not be."""
+        return self._known.get(alias) is not None
 
     def resolve(self, alias: str, deadline: float) -> SubscriberId | None:
         """The subscriber behind an alias; None if there is none."""
@@ -41,6 +40,8 @@ class NameBook:
         subscriber = self._names.resolve(alias, deadline)
         if subscriber is not None:
             self._known.put(alias, (subscriber, self._monotonic()))
+        elif found is not None:
+            self._known.pop(alias)
         return subscriber
 
     def last_known(self, alias: str) -> SubscriberId | None:

@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
-from radius.domain import entitlement
+from radius.domain import calendar, entitlement
 from radius.domain import subscriber as aggregate
 from radius.domain.entitlement import ZONE_DEFAULT, Right
 from radius.domain.errors import Malformed, Unavailable
@@ -19,7 +19,7 @@ from radius.domain.lifecycle import add_intent
 from radius.domain.nas import PortPair, Router, Site
 from radius.domain.subscriber import Credential, SecretKind, SessionState, Subscriber
 from radius.domain.terms import Terms, check_terms
-from radius.ports import Catalogue, Change, Names, Outcome, Routers, Subscribers
+from radius.ports import ALIASES_MAX, Catalogue, Change, Names, Outcome, Routers, Subscribers
 from radius.services.desk import Decided, Desk
 from radius.services.directory import parse_network
 from radius.services.names import NameBook
@@ -53,7 +53,7 @@ class Provision:
     def __init__(
         self,
         stores: Stores,
-        desk: Desk,
+        desk: Desk[Subscriber],
         book: NameBook,
         sealer: Sealer,
         terms: Callable[[str], Terms],
@@ -72,9 +72,10 @@ class Provision:
 
     def site(self, site: Site, mac_password: str = "") -> Site:
         """Write a site; the password for MAC log-ins is sealed."""
+        calendar.zone(site.zone)
         if mac_password:
             sealed = self._sealer.seal(mac_password, site.id, "mac_password", 0)
-            site = Site(site.id, site.zone, site.language, sealed)
+            site = msgspec.structs.replace(site, mac_password=sealed)
         self._stores.routers.put_site(site, self._deadline())
         return site
 
@@ -92,7 +93,10 @@ class Provision:
     def rotate_secret(self, router: Router, secret: str) -> Router:
         """Give a router a new secret on the other pair of ports; the old one goes on until the router is seen there."""
         check_secret(secret)
-        pair = PortPair.A if router.secret_b and not router.secret_a else PortPair.B
+        if router.rotating_to:
+            pair = PortPair(router.rotating_to)  # once more: the pair in use keeps its secret
+        else:
+            pair = PortPair.A if router.secret_b and not router.secret_a else PortPair.B
         field = f"secret_{pair.value.lower()}"
         epoch = max(router.epoch_a, router.epoch_b) + 1
         sealed = self._sealer.seal(secret, router.id, field, epoch)
@@ -139,6 +143,7 @@ class Provision:
     ) -> SubscriberId:
         """Create a voucher: the code is name and secret, its right sleeps until the first log-in."""
         subscriber = SubscriberId(self._new_id())
+        calendar.zone(zone)
         right = Right(self._new_id()[:8], terms_id, now, zone=zone, redeem_by=redeem_by)
         self._terms(terms_id)
         return self._create(subscriber, Credential(SecretKind.CODE), [code], now, "", [right])
@@ -156,7 +161,7 @@ class Provision:
         site: str,
         rights: list[Right],
     ) -> SubscriberId:
-        aliases = [self._book.alias(parse_username(name, None)) for name in names]
+        aliases = list(dict.fromkeys(self._book.alias(parse_username(name, None)) for name in names))
         body = aggregate.encode(Subscriber(subscriber, credential, now, aliases=aliases, rights=rights, site=site))
         change = Change(subscriber, 1, self._new_id(), body, 0)
         if self._stores.subscribers.create(change, aliases, self._deadline()) is Outcome.CONFLICT:
@@ -167,15 +172,22 @@ class Provision:
         """Add a name (a device's MAC, a second phone) to a subscriber."""
         alias = self._book.alias(parse_username(name, None))
 
-        def decide(present: Subscriber) -> Decided[None]:
+        def decide(present: Subscriber) -> Decided[bool]:
             known = alias in present.aliases
+            if not known and len(present.aliases) >= ALIASES_MAX:
+                return Decided(result=False, changed=False)
             if not known:
                 present.aliases.append(alias)
-            return Decided(None, changed=not known)
+            return Decided(result=True, changed=not known)
 
         if self._stores.names.bind(alias, subscriber, self._deadline()) is Outcome.CONFLICT:
             raise Malformed("name", "belongs to somebody else already")
-        self._desk.change(subscriber, decide, self._deadline())
+        listed = self._desk.change(subscriber, decide, self._deadline())
+        if not listed:
+            self._stores.names.unbind(alias, subscriber, self._deadline())
+            raise Malformed(
+                "name", "there is no such subscriber" if listed is None else f"more than {ALIASES_MAX} names"
+            )
 
     def grant(self, subscriber: SubscriberId, terms_id: str, now: int, right_id: str, zone: str = ZONE_DEFAULT) -> bool:
         """Give a right; False if the subscriber has this very right already (or does not exist)."""

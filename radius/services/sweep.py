@@ -4,13 +4,16 @@ Any number of workers may run it: every step is one conditional change, and doin
 goes from a stored checkpoint, so a worker that stood still skips nothing.
 """
 
+from collections import defaultdict
 from collections.abc import Callable
 from typing import NamedTuple
 
-from radius.domain import enforcement, lifecycle
+from radius.domain import enforcement, lifecycle, spill
+from radius.domain import subscriber as aggregate
 from radius.domain.identity import NasId, SubscriberId
 from radius.domain.nas import Nas
 from radius.domain.record import SessionRecord
+from radius.domain.spill import Shard
 from radius.domain.subscriber import Session, SessionState, Subscriber
 from radius.domain.world import World
 from radius.ports import DUE_WINDOW_S_MAX, DueWork, Sessions
@@ -37,7 +40,8 @@ class Sweep:
 
     def __init__(
         self,
-        desk: Desk,
+        desk: Desk[Subscriber],
+        marks: Desk[Shard],
         due: DueWork,
         sessions: Sessions,
         directory: Directory,
@@ -46,6 +50,7 @@ class Sweep:
         deadline_s: float,
     ) -> None:
         self._desk = desk
+        self._marks = marks
         self._due = due
         self._sessions = sessions
         self._directory = directory
@@ -79,9 +84,13 @@ class Sweep:
     def visit(self, subscriber: SubscriberId, now: int) -> Swept:
         """Settle one subscriber and file what is not filed yet."""
         world = self._world(now)
+        shards = self._shards(subscriber)
 
         def settle(present: Subscriber) -> Decided[list[Session]]:
-            settled = lifecycle.settle(present, world)
+            if shards is not None:
+                for session in present.sessions:
+                    spill.lay_over(present, session, shards[spill.shard_id(subscriber, session.uid)], world)
+            settled = lifecycle.settle(present, world, marks_whole=shards is not None)
             unfiled = [s for s in present.sessions if s.state is SessionState.CLOSED and not s.filed]
             # A pending intent keeps its place in the index for the sender; to write that again would change nothing.
             next_look = enforcement.due_at(present, 0, visited=True)
@@ -104,6 +113,18 @@ class Sweep:
 
         filed = self._desk.change(subscriber, mark, self._deadline()) or 0
         return Swept(1, len(unfiled), filed)
+
+    def _shards(self, subscriber: SubscriberId) -> dict[SubscriberId, Shard] | None:
+        """The marks of an account with very many devices; None for an ordinary one."""
+        stored = self._desk.read(subscriber, self._deadline())
+        if stored is None or not aggregate.decode(stored.body).spilled:
+            return None
+        found: dict[SubscriberId, Shard] = defaultdict(Shard)
+        for key in spill.shard_ids(subscriber):
+            shard = self._marks.read(key, self._deadline())
+            if shard is not None:
+                found[key] = spill.decode(shard.body)
+        return found
 
     def _file(self, subscriber: SubscriberId, session: Session) -> None:
         """Write the final record of a session; names that only packets carry are taken from its earlier record."""

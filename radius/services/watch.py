@@ -14,14 +14,19 @@ class Watch:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._pairs: dict[NasId, PortPair | None] = {}
+        self._routers: set[NasId] = set()
+        self._pairs: dict[NasId, PortPair] = {}
         self._unheard: dict[tuple[str, str], tuple[int, int]] = {}
         self._lock = Lock()
 
     def heard(self, router: NasId, pair: PortPair | None) -> None:
-        """A router spoke (on this pair of ports, where that is known)."""
-        if pair is not None or router not in self._pairs:
-            self._pairs[router] = pair or self._pairs.get(router)
+        """A router spoke; `pair` where the packet proves that it knows the secret of that pair of ports."""
+        if router in self._routers and (pair is None or self._pairs.get(router) is pair):
+            return
+        with self._lock:
+            self._routers.add(router)
+            if pair is not None:
+                self._pairs[router] = pair
 
     def unheard(self, source: str, why: str) -> None:
         """A packet was left unanswered: a stranger's address, or a router's name and what is wrong there."""
@@ -30,9 +35,16 @@ class Watch:
             if known is not None or len(self._unheard) < SOURCES_MAX:
                 self._unheard[source, why] = ((known[0] if known else 0) + 1, int(self._clock()))
 
-    def routers(self) -> dict[NasId, PortPair | None]:
-        """All routers heard since the start, with the pair of ports they used last."""
-        return dict(self._pairs)
+    def routers(self) -> set[NasId]:
+        """All routers heard since the start."""
+        with self._lock:
+            return set(self._routers)
+
+    def take_pairs(self) -> dict[NasId, PortPair]:
+        """Hand over the pair of ports that each router used last, and begin anew: an old sighting proves nothing."""
+        with self._lock:
+            taken, self._pairs = self._pairs, {}
+        return taken
 
     def take_unheard(self) -> list[tuple[str, int, int, str]]:
         """Hand over (source, packets, last instant, why) and begin anew."""

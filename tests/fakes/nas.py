@@ -1,5 +1,6 @@
 """A fake MikroTik hotspot over real UDP: logs devices in, counts for them, retries and reboots like the real one."""
 
+import dataclasses
 import hashlib
 import os
 import socket
@@ -111,7 +112,7 @@ class FakeRouter:
 
     def start(self, mac: str) -> None:
         """Accounting Start."""
-        self._account(self.sessions[mac], "Start")
+        self.account(self.sessions[mac], "Start")
 
     def use(self, mac: str, up_bytes: int, down_bytes: int, seconds: int) -> None:
         """The device moves bytes; nothing is sent."""
@@ -122,13 +123,13 @@ class FakeRouter:
 
     def interim(self, mac: str) -> None:
         """Interim update with the counters as they stand."""
-        self._account(self.sessions[mac], "Interim-Update")
+        self.account(self.sessions[mac], "Interim-Update")
 
     def stop(self, mac: str, cause: str = "User-Request") -> None:
         """Accounting Stop."""
         session = self.sessions.pop(mac)
         session.open = False
-        self._account(session, "Stop", **{"Acct-Terminate-Cause": cause})
+        self.account(session, "Stop", **{"Acct-Terminate-Cause": cause})
 
     def boot(self) -> None:
         """Power cut and back: all sessions are gone, Accounting-On."""
@@ -139,9 +140,14 @@ class FakeRouter:
         packet["Acct-Session-Id"] = "00000000"
         self._ask(packet, self.acct_port)
 
+    def copy(self) -> "FakeRouter":
+        """The same router for another thread: identifiers of its own."""
+        return dataclasses.replace(self, sessions={}, _next_session=self._next_session + 0x10000)
+
     # -- the wire ----------------------------------------------------------------------------------------------
 
-    def _account(self, session: Session, status: str, **more: Any) -> None:
+    def account(self, session: Session, status: str, **more: Any) -> None:
+        """Any accounting packet of a session, with the counters as they stand."""
         packet = AcctPacket(dict=self.dictionary, secret=self.secret, id=self._id())
         self._describe(packet, session.user, session.mac, session.session_id, session.more)
         packet["Acct-Status-Type"] = status
