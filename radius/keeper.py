@@ -13,12 +13,12 @@ from threading import Event, Thread
 
 import msgspec
 
-from radius.domain.clock import ClockGuard
 from radius.domain.errors import RadiusError, Unavailable
 from radius.domain.nas import Router, Site
 from radius.metrics import Metrics
 from radius.ports import Node, Nodes, Routers
 from radius.rlm import spool
+from radius.rlm.clocks import Clocks
 from radius.services.directory import Directory
 from radius.services.provision import Provision
 from radius.services.watch import Watch
@@ -87,7 +87,7 @@ class Keeper:
         nodes: Nodes,
         provision: Provision,
         watch: Watch,
-        guard: ClockGuard,
+        clocks: Clocks,
         metrics: Metrics,
         settings: Settings,
         gauges: Callable[[], Mapping[str, float]],
@@ -97,7 +97,7 @@ class Keeper:
         self._nodes = nodes
         self._provision = provision
         self._watch = watch
-        self._guard = guard
+        self._clocks = clocks
         self._metrics = metrics
         self._settings = settings
         self._gauges = gauges
@@ -120,10 +120,11 @@ class Keeper:
 
     def _loop(self) -> None:
         while not self._stop.wait(self._settings.routers_refresh_s):
+            self._clocks.vouch()
             self._refresh()
             self._report()
             with suppress(OSError):
-                self.files.keep_time(self._guard.last_good)
+                self.files.keep_time(self._clocks.guard.last_good)
 
     def _refresh(self) -> bool:
         try:
@@ -156,7 +157,7 @@ class Keeper:
             return
 
     def _end_rotations(self) -> None:
-        for name, pair in self._watch.routers().items():
+        for name, pair in self._watch.take_pairs().items():
             router = self._directory.router(name)
-            if router is not None and pair is not None and router.rotating_to == pair.value:
+            if router is not None and router.rotating_to == pair.value:
                 self._provision.seen_on(router, pair)

@@ -124,11 +124,6 @@ class Settings(BaseSettings):
     hook_pool_instances: int = Field(default=32, ge=1, le=256)
     store_connections_max: int = Field(default=64, ge=1, le=1_024)
 
-    # The circuit breaker: that many failures in a row open it; after a pause one request tries
-    breaker_failures: int = Field(default=5, ge=1, le=1_000)
-    breaker_pause_ms: int = Field(default=1_000, ge=50, le=60_000)
-    breaker_pause_ms_max: int = Field(default=15_000, ge=50, le=300_000)
-
     # The degrade policy: what a known customer gets while the store is away (once an outage)
     degraded_known_s: int = Field(default=86_400, ge=0, le=7 * 86_400)
     degraded_session_s: int = Field(default=1_800, ge=60, le=14_400)
@@ -143,14 +138,7 @@ class Settings(BaseSettings):
 
     # The spool
     spool_dir: AbsolutePath = Field(default_factory=lambda data: Path(f"{data.get('state_dir')}/spool"))
-    replay_batch_packets: int = Field(default=100, ge=1, le=1_000)
     heartbeat_s: int = Field(default=15, ge=5, le=60)
-
-    # Sessions: the longest Session-Timeout where a CoA can cut it short, and where nothing can
-    session_s_max_reachable: int = Field(default=7 * 86_400, ge=300, le=30 * 86_400)
-    session_s_max_unreachable: int = Field(default=86_400, ge=300, le=7 * 86_400)
-    accept_lapse_s: int = Field(default=120, ge=30, le=900)
-    session_grace_s: int = Field(default=300, ge=0, le=3_600)
 
     # The clock: readings before it are wrong
     clock_floor: AwareDatetime | None = None
@@ -173,11 +161,6 @@ class Settings(BaseSettings):
         """What fields must be together. The field at fault comes first in the message (see `_problem`)."""
         if self.post_auth_share_ms >= self.request_deadline_ms:
             raise ValueError(f"post_auth_share_ms: must be less than request_deadline_ms ({self.request_deadline_ms})")
-        if self.breaker_pause_ms_max < self.breaker_pause_ms:
-            raise ValueError(f"breaker_pause_ms_max: must not be less than breaker_pause_ms ({self.breaker_pause_ms})")
-        if self.session_s_max_unreachable > self.session_s_max_reachable:
-            reachable = f"session_s_max_reachable ({self.session_s_max_reachable})"
-            raise ValueError(f"session_s_max_unreachable: must not be more than {reachable}")
         if self.store_kind == "embedded" and self.store_endpoint is None:
             raise ValueError(f"store_endpoint: must name the embedded store, e.g. {EMBEDDED_ENDPOINT}")
         return self

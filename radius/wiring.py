@@ -9,7 +9,6 @@ from radius import log as logs
 from radius import metrics as measures
 from radius import secrets
 from radius import settings as settings_module
-from radius.domain.clock import ClockGuard
 from radius.domain.guessing import Guard
 from radius.domain.request import Chap
 from radius.domain.spill import Shard
@@ -17,15 +16,16 @@ from radius.domain.subscriber import Subscriber
 from radius.domain.world import World
 from radius.keeper import Keeper, KeeperFiles
 from radius.rlm import spool, vendors
-from radius.rlm.edge import Clocks, Edge
+from radius.rlm.clocks import system_clocks
+from radius.rlm.edge import Edge
 from radius.secrets import KeyRing
-from radius.services.access import Access, Tools
+from radius.services.access import Access, Degrade, Tools
 from radius.services.accounting import Accounting
 from radius.services.desk import MARKS, Desk
 from radius.services.directory import Directory
 from radius.services.names import NameBook
 from radius.services.provision import Provision, Stores
-from radius.services.sweep import Sweep
+from radius.services.sweep import News, Sweep
 from radius.services.terms import TermsBook
 from radius.services.watch import Watch
 from radius.settings import Settings
@@ -155,13 +155,12 @@ def build_node(settings_path: Path) -> NodeApp:
     logger = logs.open_log(settings.log_path, settings.log_format, settings.log_level, metrics=metrics)
     deadline_s = settings.request_deadline_ms / 1000
     tools = Tools(core.vault, Guard(), core.terms, time.monotonic, secrets.new_subscriber_id)
-    access = Access(core.desk, core.names, core.directory, tools, deadline_s)
-    accounting = Accounting(
-        core.desk, core.marks, core.names, core.directory, core.store.sessions, core.store.routers, core.world
-    )
+    degrade = Degrade(settings.degraded_known_s, settings.degraded_session_s, settings.degraded_lease_bytes)
+    post_auth_s = settings.post_auth_share_ms / 1000
+    access = Access(core.desk, core.names, core.directory, tools, deadline_s, post_auth_s, degrade)
+    accounting = build_accounting(core)
     watch = Watch(time.time)
-    guard = ClockGuard(KeeperFiles(settings.state_dir).last_good(), settings.clock_floor_at)
-    clocks = Clocks(time.time, time.monotonic, _boottime, guard)
+    clocks = system_clocks(KeeperFiles(settings.state_dir).last_good(), settings.clock_floor_at)
     edge = Edge(
         access,
         accounting,
@@ -180,16 +179,12 @@ def build_node(settings_path: Path) -> NodeApp:
         core.store.nodes,
         core.provision,
         watch,
-        guard,
+        clocks,
         metrics,
         settings,
         lambda: {"BreakerOpen": core.store.numbers()["breaker_open"]},
     )
     return NodeApp(core, edge, keeper, logger, metrics)
-
-
-def _boottime() -> float:
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def build_accounting(core: Core) -> Accounting:
@@ -198,7 +193,7 @@ def build_accounting(core: Core) -> Accounting:
     return Accounting(core.desk, core.marks, core.names, core.directory, sessions, routers, core.world)
 
 
-def build_sweep(core: Core) -> Sweep:
+def build_sweep(core: Core, news: News) -> Sweep:
     """The sweeper of a worker."""
     return Sweep(
         core.desk,
@@ -209,4 +204,5 @@ def build_sweep(core: Core) -> Sweep:
         core.world,
         time.monotonic,
         BACKGROUND_DEADLINE_S,
+        news,
     )

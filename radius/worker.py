@@ -17,10 +17,12 @@ from radius import log as logs
 from radius import metrics as measures
 from radius import settings as settings_module
 from radius.domain.errors import Malformed, RadiusError, Unavailable
+from radius.domain.identity import SubscriberId
 from radius.domain.request import AccountingRequest
+from radius.domain.subscriber import Session
 from radius.rlm import attributes, spool
 from radius.services.replay import Waiting, replay
-from radius.services.sweep import BATCH_MAX, Sweep
+from radius.services.sweep import Sweep
 from radius.settings import Settings
 from radius.wiring import BACKGROUND_DEADLINE_S, Core, build_accounting, build_core, build_sweep
 
@@ -37,7 +39,8 @@ class Worker:
         self._core = core
         self._metrics = metrics
         self._log = logger.logger
-        self._sweep: Sweep = build_sweep(core)
+        self._pseudonyms = logs.Pseudonyms(core.keys.subkey("pseudonym"))
+        self._sweep: Sweep = build_sweep(core, self)
         self._accounting = build_accounting(core)
         self._counted_at = 0.0
 
@@ -45,19 +48,47 @@ class Worker:
         """Do what there is to do; raises Unavailable when the store is away."""
         now = int(time.time())
         self._core.directory.refresh(now, time.monotonic() + BACKGROUND_DEADLINE_S)
-        for path in spool.waiting(self._core.settings.spool_dir):
-            if time.time() - path.stat().st_mtime >= REPLAY_AGE_S or path.name.endswith(spool.TAKEN):
-                self._replay(path)
+        self._play_back()
         for _ in range(ROUNDS_MAX):
             if not self._sweep.poll(now).more:
                 break
         for nas in self._core.directory.boots:
             for _ in range(ROUNDS_MAX):
-                if self._sweep.boots(nas, now) < BATCH_MAX:
+                if self._sweep.boots(nas, now) == 0:
                     break
         if time.monotonic() - self._counted_at >= COUNT_S:
             self._count_active()
             self._counted_at = time.monotonic()
+
+    def ended(self, subscriber: SubscriberId, session: Session, site: str) -> None:
+        """Tell of a session that ended without a last packet (`sweep.News`)."""
+        self._metrics.count("TerminatedSessions")
+        self._metrics.count("SessionsReaped")
+        self._metrics.observe("SessionDuration", session.total_s)
+        self._log.info(
+            logs.SESSION_TERMINATED,
+            user_id=self._pseudonyms.of("user", subscriber),
+            nas=session.nas,
+            site=site or None,
+            session=session.uid,
+            duration=session.total_s,
+            in_bytes=session.base_in + session.in_bytes,
+            out_bytes=session.base_out + session.out_bytes,
+            cause=session.cause,
+            overspend_bytes=session.over_bytes,
+        )
+
+    def broken(self, subscriber: SubscriberId, error: Exception) -> None:
+        """Raise the alarm about a record that cannot be worked on (`sweep.News`)."""
+        self._metrics.count("CorruptRecords")
+        self._log.error("Sweep cannot work on", user_id=self._pseudonyms.of("user", subscriber), exc_info=error)
+
+    def _play_back(self) -> None:
+        folder = self._core.settings.spool_dir
+        with spool.alone(folder) as alone:
+            for path in spool.waiting(folder) if alone else ():
+                if path.name.endswith(spool.TAKEN) or time.time() - path.stat().st_mtime >= REPLAY_AGE_S:
+                    self._replay(path)
 
     def _replay(self, path: Path) -> None:
         mine = spool.take(path)

@@ -5,19 +5,19 @@ Nothing here decides: unknown or broken input becomes a refusal or silence, neve
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 from structlog.typing import FilteringBoundLogger
 
-from radius.domain.clock import ClockGuard, Suspect
+from radius.domain.clock import Suspect
 from radius.domain.errors import Malformed, Unavailable
 from radius.domain.nas import Language, PortPair
 from radius.domain.policy import Reason
-from radius.domain.request import AccessRequest
+from radius.domain.request import AccessRequest, Tunnel
 from radius.log import SESSION_TERMINATED, Pseudonym, Pseudonyms
 from radius.metrics import Metrics
 from radius.rlm import attributes, messages
-from radius.rlm.attributes import Pairs
+from radius.rlm.attributes import Attributes, Pairs
+from radius.rlm.clocks import Clocks
 from radius.rlm.exit import Rcode, Reply, leave
 from radius.rlm.fields import source
 from radius.rlm.vendors import render
@@ -27,15 +27,6 @@ from radius.services.directory import Directory
 from radius.services.watch import Watch
 
 SILENCE = (("Response-Packet-Type", ":=", "Do-Not-Respond"),)
-
-
-class Clocks(NamedTuple):
-    """The wall clock (UTC seconds), a monotonic one (seconds), and what is known of their honesty."""
-
-    wall: Callable[[], float]
-    monotonic: Callable[[], float]
-    boottime: Callable[[], float]
-    guard: ClockGuard
 
 
 class Edge:
@@ -70,15 +61,17 @@ class Edge:
     def authorize(self, pairs: Pairs) -> Reply:
         """Find the subscriber; say who checks the secret."""
         started = self._clocks.monotonic()
-        if self._now() is None:
-            return self._silent(None, "clock", started)
         indexed = attributes.index(pairs)
+        if self._now() is None:
+            return self._silent(indexed.router, "clock", started)
         try:
             request = attributes.parse_access(indexed)
         except Malformed as bad:
-            self._metrics.count("MalformedPackets")
-            return self._refuse(None, Refused(Reason.MALFORMED, self._language(indexed.router)), started, bad.field)
-        self._watch.heard(request.router, request.pair)
+            return self._malformed(indexed, bad, started)
+        # Only a verified Message-Authenticator proves the secret of this pair of ports (RFC 3579 §3.2); the server
+        # drops wrong ones before us. Inside a tunnel it is the outer packet's.
+        proven = request.message_authenticator and request.tunnel is not Tunnel.INNER
+        self._watch.heard(request.router, request.pair if proven else None)
         answer = self._access.authorize(request)
         if isinstance(answer, HandOver):
             token = (("Tmp-String-1", ":=", answer.token),)
@@ -89,16 +82,21 @@ class Edge:
             if answer.why == "no Message-Authenticator":
                 self._metrics.count("MissingMessageAuthenticator")
                 self._watch.unheard(request.router, answer.why)
-            return self._silent(request, answer.why, started)
+            return self._silent(request.router, answer.why, started)
         return self._refuse(request, answer, started)
 
     def authenticate(self, pairs: Pairs) -> Reply:
-        """Check a secret that only we can check."""
+        """Check a secret that only we can check. One that cannot be checked now is unanswered, not counted wrong."""
+        started = self._clocks.monotonic()
         try:
             request = attributes.parse_access(attributes.index(pairs))
-            right = self._access.authenticate(request)
         except Malformed:
-            right = False
+            return leave(Rcode.REJECT)
+        try:
+            right = self._access.authenticate(request)
+        except Unavailable:
+            self._access.unchecked(request)
+            return self._silent(request.router, "secret unchecked", started)
         return leave(Rcode.OK if right else Rcode.REJECT)
 
     def post_auth(self, pairs: Pairs) -> Reply:
@@ -109,9 +107,11 @@ class Edge:
         try:
             request = attributes.parse_access(indexed)
         except Malformed as bad:
-            return self._refuse(None, Refused(Reason.MALFORMED, self._language(indexed.router)), started, bad.field)
+            return self._malformed(indexed, bad, started)
+        began = self._access.began(request)
+        started = began if began is not None else started
         if now is None:
-            return self._silent(request, "clock", started)
+            return self._silent(request.router, "clock", started)
         if request.rejected:
             wrong = self._access.wrong_secret(request)
             if wrong is None:
@@ -121,7 +121,7 @@ class Edge:
         if isinstance(answer, Refused):
             return self._refuse(request, answer, started)
         if isinstance(answer, Silent):
-            return self._silent(request, answer.why, started)
+            return self._silent(request.router, answer.why, started)
         return self._accept(request, answer, started)
 
     def _accept(self, request: AccessRequest, granted: Granted, started: float) -> Reply:
@@ -147,7 +147,14 @@ class Edge:
         )
         return reply
 
-    def _refuse(self, request: AccessRequest | None, refused: Refused, started: float, field: str = "") -> Reply:
+    def _malformed(self, indexed: Attributes, bad: Malformed, started: float) -> Reply:
+        self._metrics.count("MalformedPackets")
+        refused = Refused(Reason.MALFORMED, self._language(indexed.router))
+        return self._refuse(None, refused, started, indexed.router, bad.field)
+
+    def _refuse(
+        self, request: AccessRequest | None, refused: Refused, started: float, router: str = "", field: str = ""
+    ) -> Reply:
         self._metrics.count("AccessRejects", Reason=refused.reason.value)
         took_s = self._clocks.monotonic() - started
         self._metrics.observe("AuthLatency", took_s)
@@ -155,7 +162,7 @@ class Edge:
             "Access rejected",
             request_id=request.token or None if request else None,
             user_id=self._pseudonyms.of("user", refused.subscriber) if refused.subscriber else None,
-            nas=request.router if request else None,
+            nas=(request.router if request else router) or None,
             reason=refused.reason.value,
             method=request.method.value if request else None,
             device=self._pseudonyms.of("device", request.device) if request else None,
@@ -165,10 +172,10 @@ class Edge:
         told = messages.text(refused.told.value, refused.language)
         return leave(Rcode.REJECT, reply=(("Reply-Message", ":=", told),))
 
-    def _silent(self, request: AccessRequest | None, why: str, started: float) -> Reply:
+    def _silent(self, router: str, why: str, started: float) -> Reply:
         self._metrics.count("AccessSilent")
         took_us = int((self._clocks.monotonic() - started) * 1e6)
-        self._log.warning("Access unanswered", nas=request.router if request else None, reason=why, took_us=took_us)
+        self._log.warning("Access unanswered", nas=router or None, reason=why, took_us=took_us)
         return leave(Rcode.HANDLED, config=SILENCE)
 
     # -- Accounting-Request ------------------------------------------------------------------------------------
@@ -177,15 +184,15 @@ class Edge:
         """Count one packet; NOOP sends it to the spool (as FAIL would, which FreeRADIUS logs each time)."""
         started = self._clocks.monotonic()
         now = self._now()
-        if now is None:
-            return self._spool("clock", started)
         try:
             indexed = attributes.index(pairs)
             nas = self._directory.nas(indexed.router)
             if nas is None:
                 return self._spool("unknown router", started)
+            self._watch.heard(nas.id, _pair(indexed))  # its authenticator proves the secret (RFC 2866 §3)
+            if now is None:
+                return self._spool("clock", started)
             request = attributes.parse_accounting(indexed, nas.capabilities.octet_view)
-            self._watch.heard(request.router, None)
             counted = self._accounting.account(request, now, started + self._deadline_s)
         except Malformed as bad:
             self._metrics.count("MalformedPackets")
@@ -269,8 +276,7 @@ class Edge:
 
     def _now(self) -> int | None:
         """The wall clock in whole seconds; None while it is known to be wrong."""
-        wall = int(self._clocks.wall())
-        judged = self._clocks.guard.judge(wall, int(self._clocks.boottime()))
+        judged = self._clocks.judge()
         if isinstance(judged, Suspect):
             self._metrics.count("ClockSuspect", Reason=judged.reason.value)
             return None
@@ -279,6 +285,11 @@ class Edge:
     def _language(self, router: str) -> Language:
         nas = self._directory.nas(router)
         return nas.site.language if nas is not None else Language.ENGLISH
+
+
+def _pair(indexed: Attributes) -> PortPair | None:
+    said = indexed.first.get("Tmp-String-2")
+    return PortPair(said) if said in ("A", "B") else None
 
 
 _KINDS = {kind: kind for kind in ("start", "interim", "stop", "on", "off")}

@@ -3,13 +3,15 @@ r"""The spool: accounting packets that FreeRADIUS's `detail` wrote down while th
 A file is taken by renaming it under the lock that the writer takes for each record (rlm_detail with ``locking = yes``
 checks after locking that the file still has its name). Records are ``\tName = value`` lines up to an empty line; one
 without its empty line was cut off by a power cut and is parked, not guessed at. Progress is kept beside the file; since
-counting twice comes to the same, an older progress only costs time.
+counting twice comes to the same, an older progress only costs time (one of another file of the same name would lose
+packets: it goes before its file does).
 """
 
 import fcntl
 import os
+import re
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,10 +19,14 @@ FRESH = "acct-*.detail"
 TAKEN = ".work"
 DONE = ".done"
 PARKED = "parked.detail"
+LOCK = "replay.lock"
 FREE_BYTES_MIN = 64 << 20  # below this nothing is acknowledged from the spool: a full disk would swallow it
 
 Pairs = tuple[tuple[str, str], ...]
 
+# ctime(3): the header of a record, at a line's beginning, or where the line before it was cut off.
+_HEADER = re.compile(rb"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4}\s*\Z")
+_OCTAL = re.compile(r"[0-7]{3}", re.ASCII)
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "\\": "\\", '"': '"', "'": "'"}
 
 
@@ -54,13 +60,25 @@ def oldest_at(folder: Path) -> int:
     for path in waiting(folder):
         with suppress(FileNotFoundError):
             record = next(read(path, progress(path)), None)
-            at = record.received_at if record is not None else int(path.stat().st_mtime)
+            at = (record.received_at if record is not None else 0) or int(path.stat().st_mtime)
             oldest = min(oldest or at, at)
     return oldest
 
 
+@contextmanager
+def alone(folder: Path) -> Iterator[bool]:
+    """True while this process is the only one that plays the folder back; False if another one does."""
+    with (folder / LOCK).open("ab") as file:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            yield False
+            return
+        yield True
+
+
 def take(path: Path) -> Path:
-    """Make a fresh file ours: afterwards no writer touches it."""
+    """Make a fresh file ours: afterwards no writer touches it. To be called by one process at a time (`alone`)."""
     if path.name.endswith(TAKEN):
         return path
     mine = path.with_name(path.name + TAKEN)
@@ -74,21 +92,27 @@ def take(path: Path) -> Path:
                 os.fsync(into.fileno())
             path.unlink()
         else:
+            _marker(mine).unlink(missing_ok=True)
             path.rename(mine)
     return mine
+
+
+def _marker(path: Path) -> Path:
+    return path.with_name(path.name + DONE)
 
 
 def progress(path: Path) -> int:
     """Offset up to which a file has been counted."""
     try:
-        return int((path.with_name(path.name + DONE)).read_text() or 0)
+        offset = int(_marker(path).read_text() or 0)
+        return offset if 0 <= offset <= path.stat().st_size else 0
     except (FileNotFoundError, ValueError):
         return 0
 
 
 def keep_progress(path: Path, offset: int) -> None:
     """Remember how far a file has been counted."""
-    marker = path.with_name(path.name + DONE)
+    marker = _marker(path)
     fresh = marker.with_name(marker.name + ".new")
     fresh.write_text(str(offset))
     fresh.replace(marker)
@@ -96,8 +120,8 @@ def keep_progress(path: Path, offset: int) -> None:
 
 def finish(path: Path) -> None:
     """Remove a file that has been counted to its end."""
+    _marker(path).unlink(missing_ok=True)
     path.unlink(missing_ok=True)
-    path.with_name(path.name + DONE).unlink(missing_ok=True)
 
 
 def park(folder: Path, raw: bytes, why: str) -> None:
@@ -109,12 +133,18 @@ def park(folder: Path, raw: bytes, why: str) -> None:
 
 
 def read(path: Path, offset: int = 0) -> Iterator[Record]:
-    """The whole records of a file from `offset` on."""
+    """The whole records of a file from `offset` on; one that was cut off before another has no pairs."""
     with path.open("rb") as file:
         file.seek(offset)
         lines: list[bytes] = []
         end = offset
         for line in file:
+            header = _HEADER.search(line) if lines else None
+            if header is not None:
+                # In the middle of a record: the power went while it was written.
+                end += header.start()
+                yield Record((), 0, end, b"".join((*lines, line[: header.start()])))
+                lines, line = [], line[header.start() :]  # noqa: PLW2901 - what is left of it
             end += len(line)
             if line.strip():
                 lines.append(line)
@@ -133,12 +163,15 @@ def torn_tail(path: Path, offset: int) -> bytes:
 def _record(lines: list[bytes], end: int) -> Record:
     pairs: list[tuple[str, str]] = []
     received_at = 0
-    for line in lines:
+    for number, line in enumerate(lines):
         name, equals, value = line.decode("utf-8", "replace").strip().partition(" = ")
-        if not line.startswith(b"\t") or not equals:
+        tabbed = line.startswith(b"\t")
+        if number == 0 and not tabbed:
             continue  # the header with the local time
+        if not tabbed or not equals or not value or (value[0] == '"') != (value[-1] == '"' and len(value) > 1):
+            return Record((), 0, end, b"".join(lines))  # no line of a whole record: nothing of it is to be believed
         if name == "Timestamp":
-            received_at = int(value) if value.isdigit() else 0
+            received_at = int(value) if value.isascii() and value.isdigit() else 0
         else:
             pairs.append((name, _unquoted(value)))
     return Record(tuple(pairs), received_at, end, b"".join(lines))
@@ -152,7 +185,7 @@ def _unquoted(value: str) -> str:
         if text[at] != "\\" or at + 1 == len(text):
             out.append(text[at])
             at += 1
-        elif text[at + 1 : at + 4].isdigit():
+        elif _OCTAL.match(text, at + 1):
             out.append(chr(int(text[at + 1 : at + 4], 8)))
             at += 4
         else:

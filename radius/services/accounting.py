@@ -81,7 +81,8 @@ class Accounting:
         kind = _KINDS.get(request.status)
         nas = self._directory.nas(request.router)
         if nas is None:
-            raise Malformed("router", f"{request.router or 'no name'} is not registered")  # never acknowledged uncounted
+            # Never acknowledged uncounted.
+            raise Malformed("router", f"{request.router or 'no name'} is not registered")
         if kind is None:
             return Counted("ignored")
         event = _event(kind, request, moment)
@@ -190,42 +191,48 @@ class Accounting:
         Its record is never open: nobody would close it. Later evidence has a higher revision, a Stop the last word.
         """
         started_at = event.at - (event.time_s or 0)
-        for known in self._sessions.find(event.uid, deadline):
-            if abs(known.started_at - started_at) <= session.GENERATION_SLACK_S:
-                started_at = known.started_at
+        near = [
+            known
+            for known in self._sessions.find(event.uid, deadline)
+            if abs(known.started_at - started_at) <= session.GENERATION_SLACK_S
+        ]
+        known = near[-1] if near else None
+        started_at = known.started_at if known else started_at
         record = SessionRecord(
             uid=event.uid,
             started_at=started_at,
             revision=2 * max(1, event.at) + (event.kind is Kind.STOP),
-            subscriber="",
+            subscriber=known.subscriber if known else "",
             nas=nas.id,
             site=nas.site.id,
             acct_session_id=event.acct_session_id,
             user_name=event.user_name,
             device=event.device,
-            right="",
-            in_bytes=event.in_bytes or 0,
-            out_bytes=event.out_bytes or 0,
-            time_s=event.time_s or 0,
+            right=known.right if known else "",
+            in_bytes=max(event.in_bytes or 0, known.in_bytes if known else 0),
+            out_bytes=max(event.out_bytes or 0, known.out_bytes if known else 0),
+            time_s=max(event.time_s or 0, known.time_s if known else 0),
             last_at=event.at,
             framed_ip=event.framed_ip,
             nas_ip=event.nas_ip,
             closed_at=event.at,
             cause=event.cause or "orphan",
             clean_stop=event.kind is Kind.STOP,
-            day=day_of(started_at, nas),
+            day=day_at(started_at, nas.site.zone),
         )
         self._sessions.file(record, deadline)
         return Counted("orphan")
 
 
 def _record(subscriber: SubscriberId, accounted: Accounted, event: Event, nas: Nas) -> SessionRecord:
-    return session.record_of(subscriber, accounted.session, event, nas, day_of(accounted.session.opened_at, nas))
+    return session.record_of(
+        subscriber, accounted.session, event, nas, day_at(accounted.session.opened_at, nas.site.zone)
+    )
 
 
-def day_of(at: int, nas: Nas) -> str:
-    """Local day at the router's site, YYYYMMDD: the day a session is listed under."""
-    return calendar.local(at, nas.site.zone).strftime("%Y%m%d")
+def day_at(at: int, zone: str) -> str:
+    """Local day, YYYYMMDD, under which a session that began then is listed."""
+    return calendar.local(at, zone).strftime("%Y%m%d")
 
 
 def _event(kind: Kind, request: AccountingRequest, moment: Moment) -> Event:

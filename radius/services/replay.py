@@ -1,5 +1,6 @@
 """Counting what waited in the spool: the service for live packets, many at once, with receipt times as `now`."""
 
+from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import NamedTuple
@@ -8,6 +9,7 @@ from radius.domain.errors import Malformed, Unavailable
 from radius.domain.request import AccountingRequest
 
 IN_FLIGHT_MAX = 64  # enough for full group commits; live packets share the store with us
+AHEAD_MAX = 4 * IN_FLIGHT_MAX  # packets done behind one that is not: what a stop in the middle would count again
 
 
 class Waiting(NamedTuple):
@@ -28,59 +30,73 @@ class Replayed(NamedTuple):
     stopped: bool
 
 
-def replay(
-    packets: Iterable[Waiting],
-    count: Callable[[AccountingRequest, int], object],
-    park: Callable[[bytes, str], None],
-    offset: int,
-) -> Replayed:
-    """Count packets in parallel; the offset returned is the end of the last packet before which all are done."""
-    counted = parked = 0
-    ends: dict[Future[object], Waiting] = {}
-    done_ends: set[int] = set()
-    order: list[int] = []
-    stopped = False
+Count = Callable[[AccountingRequest, int], object]
+Park = Callable[[bytes, str], None]
+
+
+def replay(packets: Iterable[Waiting], count: Count, park: Park, offset: int) -> Replayed:
+    """Count packets in parallel; the offset returned is the end of the last packet before which all are done.
+
+    A packet that can never be counted is parked, once: when everything before it is done.
+    """
+    run = _Run(park, offset)
     with ThreadPoolExecutor(IN_FLIGHT_MAX, thread_name_prefix="replay") as pool:
         for packet in packets:
-            order.append(packet.end)
-            if isinstance(packet.request, Malformed):
-                park(packet.raw, str(packet.request))
-                parked += 1
-                done_ends.add(packet.end)
-                continue
-            ends[pool.submit(count, packet.request, packet.received_at)] = packet
-            if len(ends) >= IN_FLIGHT_MAX:
-                good, bad, stopped = _collect(ends, done_ends, park, everything=False)
-                counted, parked = counted + good, parked + bad
-                if stopped:
-                    break
-        good, bad, late_stop = _collect(ends, done_ends, park, everything=True)
-    for end in order:
-        if end not in done_ends:
-            break
-        offset = end
-    return Replayed(offset, counted + good, parked + bad, stopped or late_stop)
+            run.add(packet, pool, count)
+            while run.full and not run.stopped:
+                run.collect()
+            if run.stopped:
+                break
+        while run.flying:
+            run.collect()
+    return Replayed(run.offset, run.counted, run.parked, run.stopped)
 
 
-def _collect(
-    ends: dict[Future[object], Waiting], done_ends: set[int], park: Callable[[bytes, str], None], *, everything: bool
-) -> tuple[int, int, bool]:
-    counted = parked = 0
-    stopped = False
-    while ends:
-        for future in wait(ends, return_when=FIRST_COMPLETED).done:
-            packet = ends.pop(future)
-            error = future.exception()
+class _Run:
+    """Packets in file order from the first that is not done, and those of them that are in flight."""
+
+    def __init__(self, park: Park, offset: int) -> None:
+        self.offset = offset
+        self.counted = self.parked = 0
+        self.stopped = False
+        self.flying: dict[Future[object], Waiting] = {}
+        self._park = park
+        self._order: deque[Waiting] = deque()
+        self._done: dict[int, str | None] = {}  # end of a packet -> None, or why it cannot be counted
+
+    @property
+    def full(self) -> bool:
+        """No more packets may be begun."""
+        return len(self.flying) >= IN_FLIGHT_MAX or (bool(self.flying) and len(self._order) >= AHEAD_MAX)
+
+    def add(self, packet: Waiting, pool: ThreadPoolExecutor, count: Count) -> None:
+        """Begin to count one packet."""
+        self._order.append(packet)
+        if isinstance(packet.request, Malformed):
+            self._done[packet.end] = str(packet.request)
+            self._pass()
+        else:
+            self.flying[pool.submit(count, packet.request, packet.received_at)] = packet
+
+    def collect(self) -> None:
+        """Wait for at least one packet in flight."""
+        for future in wait(self.flying, return_when=FIRST_COMPLETED).done:
+            packet, error = self.flying.pop(future), future.exception()
             if isinstance(error, Unavailable):
-                stopped = True
-                continue
-            if error is not None:
+                self.stopped = True
+            elif error is not None:
                 # What cannot be counted now and never will must not hold up the rest; a person finds it in the park.
-                park(packet.raw, f"{type(error).__name__}: {error}")
-                parked += 1
+                self._done[packet.end] = f"{type(error).__name__}: {error}"
             else:
-                counted += 1
-            done_ends.add(packet.end)
-        if not everything:
-            break
-    return counted, parked, stopped
+                self._done[packet.end] = None
+                self.counted += 1
+        self._pass()
+
+    def _pass(self) -> None:
+        while self._order and self._order[0].end in self._done:
+            packet = self._order.popleft()
+            why = self._done.pop(packet.end)
+            if why is not None:
+                self._park(packet.raw, why)
+                self.parked += 1
+            self.offset = packet.end

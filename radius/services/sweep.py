@@ -6,23 +6,30 @@ goes from a stored checkpoint, so a worker that stood still skips nothing.
 
 from collections import defaultdict
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from radius.domain import enforcement, lifecycle, spill
 from radius.domain import subscriber as aggregate
-from radius.domain.identity import NasId, SubscriberId
+from radius.domain.entitlement import ZONE_DEFAULT
+from radius.domain.errors import Unavailable
+from radius.domain.identity import NasId, SessionUid, SubscriberId
 from radius.domain.nas import Nas
 from radius.domain.record import SessionRecord
 from radius.domain.spill import Shard
 from radius.domain.subscriber import Session, SessionState, Subscriber
 from radius.domain.world import World
-from radius.ports import DUE_WINDOW_S_MAX, DueWork, Sessions
+from radius.ports import DueWork, Sessions
+from radius.services.accounting import day_at
 from radius.services.desk import Decided, Desk
 from radius.services.directory import Directory
 
 BATCH_MAX = 100  # subscribers looked at in one poll
 OVERLAP_S = 120  # the due index is eventually consistent: look back this far behind the checkpoint
-FIRST_LOOK_S = 7 * 86_400  # where no worker ever was: as far back as anything can be due that still matters
+FIRST_LOOK_S = 86_400  # where no worker ever was; what was due before is settled when its subscriber is next read
+# One poll walks this much of the index, a query a minute and shard: 60 of them take 5 s, its deadline, at 80 ms each.
+WINDOW_S_MAX = 900
+LOOK_AGAIN_S = 60  # work that a look did not move (an intent that its sender must do) is looked at again after this
+INTENT_PAUSE_S_MAX = 300  # an intent that nobody works on comes up again at least this often
 WORKER = "sweep"
 
 
@@ -33,6 +40,17 @@ class Swept(NamedTuple):
     closed: int
     filed: int
     more: bool = False
+    stays: bool = False  # still due at the instant it was due: another kind of worker must do it
+
+
+class News(Protocol):
+    """Who is told what a sweep found."""
+
+    def ended(self, subscriber: SubscriberId, session: Session, site: str) -> None:
+        """A session without a last packet was ended and filed."""
+
+    def broken(self, subscriber: SubscriberId, error: Exception) -> None:
+        """A subscriber that cannot be worked on: an alarm, and no reason to leave the others alone."""
 
 
 class Sweep:
@@ -48,7 +66,11 @@ class Sweep:
         world: Callable[[int], World],
         monotonic: Callable[[], float],
         deadline_s: float,
+        news: News | None = None,
     ) -> None:
+        self._news = news
+        self._looked: dict[tuple[SubscriberId, int], int] = {}  # due work that a look did not move, and when that was
+        self._boots: dict[NasId, tuple[int, set[tuple[SessionUid, int]]]] = {}
         self._desk = desk
         self._marks = marks
         self._due = due
@@ -59,27 +81,52 @@ class Sweep:
         self._deadline_s = deadline_s
 
     def poll(self, now: int) -> Swept:
-        """Look at what is due up to `now`, at most `BATCH_MAX` subscribers and a day of the index at once."""
+        """Look at what is due up to `now`, at most `BATCH_MAX` subscribers and `WINDOW_S_MAX` of the index at once."""
         checkpoint = self._due.checkpoint(WORKER, self._deadline()) or now - FIRST_LOOK_S
-        until = min(now, checkpoint + DUE_WINDOW_S_MAX - OVERLAP_S)
-        found = self._due.due(max(0, checkpoint - OVERLAP_S), until, BATCH_MAX, self._deadline())
+        since, until = max(0, checkpoint - OVERLAP_S), min(now, checkpoint + WINDOW_S_MAX - OVERLAP_S)
+        # What stays in the index must not fill every page: those who come after it would never be reached.
+        self._looked = {
+            entry: at for entry, at in self._looked.items() if entry[1] >= since and now - at < LOOK_AGAIN_S
+        }
+        limit = BATCH_MAX + len(self._looked)
+        found = self._due.due(since, until, limit, self._deadline())
+        fresh = [entry for entry in found if entry not in self._looked]
         closed = filed = 0
-        for subscriber, _ in found:
-            one = self.visit(subscriber, now)
+        for entry in fresh:
+            one = self._try(entry[0], now)
             closed, filed = closed + one.closed, filed + one.filed
-        full = len(found) >= BATCH_MAX
+            if one.stays:
+                self._looked[entry] = now
+        full = len(found) >= limit
         self._due.advance(WORKER, found[-1][1] if full else until, self._deadline())
-        return Swept(len(found), closed, filed, more=full or until < now)
+        return Swept(len(fresh), closed, filed, more=full or until < now)
 
     def boots(self, nas: NasId, now: int) -> int:
-        """Close a batch of the sessions that a reboot of `nas` ended; returns how many subscribers were visited."""
+        """Close a batch of the sessions that a reboot of `nas` ended; returns how many were looked at, 0: all done.
+
+        What the reboot did not end (there is later evidence) stays in the index and is not looked at twice.
+        """
         at = self._directory.boots.get(nas, 0)
         if not at:
             return 0
-        found = self._sessions.open_on(nas, at, BATCH_MAX, self._deadline())
-        for subscriber in {entry[2] for entry in found if entry[2]}:
-            self.visit(subscriber, now)
-        return len(found)
+        known_at, passed = self._boots.get(nas, (at, set()))
+        passed = passed if known_at == at else set()
+        found = self._sessions.open_on(nas, at, BATCH_MAX + len(passed), self._deadline())
+        fresh = [entry for entry in found if entry[:2] not in passed]
+        for subscriber in {entry[2] for entry in fresh if entry[2]}:
+            self._try(subscriber, now)
+        self._boots[nas] = (at, passed | {entry[:2] for entry in fresh})
+        return len(fresh)
+
+    def _try(self, subscriber: SubscriberId, now: int) -> Swept:
+        try:
+            return self.visit(subscriber, now)
+        except Unavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - one broken record must not keep all others from being swept
+            if self._news is not None:
+                self._news.broken(subscriber, error)
+            return Swept(1, 0, 0, stays=True)
 
     def visit(self, subscriber: SubscriberId, now: int) -> Swept:
         """Settle one subscriber and file what is not filed yet."""
@@ -93,14 +140,15 @@ class Sweep:
             settled = lifecycle.settle(present, world, marks_whole=shards is not None)
             unfiled = [s for s in present.sessions if s.state is SessionState.CLOSED and not s.filed]
             # A pending intent keeps its place in the index for the sender; to write that again would change nothing.
+            settled |= _put_off(present, now)
             next_look = enforcement.due_at(present, 0, visited=True)
             return Decided(unfiled, changed=settled or not 0 < next_look <= now, visited=True)
 
-        unfiled = self._desk.change(subscriber, settle, self._deadline()) or []
-        for session in unfiled:
+        unfiled = self._desk.change(subscriber, settle, self._deadline())
+        for session in unfiled or []:
             self._file(subscriber, session)
         if not unfiled:
-            return Swept(1, 0, 0)
+            return Swept(1, 0, 0, stays=True)
         done = {(session.uid, session.opened_at, session.revision) for session in unfiled}
 
         def mark(present: Subscriber) -> Decided[int]:
@@ -131,9 +179,22 @@ class Sweep:
         known = [r for r in self._sessions.find(session.uid, self._deadline()) if r.started_at == session.opened_at]
         nas = self._directory.nas(session.nas)
         self._sessions.file(_final(subscriber, session, known[-1] if known else None, nas), self._deadline())
+        told = bool(known) and bool(known[-1].closed_at)  # the edge told of the end that a packet brought
+        if self._news is not None and not told:
+            self._news.ended(subscriber, session, nas.site.id if nas is not None else "")
 
     def _deadline(self) -> float:
         return self._monotonic() + self._deadline_s
+
+
+def _put_off(present: Subscriber, now: int) -> bool:
+    """Bring an intent that nobody works on up again later; else it would hide all that falls due after it."""
+    moved = False
+    for intent in present.intents:
+        if intent.due_at <= now - LOOK_AGAIN_S:
+            intent.due_at = now + min(max(now - intent.created_at, LOOK_AGAIN_S), INTENT_PAUSE_S_MAX)
+            moved = True
+    return moved
 
 
 def _final(subscriber: SubscriberId, session: Session, known: SessionRecord | None, nas: Nas | None) -> SessionRecord:
@@ -159,5 +220,5 @@ def _final(subscriber: SubscriberId, session: Session, known: SessionRecord | No
         cause=session.cause,
         overspend_bytes=session.over_bytes,
         clean_stop=known.clean_stop if known else False,
-        day=known.day if known else "",
+        day=known.day if known else day_at(session.opened_at, nas.site.zone if nas is not None else ZONE_DEFAULT),
     )

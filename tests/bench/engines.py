@@ -29,7 +29,7 @@ def find_dynoxide(given: str | None) -> Path:
     """The dynoxide binary: as given, on the PATH, or where deploy/run put it."""
     repository = Path(__file__).resolve().parents[2]
     found = [given, os.environ.get("DYNOXIDE"), shutil.which("dynoxide")]
-    found += [str(path) for path in sorted((repository / "deploy" / ".state").rglob("dynoxide"))]
+    found += [str(repository / ".venv" / "bin" / "dynoxide")]
     for path in found:
         if path and Path(path).is_file():
             return Path(path)

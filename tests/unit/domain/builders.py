@@ -50,9 +50,7 @@ def capabilities(
     )
 
 
-def nas(
-    name: NasId = NAS, *, can: Capabilities = CAN, site: str = "kilimani", zone: str = "Africa/Nairobi"
-) -> Nas:
+def nas(name: NasId = NAS, *, can: Capabilities = CAN, site: str = "kilimani", zone: str = "Africa/Nairobi") -> Nas:
     return Nas(id=name, site=Site(id=site, zone=zone), family=Family.MIKROTIK, capabilities=can)
 
 

@@ -172,7 +172,7 @@ GOOD = st.one_of(
     st.tuples(
         st.sampled_from(["Reply-Message"]),
         st.sampled_from([":=", "+="]),
-        st.text(st.characters(exclude_characters="\0"), min_size=1, max_size=600),
+        st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=600),
     ),
     st.tuples(st.just("Class"), st.just(":="), st.binary(min_size=1, max_size=253).map(lambda raw: "0x" + raw.hex())),
 )
