@@ -28,7 +28,7 @@ def _des(key: bytes, block: bytes) -> bytes:
     """Single DES, as triple DES with one key three times; each 7 bits of the key get a parity bit."""
     bits = int.from_bytes(key, "big")
     spread = bytes(((bits >> shift) & 0x7F) << 1 for shift in range(49, -1, -7))
-    encryptor = Cipher(TripleDES(spread * 3), ECB()).encryptor()  # noqa: S304, S305 - the protocol's own
+    encryptor = Cipher(TripleDES(spread * 3), ECB()).encryptor()
     return encryptor.update(block)
 
 

@@ -162,9 +162,7 @@ class FakeRouter:
             packet[name] = value
         self._ask(packet, self.acct_port)
 
-    def _describe(
-        self, packet: Packet, user: str | bytes, mac: str, session_id: str, more: Mapping[str, Any]
-    ) -> None:
+    def _describe(self, packet: Packet, user: str | bytes, mac: str, session_id: str, more: Mapping[str, Any]) -> None:
         packet["User-Name"] = user
         packet["Calling-Station-Id"] = mac
         packet["Called-Station-Id"] = "hotspot1"  # RouterOS: the name of the hotspot server, no MAC

@@ -11,6 +11,7 @@ import itertools
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import sysconfig
@@ -22,12 +23,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import boto3
+
 from radius import secrets
 from radius.domain import subscriber as aggregate
-from radius.domain.identity import NasId, SubscriberId
+from radius.domain.identity import NasId, SubscriberId, parse_username
 from radius.domain.nas import Family, Language, Router, Site
 from radius.domain.subscriber import Subscriber
-from radius.domain.terms import Terms
+from radius.domain.terms import PeriodUnit, Rate, Terms, Window, WindowStart
+from radius.services import sweep
+from radius.services.desk import Decided
 from radius.settings import Settings
 from radius.wiring import Core, build_core
 from tests.fakes.nas import FakeRouter
@@ -37,6 +42,8 @@ from tests.integration.freeradius_lab import REPO, FreeradiusLab
 
 SECRET = "a-secret-of-pair-a"
 SITE_MAC_PASSWORD = "site-mac-password"
+DAY = "day.1"  # one day from the purchase, 1 GB, one device, 2M/5M
+GIGABYTE = 1_000_000_000
 PATIENCE_S = 30.0  # never reached on a machine that works
 DEADLINE_S = 5.0
 _phones = itertools.count(10_000_000)
@@ -85,7 +92,9 @@ class Process:
 
     def start(self) -> None:
         with self.log.open("ab") as out:
-            self.child = subprocess.Popen(self.command, stdout=out, stderr=subprocess.STDOUT, cwd=REPO, env=clean_environment())
+            self.child = subprocess.Popen(
+                self.command, stdout=out, stderr=subprocess.STDOUT, cwd=REPO, env=clean_environment()
+            )
 
     def stop(self, sign: signal.Signals = signal.SIGTERM) -> int | None:
         """End it and return its exit code; None when it does not run."""
@@ -111,6 +120,7 @@ class Box:
     pool_size: int = 8
     listen: tuple[str, ...] = ("127.0.0.1",)
     overrides: Mapping[str, Any] = field(default_factory=dict)
+    routers: Mapping[str, str] = field(default_factory=dict)  # name -> address, besides the two that are always there
     proxy: StoreProxy | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
@@ -122,18 +132,21 @@ class Box:
         where = ["--host", "127.0.0.1", "--port", str(self.engine_port)]
         self.engine = Process([find_dynoxide(), "--db-path", database, *where], self.root / "engine.log")
         self.settings_file = self.root / "settings.toml"
-        self.lab = Lab(
-            self.root,
+        self.lab = self._lab(self.root, self.settings_file)
+        self.worker_settings = self.root / "worker.toml"
+        module = [sys.executable, "-m", "radius.worker", "--settings"]
+        self.worker = Process([*module, str(self.worker_settings)], self.root / "worker.out")
+
+    def _lab(self, root: Path, settings: Path) -> Lab:
+        return Lab(
+            root,
             "radius.rlm.hooks",
-            self.settings_file,
+            settings,
             site_packages=(Path(sysconfig.get_paths()["purelib"]),),
             pool_size=self.pool_size,
             listen_addresses=self.listen,
             secrets={"A": SECRET, "B": SECRET},
         )
-        self.worker_settings = self.root / "worker.toml"
-        module = [sys.executable, "-m", "radius.worker", "--settings"]
-        self.worker = Process([*module, str(self.worker_settings)], self.root / "worker.out")
 
     # -- life --------------------------------------------------------------------------------------------------
 
@@ -175,8 +188,6 @@ class Box:
         self.engine.start()
 
         def listens() -> bool:
-            import socket  # noqa: PLC0415
-
             with suppress(OSError):
                 socket.create_connection(("127.0.0.1", self.engine_port), timeout=1).close()
                 return True
@@ -187,9 +198,12 @@ class Box:
     def configure(self, **changes: Any) -> None:
         """Write the settings file that the hooks and the worker read at their next start."""
         self.overrides = {**self.overrides, **changes}
-        hooks = self.proxy.port if self.proxy is not None else self.engine_port
+        hooks = self._hooks_port()
         self.settings_file.write_text(_toml(self._settings(hooks)))
         self.worker_settings.write_text(_toml(self._settings(hooks, log_path=str(self.root / "worker.log"))))
+
+    def _hooks_port(self) -> int:
+        return self.proxy.port if self.proxy is not None else self.engine_port
 
     def _settings(self, port: int, **more: Any) -> dict[str, Any]:
         return {
@@ -211,6 +225,19 @@ class Box:
     def _open_core(self) -> Core:
         """The test's own access to the store, never through the proxy."""
         return build_core(Settings(**self._settings(self.engine_port, request_deadline_ms=5000)))
+
+    @contextmanager
+    def second_node(self) -> Iterator[Lab]:
+        """Another FreeRADIUS on the same store, with a memory of its own."""
+        root = self.root / "second"
+        root.mkdir()
+        (root / "node").mkdir()
+        file = root / "settings.toml"
+        lab = self._lab(root, file)
+        own = {"state_dir": str(root / "node"), "spool_dir": str(lab.layout.spool_dir), "node_id": "second"}
+        file.write_text(_toml(self._settings(self._hooks_port(), log_path=str(root / "radius.log"), **own)))
+        with lab:
+            yield lab
 
     def worker_once(self) -> int:
         """One round of the worker; its exit code."""
@@ -236,14 +263,23 @@ class Box:
         self.core.provision.site(Site("mombasa", language=Language.SWAHILI), SITE_MAC_PASSWORD)
         self.add_router("router-one", "127.0.0.1", "nairobi")
         self.add_router("router-two", "127.0.0.2", "mombasa")
+        for name, address in self.routers.items():
+            self.add_router(name, address)
+        self.terms(DAY)
+        # As if a worker had been here: its very first look walks a whole day of the due index.
+        self.core.store.due_work.advance(sweep.WORKER, int(time.time()), time.monotonic() + DEADLINE_S)
 
     def add_router(self, name: str, address: str, site: str = "nairobi", **fields: Any) -> Router:
         fields = {"family": Family.MIKROTIK, **fields}
         router = Router(NasId(name), site, addresses=(address,), **fields)
         return self.core.provision.router(router, SECRET)
 
-    def terms(self, terms: Terms) -> str:
-        return self.core.provision.terms(terms).id
+    def terms(self, terms_id: str, **fields: Any) -> str:
+        """Terms of one day from now, 1 GB, one device, unless `fields` say otherwise."""
+        day = Window(WindowStart.PURCHASE, 1, PeriodUnit.DAY)
+        rate = Rate(up_bps=2_000_000, down_bps=5_000_000)
+        given = {"window": day, "quota_bytes": GIGABYTE, "rate": rate, **fields}
+        return self.core.provision.terms(Terms(terms_id, **given)).id
 
     def customer(self, terms_id: str = "", *names: str, secret: str = "karibu", hashed: bool = False) -> str:
         """A customer with a phone (or the names given), and a right; the first name comes back."""
@@ -258,13 +294,23 @@ class Box:
         right = f"r{next(_macs):07d}"
         assert self.core.provision.grant(subscriber, terms_id, int(time.time()), right)
 
-    def router(self, name: str = "router-one", address: str = "127.0.0.1", **fields: Any) -> FakeRouter:
-        """A fake router that speaks to pair A from that loopback address."""
+    def router(
+        self,
+        name: str = "router-one",
+        address: str = "127.0.0.1",
+        *,
+        secret: str = SECRET,
+        pair: str = "A",
+        node: Lab | None = None,
+        **fields: Any,
+    ) -> FakeRouter:
+        """A fake router that speaks from that loopback address."""
+        node = node or self.lab
         return FakeRouter(
-            fields.pop("secret", SECRET).encode(),
+            secret.encode(),
             name,
-            auth_port=self.lab.port(fields.get("pair", "A"), "auth"),
-            acct_port=self.lab.port(fields.pop("pair", "A"), "acct"),
+            auth_port=node.port(pair, "auth"),
+            acct_port=node.port(pair, "acct"),
             address=address,
             _next_session=0x80000000 + 0x100000 * next(_ports),
             **{"timeout_s": 5.0, "tries": 1, **fields},
@@ -272,12 +318,13 @@ class Box:
 
     # -- what has become of it ---------------------------------------------------------------------------------
 
+    def alias(self, name: str) -> str:
+        """A name as the store keeps it."""
+        return self.core.names.alias(parse_username(name, None))
+
     def find(self, name: str) -> SubscriberId:
         """The subscriber behind a name."""
-        from radius.domain.identity import parse_username  # noqa: PLC0415
-
-        alias = self.core.names.alias(parse_username(name, None))
-        found = self.core.names.resolve(alias, time.monotonic() + DEADLINE_S)
+        found = self.core.names.resolve(self.alias(name), time.monotonic() + DEADLINE_S)
         assert found is not None
         return found
 
@@ -287,10 +334,35 @@ class Box:
         assert stored is not None
         return aggregate.decode(stored.body)
 
+    def edit(self, name: str, change: Callable[[Subscriber], None]) -> None:
+        """Alter a stored aggregate, as another writer would."""
+
+        def decide(present: Subscriber) -> Decided[bool]:
+            change(present)
+            return Decided(result=True, changed=True)
+
+        subscriber = self.find(name)
+        self.core.desk.read(subscriber, time.monotonic() + DEADLINE_S)  # not on an old copy of ours
+        assert self.core.desk.change(subscriber, decide, time.monotonic() + DEADLINE_S)
+
     def version(self, name: str) -> int:
         stored = self.core.desk.read(self.find(name), time.monotonic() + DEADLINE_S)
         assert stored is not None
         return stored.version
+
+    def client(self) -> Any:
+        """A boto3 client of the engine, for what no port asks."""
+        return boto3.client(
+            "dynamodb",
+            region_name="us-east-1",
+            endpoint_url=f"http://127.0.0.1:{self.engine_port}",
+            aws_access_key_id="local",
+            aws_secret_access_key="local",
+        )
+
+    @staticmethod
+    def router_id(name: str) -> NasId:
+        return NasId(name)
 
     def log(self) -> str:
         """The canonical lines of the node."""

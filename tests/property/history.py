@@ -80,7 +80,12 @@ def _walk(draw: st.DrawFn, router: Router, step_bytes_max: int, *, complete: boo
             begun, raw_in, raw_out = at, 0, 0
         at += draw(st.one_of(st.integers(1, 12), st.integers(1, 900)))
         used_in, used_out = draw(amounts), draw(amounts)
-        raw_in, raw_out, true_in, true_out = raw_in + used_in, raw_out + used_out, true_in + used_in, true_out + used_out
+        raw_in, raw_out, true_in, true_out = (
+            raw_in + used_in,
+            raw_out + used_out,
+            true_in + used_in,
+            true_out + used_out,
+        )
         kind = Kind.STOP if step == steps - 1 and draw(st.booleans()) else Kind.INTERIM
         modulus = WRAP if not router.gigawords else 1 << 64
         true = (true_in, true_out, counted_before_s + at - begun)

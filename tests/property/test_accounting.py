@@ -9,7 +9,19 @@ from radius.domain.session import Accounted, Event, Kind
 from radius.domain.subscriber import SessionState, Subscriber, decode, encode
 from radius.domain.terms import PeriodUnit, Terms, Window, WindowStart
 from tests.property.history import WRAP, Router, Said, plain, received, turning
-from tests.unit.domain.builders import DAY_S, MIB, T0, Catalogue, ask, capabilities, nas, packet, right, subscriber, world
+from tests.unit.domain.builders import (
+    DAY_S,
+    MIB,
+    T0,
+    Catalogue,
+    ask,
+    capabilities,
+    nas,
+    packet,
+    right,
+    subscriber,
+    world,
+)
 
 LONG = Window(WindowStart.PURCHASE, 1, PeriodUnit.MONTH)
 CATALOGUE = Catalogue(
@@ -105,7 +117,9 @@ class Audit:
         self.true_s = max(self.true_s, said.true_s)
 
 
-CHAINS = st.sampled_from([["free.1"], ["small.1"], ["small.1", "small.1", "free.1"], ["daily.1"], ["daily.1", "small.1"]])
+CHAINS = st.sampled_from(
+    [["free.1"], ["small.1"], ["small.1", "small.1", "free.1"], ["daily.1"], ["daily.1", "small.1"]]
+)
 
 
 @given(plain(), CHAINS, st.booleans(), st.data())
