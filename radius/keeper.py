@@ -13,7 +13,9 @@ from threading import Event, Thread
 
 import msgspec
 
+from radius.domain.clock import Trusted
 from radius.domain.errors import RadiusError, Unavailable
+from radius.domain.identity import NasId
 from radius.domain.nas import Router, Site
 from radius.metrics import Metrics
 from radius.ports import Node, Nodes, Routers
@@ -26,6 +28,9 @@ from radius.settings import Settings
 
 ROUND_DEADLINE_S = 5.0  # all store requests of one round
 STOP_S_MAX = 10.0  # a round's requests end by their deadline; then the thread is gone
+DEAF_S = 60  # a node that was down for longer may have missed interim updates
+# For so long after that it does not call anyone silent: three interims of five minutes and the grace (`world`).
+HEARKEN_S = 1_200
 
 
 class _Snapshot(msgspec.Struct):
@@ -51,12 +56,12 @@ class KeeperFiles:
         """Remember the time across a power cut."""
         _replace(self._clock, str(at).encode())
 
-    def load(self) -> tuple[list[Router], list[Site]]:
-        """Routers and sites as of the last run; empty if there was none."""
-        with suppress(FileNotFoundError, msgspec.MsgspecError):
+    def load(self) -> tuple[list[Router], list[Site], int]:
+        """Routers and sites as of the last run, and when that was; empty and 0 if there was none."""
+        with suppress(OSError, msgspec.MsgspecError):
             snapshot = msgspec.json.decode(self._routers.read_bytes(), type=_Snapshot)
-            return snapshot.routers, snapshot.sites
-        return [], []
+            return snapshot.routers, snapshot.sites, int(self._routers.stat().st_mtime)
+        return [], [], 0
 
     def save(self, routers: list[Router], sites: list[Site]) -> None:
         """Keep routers and sites, if they are not what is kept already."""
@@ -91,7 +96,9 @@ class Keeper:
         metrics: Metrics,
         settings: Settings,
         gauges: Callable[[], Mapping[str, float]],
+        failed: Callable[[Exception], None] = lambda _: None,
     ) -> None:
+        """`failed` is told of an exception that should not have been; the next round goes on."""
         self._directory = directory
         self._routers = routers
         self._nodes = nodes
@@ -101,28 +108,41 @@ class Keeper:
         self._metrics = metrics
         self._settings = settings
         self._gauges = gauges
+        self._failed = failed
         self.files = KeeperFiles(settings.state_dir)
         self._stop = Event()
         self._thread = Thread(target=self._loop, name="keeper")
-        self._beat_at = 0.0
+        self._beat_at = float("-inf")
+        self._before: Node | None = None  # what this node said of itself before it was down
+        self._hearkens_until: float | None = None
+        self._told_broken: Mapping[NasId, str] = {}
 
     def start(self) -> None:
         """Load the routers (from the store, else from disk) and begin to keep them."""
         if not self._refresh():
-            routers, sites = self.files.load()
-            self._directory.put(routers, sites, {}, (), int(time.time()))
+            routers, sites, kept_at = self.files.load()
+            self._directory.put(routers, sites, {}, (), kept_at)
         self._thread.start()
 
     def close(self) -> None:
         """Stop and join."""
         self._stop.set()
-        self._thread.join(STOP_S_MAX)
+        if self._thread.is_alive():
+            self._thread.join(STOP_S_MAX)
 
     def _loop(self) -> None:
         while not self._stop.wait(self._settings.routers_refresh_s):
-            self._clocks.vouch()
-            self._refresh()
-            self._report()
+            try:
+                self.round()
+            except Exception as error:  # noqa: BLE001 - a thread's boundary: a router table that stands still is worse
+                self._failed(error)
+
+    def round(self) -> None:
+        """One round: fresh routers, news for the store, the time kept."""
+        judged = self._clocks.vouch()
+        self._refresh()
+        self._report(judged.now if isinstance(judged, Trusted) else None)
+        if self._clocks.guard.last_good:
             with suppress(OSError):
                 self.files.keep_time(self._clocks.guard.last_good)
 
@@ -137,17 +157,17 @@ class Keeper:
             self.files.save(self._directory.all_routers(), self._directory.all_sites())
         return True
 
-    def _report(self) -> None:
+    def _report(self, now: int | None) -> None:
+        """Tell what there is to tell. `now` was read before the spool is looked at; None: the clock is wrong."""
         for name, value in self._gauges().items():
             self._metrics.gauge(name, value)
-        now = int(time.time())  # before the spool is looked at: what comes later is not covered by this beat
         oldest = spool.oldest_at(self._settings.spool_dir)
-        self._metrics.gauge("SpoolOldestAge", max(0, now - oldest) if oldest else 0)
+        self._metrics.gauge("SpoolOldestAge", max(0, (now or int(time.time())) - oldest) if oldest else 0)
         deadline = time.monotonic() + ROUND_DEADLINE_S
-        heard = self._watch.routers()
+        self._tell_broken()
         try:
-            if time.monotonic() - self._beat_at >= self._settings.heartbeat_s:
-                self._nodes.publish(Node(self._settings.node_id, now, oldest, tuple(sorted(heard))), deadline)
+            if now is not None and time.monotonic() - self._beat_at >= self._settings.heartbeat_s:
+                self._publish(now, oldest, deadline)
                 self._beat_at = time.monotonic()
             self._end_rotations()
             unheard = self._watch.take_unheard()
@@ -155,6 +175,33 @@ class Keeper:
                 self._routers.note_unknown(unheard, deadline)
         except Unavailable:
             return
+
+    def _publish(self, now: int, oldest: int, deadline: float) -> None:
+        """Say up to when this node has heard its routers: after it was down, only up to then for a while."""
+        if self._hearkens_until is None:
+            self._inherit(now, deadline)
+        heard_at = now
+        if self._before is not None and time.monotonic() < (self._hearkens_until or 0.0):
+            heard_at = min(now, self._before.at)
+        routers = tuple(sorted(self._watch.routers()))
+        self._nodes.publish(Node(self._settings.node_id, heard_at, oldest, routers), deadline)
+
+    def _inherit(self, now: int, deadline: float) -> None:
+        """Take over the routers of the last run: what waits in the spool is theirs too."""
+        mine = [node for node in self._nodes.nodes(deadline) if node.id == self._settings.node_id]
+        for node in mine:
+            for router in node.routers:
+                self._watch.heard(router, None)
+        deaf = [node for node in mine if now - node.at > DEAF_S]
+        self._before = deaf[0] if deaf else None
+        self._hearkens_until = time.monotonic() + HEARKEN_S
+
+    def _tell_broken(self) -> None:
+        """List routers whose record cannot be used, once a mistake."""
+        for name, why in self._directory.broken.items():
+            if self._told_broken.get(name) != why:
+                self._watch.unheard(name, why)
+        self._told_broken = dict(self._directory.broken)
 
     def _end_rotations(self) -> None:
         for name, pair in self._watch.take_pairs().items():

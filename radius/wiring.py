@@ -96,12 +96,14 @@ def build_core(settings: Settings) -> Core:
         )
     )
     desk: Desk[Subscriber] = Desk(
-        store.subscribers, secrets.new_write_id, time.monotonic, settings.subscriber_cache_entries
+        store.subscribers, secrets.new_write_id, time.monotonic, settings.subscriber_cache_entries, time.time
     )
     marks: Desk[Shard] = Desk(store.subscribers, secrets.new_write_id, time.monotonic, MARKS_ENTRIES_MAX, codec=MARKS)
     names = NameBook(store.names, keys.alias_key, time.monotonic, settings.names_cache_entries, settings.names_cache_s)
     directory = Directory(store.routers, store.nodes, keys.unseal, vendors.capabilities_of)
-    terms = TermsBook(store.catalogue, time.monotonic, settings.request_deadline_ms / 1000)
+    terms = TermsBook(
+        store.catalogue, time.monotonic, settings.request_deadline_ms / 1000, settings.terms_cache_entries
+    )
     provision = Provision(
         Stores(store.subscribers, store.names, store.catalogue, store.routers),
         desk,
@@ -183,6 +185,7 @@ def build_node(settings_path: Path) -> NodeApp:
         metrics,
         settings,
         lambda: {"BreakerOpen": core.store.numbers()["breaker_open"]},
+        lambda error: logger.logger.error("Keeper round failed", exc_info=error),
     )
     return NodeApp(core, edge, keeper, logger, metrics)
 

@@ -16,11 +16,14 @@ from threading import Event
 from radius import log as logs
 from radius import metrics as measures
 from radius import settings as settings_module
-from radius.domain.errors import Malformed, RadiusError, Unavailable
-from radius.domain.identity import SubscriberId
+from radius.domain.clock import Suspect
+from radius.domain.errors import Malformed, Unavailable
+from radius.domain.identity import NasId, SubscriberId
 from radius.domain.request import AccountingRequest
 from radius.domain.subscriber import Session
+from radius.keeper import KeeperFiles
 from radius.rlm import attributes, spool
+from radius.rlm.clocks import Clocks, system_clocks
 from radius.services.replay import Waiting, replay
 from radius.services.sweep import Sweep
 from radius.settings import Settings
@@ -29,13 +32,18 @@ from radius.wiring import BACKGROUND_DEADLINE_S, Core, build_accounting, build_c
 PAUSE_S = 2.0  # between rounds; a wake-up costs a handful of reads
 REPLAY_AGE_S = 2.0  # a spool file that was written to this lately may still get packets of the same outage
 COUNT_S = 60.0  # how often active sessions are counted anew
+BOOT_WATCH_S = 600  # a session that a reboot ended may still turn up: a spool played back, an index that lags
 ROUNDS_MAX = 50  # batches of one kind of work in one round, so that no kind waits for ever
 
 
 class Worker:
     """One round does a bounded share of each kind of work."""
 
-    def __init__(self, core: Core, metrics: measures.InProcess, logger: logs.Log) -> None:
+    def __init__(self, core: Core, metrics: measures.InProcess, logger: logs.Log, clocks: Clocks | None = None) -> None:
+        settings = core.settings
+        kept = KeeperFiles(settings.state_dir).last_good()
+        self._clocks = clocks or system_clocks(kept, settings.clock_floor_at)
+        self._boots_done: dict[NasId, int] = {}
         self._core = core
         self._metrics = metrics
         self._log = logger.logger
@@ -45,20 +53,31 @@ class Worker:
         self._counted_at = 0.0
 
     def round(self) -> None:
-        """Do what there is to do; raises Unavailable when the store is away."""
-        now = int(time.time())
+        """Do what there is to do; raises Unavailable when the store is away. On a wrong clock nothing is done."""
+        judged = self._clocks.vouch()
+        if isinstance(judged, Suspect):
+            self._metrics.count("ClockSuspect", Reason=judged.reason.value)
+            self._log.warning("Worker waits for the clock", reason=judged.reason.value)
+            return
+        now = judged.now
         self._core.directory.refresh(now, time.monotonic() + BACKGROUND_DEADLINE_S)
-        self._play_back()
+        self._play_back(now)
         for _ in range(ROUNDS_MAX):
             if not self._sweep.poll(now).more:
                 break
-        for nas in self._core.directory.boots:
-            for _ in range(ROUNDS_MAX):
-                if self._sweep.boots(nas, now) == 0:
-                    break
+        for nas, at in list(self._core.directory.boots.items()):
+            if self._boots_done.get(nas) != at:
+                self._end_booted(nas, at, now)
         if time.monotonic() - self._counted_at >= COUNT_S:
             self._count_active()
             self._counted_at = time.monotonic()
+
+    def _end_booted(self, nas: NasId, at: int, now: int) -> None:
+        for _ in range(ROUNDS_MAX):
+            if self._sweep.boots(nas, now) == 0:
+                if now > at + BOOT_WATCH_S:
+                    self._boots_done[nas] = at
+                return
 
     def ended(self, subscriber: SubscriberId, session: Session, site: str) -> None:
         """Tell of a session that ended without a last packet (`sweep.News`)."""
@@ -83,34 +102,38 @@ class Worker:
         self._metrics.count("CorruptRecords")
         self._log.error("Sweep cannot work on", user_id=self._pseudonyms.of("user", subscriber), exc_info=error)
 
-    def _play_back(self) -> None:
+    def _play_back(self, now: int) -> None:
         folder = self._core.settings.spool_dir
         with spool.alone(folder) as alone:
             for path in spool.waiting(folder) if alone else ():
-                if path.name.endswith(spool.TAKEN) or time.time() - path.stat().st_mtime >= REPLAY_AGE_S:
-                    self._replay(path)
+                # One from the future was written on a clock that was ahead: it is not waited for.
+                if path.name.endswith(spool.TAKEN) or not 0 <= time.time() - path.stat().st_mtime < REPLAY_AGE_S:
+                    self._replay(path, now)
 
-    def _replay(self, path: Path) -> None:
+    def _replay(self, path: Path, now: int) -> None:
         mine = spool.take(path)
         offset = spool.progress(mine)
         folder = self._core.settings.spool_dir
-        done = replay(self._packets(mine, offset), self._count, lambda raw, why: spool.park(folder, raw, why), offset)
+        done = replay(
+            self._packets(mine, offset, now), self._count, lambda raw, why: spool.park(folder, raw, why), offset
+        )
         self._metrics.count("ReplayedPackets", done.counted)
         self._metrics.count("ParkedPackets", done.parked)
-        self._log.info(
-            "Spool replayed", count=done.counted, entries=done.parked, outcome="stopped" if done.stopped else "done"
-        )
+        if done.counted or done.parked:
+            outcome = "stopped" if done.stopped else "done"
+            self._log.info("Spool replayed", count=done.counted, entries=done.parked, outcome=outcome)
         if done.stopped:
             spool.keep_progress(mine, done.offset)
             raise Unavailable("the store went away while the spool was played back")
-        torn = spool.torn_tail(mine, done.offset)
-        if torn:
-            spool.park(folder, torn, "cut off: the last record of the file is not whole")
-        spool.finish(mine)
+        if not spool.finish(mine, done.offset):
+            spool.keep_progress(mine, done.offset)  # late records: the next round plays them back
 
-    def _packets(self, path: Path, offset: int) -> Iterator[Waiting]:
+    def _packets(self, path: Path, offset: int, now: int) -> Iterator[Waiting]:
         for record in spool.read(path, offset):
-            yield Waiting(self._parse(record.pairs), record.received_at, record.end, record.raw)
+            # Written on a clock that was wrong: what it says of the time is worth nothing, but it was before now.
+            honest = self._core.settings.clock_floor_at <= record.received_at <= now
+            received_at = record.received_at if honest else now
+            yield Waiting(self._parse(record.pairs), received_at, record.end, record.raw)
 
     def _parse(self, pairs: attributes.Pairs) -> AccountingRequest | Malformed:
         try:
@@ -176,7 +199,7 @@ def _one_round(worker: Worker, logger: logs.Log) -> int:
     except Unavailable as away:
         logger.logger.warning("Worker waits for the store", error=type(away).__name__)
         return 1
-    except (RadiusError, OSError):
+    except Exception:  # process boundary: told with its trace, and tried again
         logger.logger.exception("Worker round failed")
         return 1
     return 0

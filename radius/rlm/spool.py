@@ -11,7 +11,8 @@ import fcntl
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,6 +27,7 @@ Pairs = tuple[tuple[str, str], ...]
 
 # ctime(3): the header of a record, at a line's beginning, or where the line before it was cut off.
 _HEADER = re.compile(rb"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4}\s*\Z")
+_NAME = re.compile(r"acct-([0-9]{12})\.detail")  # mods-available/wifibilling_spool; UTC
 _OCTAL = re.compile(r"[0-7]{3}", re.ASCII)
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "\\": "\\", '"': '"', "'": "'"}
 
@@ -55,14 +57,20 @@ def waiting(folder: Path) -> list[Path]:
 
 
 def oldest_at(folder: Path) -> int:
-    """Receipt instant of the oldest packet that waits; 0 when nothing does."""
-    oldest = 0
-    for path in waiting(folder):
-        with suppress(FileNotFoundError):
-            record = next(read(path, progress(path)), None)
-            at = (record.received_at if record is not None else 0) or int(path.stat().st_mtime)
-            oldest = min(oldest or at, at)
-    return oldest
+    """Not later than the receipt of the oldest packet that waits; 0 when nothing does.
+
+    The minute is in the name. The node's own process must not open these files: closing one there lets go of the lock
+    that the writer, in the same process, may hold (fcntl(2)).
+    """
+    return min((minute for path in waiting(folder) if (minute := _minute(path.name))), default=0)
+
+
+def _minute(name: str) -> int:
+    found = _NAME.match(name)
+    try:
+        return int(datetime.strptime(f"{found[1]}+0000", "%Y%m%d%H%M%z").timestamp()) if found else 0
+    except ValueError:
+        return 0
 
 
 @contextmanager
@@ -118,10 +126,23 @@ def keep_progress(path: Path, offset: int) -> None:
     fresh.replace(marker)
 
 
-def finish(path: Path) -> None:
-    """Remove a file that has been counted to its end."""
-    _marker(path).unlink(missing_ok=True)
-    path.unlink(missing_ok=True)
+def finish(path: Path, offset: int) -> bool:
+    """Remove a file that has been counted up to `offset`; what is left there was cut off, and is parked.
+
+    False, and the file stays, when whole records came after all: a writer that had looked at the file before it was
+    taken waited for its lock. The file goes while we hold that lock, so that such a writer begins a new one.
+    """
+    with path.open("rb+") as file:
+        fcntl.lockf(file, fcntl.LOCK_EX)
+        file.seek(offset)
+        rest = file.read()
+        if rest.strip() and rest.endswith(b"\n\n"):
+            return False
+        if rest.strip():
+            park(path.parent, rest, "cut off: the last record of the file is not whole")
+        _marker(path).unlink(missing_ok=True)
+        path.unlink()
+    return True
 
 
 def park(folder: Path, raw: bytes, why: str) -> None:
@@ -152,12 +173,6 @@ def read(path: Path, offset: int = 0) -> Iterator[Record]:
             if lines:
                 yield _record(lines, end)
                 lines = []
-
-
-def torn_tail(path: Path, offset: int) -> bytes:
-    """What stands after the last whole record."""
-    data = path.read_bytes()[offset:]
-    return data if data.strip() else b""
 
 
 def _record(lines: list[bytes], end: int) -> Record:

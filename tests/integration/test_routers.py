@@ -26,7 +26,7 @@ CLIENT_LIFETIME_S = 30  # FreeRADIUS remembers a client this long (wifibilling_p
 
 @pytest.fixture(scope="module")
 def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
-    more = {"router-rotating": "127.0.0.20", "router-old": "127.0.0.21"}
+    more = {"router-rotating": "127.0.0.20", "router-old": "127.0.0.21", "router-strict": "127.0.0.22"}
     with Box(tmp_path_factory.mktemp("routers") / "box", routers=more) as one:
         yield one
 
@@ -112,11 +112,11 @@ def without_authenticator(box: Box, address: str, name: str, password: str) -> b
 
 def test_a_packet_without_message_authenticator_is_dropped_and_listed_with_the_routers_name(box: Box) -> None:
     phone = box.customer(DAY)
-    assert without_authenticator(box, "127.0.0.1", phone, "karibu") is None
-    wait_until(lambda: listed(box, "router-one"), "the router is listed by its name")
-    assert [(count, why) for count, _, why in listed(box, "router-one")] == [(1, "no Message-Authenticator")]
+    assert without_authenticator(box, "127.0.0.22", phone, "karibu") is None
+    wait_until(lambda: listed(box, "router-strict"), "the router is listed by its name")
+    assert [(count, why) for count, _, why in listed(box, "router-strict")] == [(1, "no Message-Authenticator")]
     assert box.aggregate(phone).sessions == []
-    assert box.router().login(phone, "karibu", new_mac())[0]
+    assert box.router("router-strict", "127.0.0.22").login(phone, "karibu", new_mac())[0]
 
 
 def test_an_exception_for_one_router_is_for_that_router(box: Box) -> None:

@@ -1,0 +1,70 @@
+"""Taking a spool file from a writer that is at work: nothing that it acknowledged may go with the file."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from radius.rlm import spool
+
+RECORD = b'Tue Nov 24 00:00:00 2026\n\tAcct-Status-Type = Stop\n\tAcct-Session-Id = "%d"\n\tTimestamp = 1795478400\n\n'
+NAME = "acct-202611240000.detail"
+
+
+def ids(path: Path, offset: int = 0) -> list[str]:
+    return [dict(record.pairs)["Acct-Session-Id"] for record in spool.read(path, offset)]
+
+
+def test_a_file_counted_to_its_end_goes_with_its_progress(tmp_path: Path) -> None:
+    (tmp_path / NAME).write_bytes(RECORD % 1)
+    mine = spool.take(tmp_path / NAME)
+    spool.keep_progress(mine, 0)
+    assert spool.finish(mine, len(RECORD % 1))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_writer_that_looked_before_the_file_was_taken_loses_nothing(tmp_path: Path) -> None:
+    (tmp_path / NAME).write_bytes(RECORD % 1)
+    late = os.open(tmp_path / NAME, os.O_RDWR | os.O_APPEND)  # rlm_detail: open and compared, not locked yet
+    mine = spool.take(tmp_path / NAME)
+    counted = len(RECORD % 1)
+    assert ids(mine) == ["1"]
+    os.write(late, RECORD % 2)
+    assert not spool.finish(mine, counted)
+    assert ids(mine, counted) == ["2"]
+    assert spool.finish(mine, counted + len(RECORD % 2))
+    assert os.fstat(late).st_nlink == 0  # what the writer looks at next: it begins a new file
+    os.close(late)
+
+
+def test_what_was_cut_off_is_parked_before_the_file_goes(tmp_path: Path) -> None:
+    (tmp_path / NAME).write_bytes(RECORD % 1 + (RECORD % 2)[:40])
+    mine = spool.take(tmp_path / NAME)
+    assert spool.finish(mine, len(RECORD % 1))
+    assert not mine.exists()
+    assert (RECORD % 2)[:40].strip() in (tmp_path / spool.PARKED).read_bytes()
+
+
+@pytest.mark.parametrize("name", [NAME, NAME + spool.TAKEN])
+def test_the_oldest_packet_is_told_without_opening_a_file(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / name).write_bytes(RECORD % 1)
+    (tmp_path / "acct-202611240005.detail").write_bytes(RECORD % 2)
+    (tmp_path / "acct-no-minute.detail").write_bytes(RECORD % 3)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("the node's process must not open a spool file")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    assert spool.oldest_at(tmp_path) == 1_795_478_400
+
+
+def test_blank_lines_at_the_end_are_no_record(tmp_path: Path) -> None:
+    (tmp_path / NAME).write_bytes(RECORD % 1 + b"\n\n")
+    assert spool.finish(spool.take(tmp_path / NAME), len(RECORD % 1))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_packet_waits_in_an_empty_folder(tmp_path: Path) -> None:
+    assert spool.oldest_at(tmp_path) == 0
