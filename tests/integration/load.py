@@ -1,0 +1,125 @@
+"""Customers who go on and off line as real ones do, and a tally of what they were acknowledged.
+
+The tally is kept by the customers' own fake routers: it shares nothing with the product.
+"""
+
+import math
+import random
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tests.fakes.nas import FakeRouter, NoAnswer, Session
+from tests.integration.box import Box, new_mac
+
+MEGABYTE = 1_000_000
+PAUSE_S = 0.03
+
+
+class Evening:
+    """One customer with one device: logs in, reports, logs out, logs in again, on a thread of its own.
+
+    `settled` are the bytes of all sessions before this one whose last packet was acknowledged, `acknowledged` those of
+    this one's last answer, `said` those of the last packet sent: what the product has charged must lie between.
+    """
+
+    def __init__(self, box: Box, terms: str, router: FakeRouter, seed: int) -> None:
+        self.phone, self.mac = box.customer(terms), new_mac()
+        self.router = router
+        self.settled = self.acknowledged = self.said = 0
+        self.waits: list[tuple[float, float]] = []  # (instant, seconds) of every accounting answer
+        self.logins = self.refusals = 0
+        self._random = random.Random(seed)
+        self._session: Session | None = None  # what is to be reported of, also after its Stop was sent
+
+    def live(self, stop: threading.Event) -> None:
+        """Until told to stop; an answer that does not come is asked for again with the next packet."""
+        while not stop.wait(PAUSE_S):
+            try:
+                self._step()
+            except NoAnswer:
+                continue
+
+    def finish(self) -> None:
+        """Say the last word of a session that is still open."""
+        if self._session is not None:
+            self._stop()
+
+    def _step(self) -> None:
+        if self._session is None:
+            self._login()
+        elif not self._session.open or self._random.random() < 0.1:
+            self._stop()
+        else:
+            self._session.up_bytes += self._random.randrange(1, MEGABYTE)
+            self._session.down_bytes += self._random.randrange(1, MEGABYTE)
+            self._session.seconds += 1
+            self._account("Interim-Update")
+
+    def _login(self) -> None:
+        self.logins += 1
+        if not self.router.login(self.phone, "karibu", self.mac)[0]:
+            self.refusals += 1
+            return
+        self._session = self.router.sessions.pop(self.mac)
+        self._account("Start")
+
+    def _stop(self) -> None:
+        assert self._session is not None
+        self._session.open = False
+        self._account("Stop", **{"Acct-Terminate-Cause": "User-Request"})
+        self.settled += self.acknowledged
+        self._session, self.acknowledged, self.said = None, 0, 0
+
+    def _account(self, status: str, **more: str) -> None:
+        session = self._session
+        assert session is not None
+        self.said = session.up_bytes + session.down_bytes
+        asked = time.monotonic()
+        self.router.account(session, status, **more)
+        self.waits.append((asked, time.monotonic() - asked))
+        if status != "Start":
+            self.acknowledged = self.said
+
+    def owed(self) -> tuple[int, int]:
+        """The least and the most that may be charged now."""
+        return self.settled + self.acknowledged, self.settled + self.said
+
+
+@contextmanager
+def running(evenings: list[Evening]) -> Iterator[None]:
+    """All of them at once, until the end of the block; an error of one is an error of the test."""
+    stop, errors = threading.Event(), list[BaseException]()
+
+    def live(one: Evening) -> None:
+        try:
+            one.live(stop)
+        except BaseException as error:  # noqa: BLE001 - a thread's error must reach the test
+            errors.append(error)
+
+    threads = [threading.Thread(target=live, args=(one,)) for one in evenings]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert not errors, errors
+
+
+def charged(box: Box, phone: str) -> int:
+    """All bytes ever charged to a customer."""
+    return sum(right.used_bytes + right.past_bytes for right in box.aggregate(phone).rights)
+
+
+def charged_is(box: Box, phone: str, wanted: int) -> bool:
+    """For waiting until it is so."""
+    return charged(box, phone) == wanted
+
+
+def percentile(values: list[float], share: float) -> float:
+    """The value that `share` of all do not exceed (nearest rank)."""
+    return sorted(values)[max(0, math.ceil(share * len(values)) - 1)]

@@ -1,0 +1,82 @@
+"""Routers with true counters: what customers really used, and the packets that say so."""
+
+from dataclasses import dataclass, field
+
+from radius.domain.identity import MacAddress, NasId, SubscriberId, parse_class
+from radius.domain.limits import Limits
+from radius.domain.nas import Nas
+from radius.domain.request import AccountingRequest, Status
+from tests.sim.plan import RouterPlan
+
+WRAP = 1 << 32
+
+
+@dataclass
+class TrueSession:
+    """A session as it really was. `mine` are the packets about it that the product acknowledged."""
+
+    router: RouterPlan
+    nas: Nas
+    subscriber: SubscriberId
+    user_name: str
+    device: MacAddress
+    acct_session_id: str
+    limits: Limits
+    degraded: bool
+    began_at: int
+    bps_in: int  # bytes a second
+    bps_out: int
+    cap_bytes: int | None
+    must_end_at: int
+    ended_at: int = 0
+    cause: str = ""
+    mine: list[tuple[str, int, int, int]] = field(default_factory=list)  # kind, true in, true out, seconds
+    counted_at: list[int] = field(default_factory=list)
+
+    @property
+    def reservation(self) -> str:
+        """The reservation of the Class that the router echoes."""
+        ours = parse_class(self.limits.class_text)
+        return ours[1] if ours is not None and self.nas.capabilities.class_echo else ""
+
+    def used(self, at: int) -> tuple[int, int]:
+        """True bytes in and out at an instant. The router stops within the second in which its cap is reached."""
+        lived = max(0, min(at, self.ended_at or at) - self.began_at)
+        full_at = self.full_at()
+        if full_at is not None:
+            lived = min(lived, full_at - self.began_at)
+        return lived * self.bps_in, lived * self.bps_out
+
+    def full_at(self) -> int | None:
+        """When the cap is reached."""
+        rate = self.bps_in + self.bps_out
+        return None if self.cap_bytes is None or rate == 0 else self.began_at + -(-self.cap_bytes // rate)
+
+    def say(self, status: Status, at: int) -> AccountingRequest:
+        """The packet that the router makes at `at`."""
+        total_in, total_out = self.used(at)
+        wide = self.nas.capabilities.acct_gigawords
+        counters = status is not Status.START
+        ours = parse_class(self.limits.class_text)
+        clock_s = self.router.clock_s
+        return AccountingRequest(
+            status=status,
+            router=NasId(self.router.name),
+            source="10.0.0.1",
+            acct_session_id=self.acct_session_id,
+            user_name=self.user_name,
+            mac=self.device,
+            device=self.device,
+            class_of=ours if self.nas.capabilities.class_echo else None,
+            in_bytes=(total_in if wide else total_in % WRAP) if counters else None,
+            out_bytes=(total_out if wide else total_out % WRAP) if counters else None,
+            gigawords=wide and counters,
+            time_s=max(0, min(at, self.ended_at or at) - self.began_at) if counters else None,
+            delay_s=0,
+            event_timestamp=None if clock_s is None else at + clock_s,
+            original_at=None,
+            cause=self.cause if status is Status.STOP else "",
+            framed_ip="10.5.50.7",
+            nas_ip="10.0.0.1",
+            nas_identifier=self.router.name,
+        )
