@@ -115,7 +115,7 @@ class Layout:
     pair_a: PortPair = field(default=PortPair("A", 1812, 1813))
     pair_b: PortPair = field(default=PortPair("B", 18120, 18130))
     status_port: int = 18121
-    pool_size: int = 32
+    pool_size: int = 96
     # None: as many as instances. Threads that only wait for Python's lock cost: see README.md, "How many".
     worker_threads: int | None = None
     max_requests: int = 65536
@@ -456,7 +456,7 @@ def parse_arguments(arguments: list[str]) -> Layout:
     add("--ports-a", type=int, nargs=2, default=(1812, 1813), metavar=("AUTH", "ACCT"))
     add("--ports-b", type=int, nargs=2, default=(18120, 18130), metavar=("AUTH", "ACCT"), help="new secret")
     add("--status-port", type=int, default=18121, help="Status-Server on 127.0.0.1")
-    add("--pool-size", type=int, default=32, help="Python instances")
+    add("--pool-size", type=int, default=96, help="Python instances")
     add("--worker-threads", type=int, help="threads (default: as many as instances)")
     add("--max-requests", type=int, default=65536, help="requests remembered at once")
     add("--hooks", default="radius.rlm.hooks", help="Python module of the hooks")

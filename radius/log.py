@@ -12,12 +12,12 @@ Built on structlog without any global configuration: one processor makes the lin
 for the exit of the process, and nothing that is logged can fail its caller.
 """
 
-import hmac
 import os
 import re
 import sys
 import time
 from collections.abc import Callable, Mapping
+from hashlib import blake2b
 from pathlib import Path
 from threading import Lock
 from traceback import extract_tb
@@ -54,13 +54,12 @@ class Pseudonyms:
     """Makes pseudonyms under one key (`KeyRing.subkey("pseudonym")`). Threads may share it."""
 
     def __init__(self, key: bytes) -> None:
-        self._keyed = hmac.new(key, digestmod="sha256")
+        self._key = key
 
     def of(self, subject: Subject, value: str) -> Pseudonym:
         """The pseudonym of a normal form (a MAC as `MacAddress`), e.g. ``device_3f2a..``: 16 hex digits."""
-        keyed = self._keyed.copy()
-        keyed.update(f"{subject}:{value}".encode("utf-8", "surrogatepass"))
-        return Pseudonym(f"{subject}_{keyed.digest()[:PSEUDONYM_BYTES].hex()}")
+        text = f"{subject}:{value}".encode("utf-8", "surrogatepass")
+        return Pseudonym(f"{subject}_{blake2b(text, digest_size=PSEUDONYM_BYTES, key=self._key).hexdigest()}")
 
 
 # structlog's method names, and what its levels are called here. There is no DEBUG: what nobody reads is not written.

@@ -121,7 +121,7 @@ class Settings(BaseSettings):
     # One packet. The deadline is below any router's patience (RouterOS waits 300 ms to 1.1 s, most others 1 to 5 s).
     request_deadline_ms: int = Field(default=500, ge=50, le=5_000)
     post_auth_share_ms: int = Field(default=200, ge=10, le=4_000)
-    hook_pool_instances: int = Field(default=32, ge=1, le=256)
+    hook_pool_instances: int = Field(default=96, ge=1, le=256)
     store_connections_max: int = Field(default=64, ge=1, le=1_024)
 
     # The degrade policy: what a known customer gets while the store is away (once an outage)

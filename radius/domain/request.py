@@ -75,7 +75,6 @@ class AccessRequest(msgspec.Struct, frozen=True):
     message_authenticator: bool
     tunnel: Tunnel
     token: str
-    rejected: bool
     escaped: bool
 
 

@@ -126,7 +126,13 @@ def find(subscriber: Subscriber, event: Event) -> Session | None:
 
 
 def _same(session: Session, event: Event) -> bool:
-    if session.acct_session_id != event.acct_session_id or session.uid != event.uid:
+    # The same uid, without the hash.
+    if (session.acct_session_id, session.nas, session.device, session.reservation) != (
+        event.acct_session_id,
+        event.nas,
+        event.device,
+        event.reservation,
+    ):
         return False
     return bool(event.reservation) or _same_generation(session, event)
 

@@ -69,6 +69,16 @@ class Attributes(msgspec.Struct, frozen=True):
         """Name of the router in our records, "" when unlang did not say it."""
         return NasId(self.first.get("Tmp-String-0", ""))
 
+    @property
+    def token(self) -> str:
+        """What authorize left for the later hooks, "" before it."""
+        return self.first.get("Tmp-String-1", "")
+
+    @property
+    def rejected(self) -> bool:
+        """Post_auth runs because the secret was wrong."""
+        return "Tmp-String-4" in self.first
+
 
 def index(pairs: Pairs) -> Attributes:
     """Index a packet once. Raises Malformed for anything but pairs of text."""
@@ -107,8 +117,7 @@ def parse_access(attributes: Attributes) -> AccessRequest:
         acct_session_id=get("Acct-Session-Id", ""),
         message_authenticator="Message-Authenticator" in first,
         tunnel=_tunnel(get("Tmp-String-3", "")),
-        token=get("Tmp-String-1", ""),
-        rejected="Tmp-String-4" in first,
+        token=attributes.token,
         escaped="Tmp-String-5" in first,
     )
 

@@ -105,14 +105,14 @@ class Edge:
         now = self._now()
         indexed = attributes.index(pairs)
         try:
-            request = attributes.parse_access(indexed)
+            request = self._access.asked(indexed.token) or attributes.parse_access(indexed)
         except Malformed as bad:
             return self._malformed(indexed, bad, started)
         began = self._access.began(request)
         started = began if began is not None else started
         if now is None:
             return self._silent(request.router, "clock", started)
-        if request.rejected:
+        if indexed.rejected:
             wrong = self._access.wrong_secret(request)
             if wrong is None:
                 wrong = Refused(Reason.BAD_CREDENTIALS, self._language(request.router))

@@ -8,6 +8,7 @@ certain to arrive raises `ContractBroken`, and the hook answers with a reject or
 import re
 from collections.abc import Callable, Iterable
 from enum import IntEnum
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 from radius.rlm.vendors import Pair
@@ -20,6 +21,7 @@ PACKET_BYTES_MAX = 4096  # RFC 2865 §3; what is beyond is lost without a word
 # What FreeRADIUS adds itself: header 20, Message-Authenticator 18, EAP-Message 6, two MPPE keys 116, MS-CHAP2-Success
 # 51, User-Name 255; the rest is for a proxy's Proxy-State.
 PACKET_BYTES_KEPT = 600
+PAIRS_SEEN_MAX = 4_096  # checked pairs of replies that are remembered, some 0.5 KB each
 HEADER_BYTES_MAX = 8  # of one attribute: type and length, and a vendor's the same again with its id
 INTEGER_BYTES = 4  # also of an address; "7" takes four bytes
 UINT32_MAX = 0xFFFF_FFFF
@@ -171,32 +173,38 @@ def leave(
     if type(rcode) is not Rcode:
         raise _broken("rcode", "must be an Rcode")
     lists: dict[str, tuple[Pair, ...]] = {}
-    for name, pairs in (("reply", reply), ("config", config), ("request", request)):
-        checked: list[Pair] = []
-        for pair in pairs:
-            _check(pair, checked)
-        if checked:
-            lists[name] = tuple(checked)
-    if "reply" in lists and packet_bytes(lists["reply"]) > PACKET_BYTES_MAX:
-        raise _broken("reply", f"does not fit into {PACKET_BYTES_MAX} bytes")
+    if said := [checked for pair in reply for checked in _seen(*_texts(pair))]:
+        lists["reply"] = tuple(said)
+        if packet_bytes(said) > PACKET_BYTES_MAX:
+            raise _broken("reply", f"does not fit into {PACKET_BYTES_MAX} bytes")
+    for name, pairs in (("config", config), ("request", request)):
+        if checked_pairs := [checked for pair in pairs for checked in _check(*_texts(pair))]:
+            lists[name] = tuple(checked_pairs)
     return int(rcode), lists
 
 
-def _check(pair: Pair, checked: list[Pair]) -> None:
+def _texts(pair: Pair) -> Pair:
     if type(pair) is not tuple or len(pair) != 3:
         raise _broken("pair", "must be a tuple of name, operator, value")
     name, operator, value = pair
     if not (type(name) is type(operator) is type(value) is str):
         raise _broken("pair", "must be of three texts")
+    return pair
+
+
+def _check(name: str, operator: str, value: str) -> tuple[Pair, ...]:
     check = CHECKS.get(name)
     if check is None:
         raise _broken(name, "is no attribute that we know")
     if operator not in _OPERATORS:
         raise _broken(name, "operator must be := or +=")
     if name == "Reply-Message" and _size(name, value) > VALUE_BYTES_MAX:
-        checked += [(name, operator if first else "+=", check(name, piece)) for first, piece in _pieces(value)]
-    else:
-        checked.append((name, operator, check(name, value)))
+        return tuple((name, operator if first else "+=", check(name, piece)) for first, piece in _pieces(value))
+    return ((name, operator, check(name, value)),)
+
+
+# Most of what replies say they have said before. Secrets are in no reply, and so in no cache.
+_seen = lru_cache(PAIRS_SEEN_MAX)(_check)
 
 
 def _pieces(value: str) -> Iterable[tuple[bool, str]]:

@@ -46,6 +46,9 @@ class Degrade(NamedTuple):
     lease_bytes: int = 50 << 20
 
 
+_Answer = Decided[Accept | Reject]  # an alias: an annotation inside a function is evaluated each time it runs
+
+
 class Check(StrEnum):
     """Who checks the secret."""
 
@@ -183,8 +186,9 @@ class Access:
         elif not self._guard.check_name(self._millis(), alias, remembered=remembered).allowed:
             return Refused(Reason.TOO_MANY_ATTEMPTS, nas.site.language, found.id)
         credential = found.credential if found is not None else None
-        ticket = _Ticket(request, alias, found.id if found else None, credential, remembered, degraded, started)
         token = self._new_id()
+        asked = msgspec.structs.replace(request, token=token)
+        ticket = _Ticket(asked, alias, found.id if found else None, credential, remembered, degraded, started)
         answer = self._hand_over(token, ticket, nas)
         if isinstance(answer, HandOver):
             self._tickets.put(token, ticket)
@@ -272,6 +276,11 @@ class Access:
         """Forget a request whose secret could not be checked: that is no wrong secret."""
         self._tickets.pop(request.token)
 
+    def asked(self, token: str) -> AccessRequest | None:
+        """The request that authorize gave this token, as it was read then; None without one."""
+        ticket = self._tickets.get(token)
+        return ticket.request if ticket is not None else None
+
     def began(self, request: AccessRequest) -> float | None:
         """When authorize began with this packet (monotonic); None if unknown, or if it was another round of EAP."""
         ticket = self._tickets.get(request.token) if request.method is not Method.EAP else None
@@ -308,7 +317,7 @@ class Access:
         ask = self._ask(request)
         world = self.world(now)
 
-        def decide(subscriber: Subscriber) -> Decided[Accept | Reject]:
+        def decide(subscriber: Subscriber) -> _Answer:
             answer = policy.reserve(subscriber, ask, nas, world)
             spill.note(subscriber)
             return Decided(answer, isinstance(answer, Accept))

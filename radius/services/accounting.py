@@ -50,6 +50,11 @@ class _Wanted(Enum):
     MARKS = "marks"
 
 
+# Aliases: an annotation inside a function is evaluated each time it runs.
+_Counting = Decided[Accounted | _Wanted]
+_CountingMarks = Decided[Accounted | None]
+
+
 class Accounting:
     """The service behind the accounting hook and the replayer. Raises Unavailable when nothing durable came of it."""
 
@@ -103,7 +108,7 @@ class Accounting:
         filed: list[SessionRecord] | None = None
         shard: Shard | None = None
 
-        def decide(present: Subscriber) -> Decided[Accounted | _Wanted]:
+        def decide(present: Subscriber) -> _Counting:
             if present.spilled and shard is None:
                 return Decided(_Wanted.MARKS, changed=False)
             if filed is None and session.needs_record(present, event):
@@ -139,7 +144,7 @@ class Accounting:
         if root is None or event.kind is not Kind.INTERIM:
             return None
 
-        def decide(shard: Shard) -> Decided[Accounted | None]:
+        def decide(shard: Shard) -> _CountingMarks:
             present = aggregate.decode(root.body)
             found = session.find(present, event)
             if found is None or found.state is not SessionState.OPEN:

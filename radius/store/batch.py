@@ -120,7 +120,7 @@ class Pending(Enum):
 class Ticket(Generic[R, V]):
     """One caller's request on its way. `execute` sets `value` or `error`; the rest belongs to Coalescer."""
 
-    __slots__ = ("abandoned", "deadline", "error", "gate", "group", "request", "value")
+    __slots__ = ("abandoned", "answered", "deadline", "error", "gate", "group", "request", "value")
 
     def __init__(self, request: R, deadline: float) -> None:
         self.request = request
@@ -130,6 +130,7 @@ class Ticket(Generic[R, V]):
         self.gate: Lock | None = None
         self.group: list[Ticket[R, V]] | None = None
         self.abandoned = False
+        self.answered: deque[Ticket[R, V]] | None = None  # those of its group who are still to be woken
 
 
 class Coalescer(Generic[R, V]):
@@ -210,12 +211,15 @@ class Coalescer(Generic[R, V]):
     def _wait(self, ticket: Ticket[R, V], gate: Lock, timeout_s: float) -> None:
         if not gate.acquire(timeout=timeout_s):
             with self._lock:
-                if ticket.group is None and ticket.value is Pending.PENDING and ticket.error is None:
+                if ticket.group is None and ticket.answered is None:
                     ticket.abandoned = True
-                    ticket.error = Unavailable("the store did not answer in time")
+                    if ticket.value is Pending.PENDING and ticket.error is None:
+                        ticket.error = Unavailable("the store did not answer in time")
                     return
         if ticket.group is not None:
             self._lead(ticket, ticket.group)
+        elif ticket.answered is not None:
+            _wake(ticket.answered)
 
     def _lead(self, leader: Ticket[R, V], group: list[Ticket[R, V]]) -> None:
         started = self._clock()
@@ -232,7 +236,10 @@ class Coalescer(Generic[R, V]):
             self._land(leader, group, started, out if answered else 0)
 
     def _land(self, leader: Ticket[R, V], group: list[Ticket[R, V]], started: float, out: int) -> None:
-        """Give the slot on, then wake those who travelled along. `out` 0: there was no answer."""
+        """Give the slot on, then wake those who travelled along, each by the one before (`_wake`).
+
+        `out` 0: there was no answer.
+        """
         now = self._clock()
         with self._lock:
             self._in_flight.pop(id(leader), None)
@@ -243,12 +250,13 @@ class Coalescer(Generic[R, V]):
             else:
                 self.slots.lost()
             promoted = self._promote(now)
+            answered = deque(ticket for ticket in group if ticket is not leader and not ticket.abandoned)
+            for ticket in answered:
+                ticket.answered = answered
         for ticket in promoted:
             if ticket.gate is not None:
                 ticket.gate.release()
-        for ticket in group:
-            if ticket is not leader and ticket.gate is not None:
-                ticket.gate.release()
+        _wake(answered)
 
     def _promote(self, now: float) -> list[Ticket[R, V]]:
         """Fill the free slots with waiting groups; the one with most time left leads (its time-out holds for all)."""
@@ -269,6 +277,20 @@ class Coalescer(Generic[R, V]):
 
 def _deadline(ticket: Ticket[R, V]) -> float:
     return ticket.deadline
+
+
+def _wake(answered: deque[Ticket[R, V]]) -> None:
+    """Wake the next one of a group; it wakes the one after it as soon as it runs.
+
+    Woken all at once they would only queue for the interpreter lock, each with a second switch of threads. Who gives up
+    waiting at this very moment wakes the next one too; who gave up before is not in the row.
+    """
+    try:
+        gate = answered.popleft().gate
+    except IndexError:
+        return
+    if gate is not None:
+        gate.release()
 
 
 def _own(error: Exception) -> Exception:

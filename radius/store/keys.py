@@ -153,7 +153,10 @@ def item_bytes(item: dict[str, str | int]) -> int:
     total = 0
     for name, value in item.items():
         total += len(name)
-        total += len(value.encode()) if isinstance(value, str) else len(str(value)) // 2 + 2
+        if isinstance(value, str):
+            total += len(value) if value.isascii() else len(value.encode())
+        else:
+            total += len(str(value)) // 2 + 2
     return total
 
 

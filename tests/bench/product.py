@@ -14,7 +14,7 @@ from tests.bench.processes import BenchError, Program, free_port
 from tests.bench.radiusd import SECRET, Server, stock_raddb
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-INSTANCES = {0: 32, 5: 200, 80: 200}  # added ms -> instances, and as many worker threads
+INSTANCES = {0: 96, 5: 200, 80: 200}  # added ms -> instances, and as many worker threads
 
 
 def instances_at(delay_ms: float) -> int:

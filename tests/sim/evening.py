@@ -431,5 +431,5 @@ def _request(router: RouterPlan, name: str, device: MacAddress, token: str = "")
         username=Username(name, NameKind.PHONE, "254" + name[1:]), mac=device, device=device, service=Service.HOTSPOT,
         method=Method.PAP, password="secret", chap=None, router=NasId(router.name), pair=None, source="10.0.0.1",
         nas_identifier="", nas_ip="", nas_port_id="", nas_port_type="", called_station="", ssid="", framed_ip="",
-        acct_session_id="", message_authenticator=True, tunnel=Tunnel.NONE, token=token, rejected=False, escaped=False,
+        acct_session_id="", message_authenticator=True, tunnel=Tunnel.NONE, token=token, escaped=False,
     )  # fmt: skip
