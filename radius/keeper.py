@@ -95,10 +95,10 @@ class Keeper:
         clocks: Clocks,
         metrics: Metrics,
         settings: Settings,
-        gauges: Callable[[], Mapping[str, float]],
+        measure: Callable[[], None] = lambda: None,
         failed: Callable[[Exception], None] = lambda _: None,
     ) -> None:
-        """`failed` is told of an exception that should not have been; the next round goes on."""
+        """`measure` is called each round; `failed` is told of an exception that should not have been."""
         self._directory = directory
         self._routers = routers
         self._nodes = nodes
@@ -107,7 +107,7 @@ class Keeper:
         self._clocks = clocks
         self._metrics = metrics
         self._settings = settings
-        self._gauges = gauges
+        self._measure = measure
         self._failed = failed
         self.files = KeeperFiles(settings.state_dir)
         self._stop = Event()
@@ -159,8 +159,7 @@ class Keeper:
 
     def _report(self, now: int | None) -> None:
         """Tell what there is to tell. `now` was read before the spool is looked at; None: the clock is wrong."""
-        for name, value in self._gauges().items():
-            self._metrics.gauge(name, value)
+        self._measure()
         oldest = spool.oldest_at(self._settings.spool_dir)
         self._metrics.gauge("SpoolOldestAge", max(0, (now or int(time.time())) - oldest) if oldest else 0)
         deadline = time.monotonic() + ROUND_DEADLINE_S

@@ -75,8 +75,8 @@ def _seconds(name: str, meaning: str, buckets: tuple[float, ...], **dims: tuple[
 
 LATENCY_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0)  # 0.2 and 0.5: the deadlines
 SESSION_S = (60, 300, 900, 1800, 3600, 7200, 14_400, 28_800, 86_400, 604_800)
-STORE_CALLS = ("subscriber_read", "subscriber_write", "name_read", "session_read", "session_write", "other")
-CACHES = ("subscriber", "names", "terms", "tokens")
+GROUPS = ("read", "write")
+CACHES = ("subscriber", "names")
 KINDS = ("start", "interim", "stop", "on", "off", "other")
 HOOKS = ("instantiate", "authorize", "authenticate", "post_auth", "accounting", "client", "detach")
 
@@ -93,38 +93,38 @@ CATALOGUE: tuple[Metric, ...] = (
     _counter("AccountingUnanswered", "Accounting-Requests that neither store nor spool took"),
     _seconds("AuthLatency", "from the first hook of an Access-Request to the end of the last", LATENCY_S),
     _seconds("AccountingLatency", "duration of the accounting hook", LATENCY_S),
-    _counter("StoreReads", "read requests to the store", Call=STORE_CALLS),
-    _counter("StoreWrites", "write requests to the store", Call=STORE_CALLS),
+    _counter("StoreRequests", "requests that the store answered"),
+    _counter("StoreWait", "time that requests to the store took; over StoreRequests it is the mean", Unit.SECONDS),
+    _counter("StoreReads", "items asked for"),
+    _counter("StoreWrites", "items written"),
     _counter("StoreReadUnits", "read capacity consumed (RCU, RRU)"),
     _counter("StoreWriteUnits", "write capacity consumed (WCU, WRU)"),
-    _counter("StoreErrors", "store requests that failed or came too late", Call=STORE_CALLS),
-    _counter("StoreStale", "commits that another writer overtook"),
-    _seconds("StoreLatency", "duration of one store request", LATENCY_S),
-    _gauge("StoreInFlight", "store requests under way"),
-    _counter("StaleDecisions", "decisions taken again on a newer aggregate"),
-    _counter("ContendedDecisions", "decisions given up after too many newer aggregates"),
+    _counter("StoreThrottles", "requests that the store refused because there were too many"),
+    _counter("StoreTransactionConflicts", "requests that another transaction held up"),
+    _counter("StoreUnanswered", "requests that the store did not answer, or too late"),
+    _counter("StoreGroups", "groups of the hot path that travelled together", Call=GROUPS),
+    _counter("StoreGrouped", "requests in these groups; over StoreGroups it is their mean size", Call=GROUPS),
+    _gauge("StoreSlots", "groups of the hot path that may be under way at once", Call=GROUPS),
+    _counter("StaleDecisions", "decisions taken again because another node's write came first"),
     _gauge("BreakerOpen", "1 while the circuit breaker keeps requests from the store"),
+    _counter("BreakerOpenings", "times that the circuit breaker opened"),
     _counter("DegradedAccepts", "Accepts without the store, by the degrade policy"),
     _counter("SpooledPackets", "accounting packets that went to the spool"),
     _counter("ReplayedPackets", "spooled packets counted"),
     _counter("ParkedPackets", "spooled packets that cannot be counted and wait for a person"),
     _gauge("SpoolOldestAge", "age of the oldest packet that waits in the spool", Unit.SECONDS),
     _counter("OverspendBytes", "bytes used beyond a right", Unit.BYTES),
-    _counter("LeaseConflicts", "slots or leases that another request won"),
     _counter("CacheHits", "look-ups answered by a cache of this node", Cache=CACHES),
     _counter("CacheMisses", "look-ups that a cache could not answer", Cache=CACHES),
-    _gauge("CacheEntries", "entries in a cache of this node", Cache=CACHES),
     _counter("GuessesRefused", "requests refused before the store, by limit", Limit=_values(LimitName)),
     _gauge("GuessCells", "cells in a table of limits", Limit=_values(LimitName)),
     _counter("UnknownSources", "packets from addresses that are no router's"),
     _counter("MissingMessageAuthenticator", "packets dropped for lack of a Message-Authenticator"),
     _counter("MalformedPackets", "requests whose attributes cannot be what they claim"),
     _counter("HookErrors", "hooks that ended in an unexpected exception", Hook=HOOKS),
-    _counter("IntentsCommitted", "intents committed, by why", Reason=_values(IntentReason)),
+    _counter("IntentsCommitted", "intents committed by packets, by why", Reason=_values(IntentReason)),
     _counter("SessionsReaped", "sessions closed without a Stop"),
-    _counter("RouterBoots", "Accounting-On and -Off that moved a router's boot instant"),
     _counter("CorruptRecords", "stored records that cannot be read: an alarm"),
-    _counter("StoreConflicts", "something else was there under our key: an alarm"),
     _counter(
         "ClockSuspect", "judgements of a wall clock that is known to be wrong, by why", Reason=_values(SuspectReason)
     ),
@@ -164,11 +164,12 @@ def check(name: str, kind: Kind, dims: Mapping[str, str]) -> None:
 class _Value:
     """A counter or a gauge with one set of dimension values."""
 
-    __slots__ = ("_lock", "value")
+    __slots__ = ("_lock", "told", "value")
 
     def __init__(self) -> None:
         self._lock = Lock()
         self.value: float = 0
+        self.told = False
 
     def add(self, value: float) -> None:
         with self._lock:
@@ -176,6 +177,7 @@ class _Value:
 
     def set(self, value: float) -> None:
         self.value = value
+        self.told = True
 
 
 class _Buckets:
@@ -264,6 +266,8 @@ class InProcess:
         lines: list[str] = []
         last = ""
         for metric, dims in _series():
+            if metric.kind is Kind.GAUGE and not self._gauges[_key(metric.name, dims)].told:
+                continue  # another process knows; a 0 of ours would contradict it
             name = prometheus_name(metric)
             if name != last:
                 lines += (f"# HELP {name} {metric.meaning}", f"# TYPE {name} {metric.kind}")

@@ -15,6 +15,7 @@ from radius.domain.spill import Shard
 from radius.domain.subscriber import Subscriber
 from radius.domain.world import World
 from radius.keeper import Keeper, KeeperFiles
+from radius.meter import Meter
 from radius.rlm import spool, vendors
 from radius.rlm.clocks import system_clocks
 from radius.rlm.edge import Edge
@@ -156,7 +157,8 @@ def build_node(settings_path: Path) -> NodeApp:
     metrics = measures.InProcess(settings.environment)
     logger = logs.open_log(settings.log_path, settings.log_format, settings.log_level, metrics=metrics)
     deadline_s = settings.request_deadline_ms / 1000
-    tools = Tools(core.vault, Guard(), core.terms, time.monotonic, secrets.new_subscriber_id)
+    guard = Guard()
+    tools = Tools(core.vault, guard, core.terms, time.monotonic, secrets.new_subscriber_id)
     degrade = Degrade(settings.degraded_known_s, settings.degraded_session_s, settings.degraded_lease_bytes)
     post_auth_s = settings.post_auth_share_ms / 1000
     access = Access(core.desk, core.names, core.directory, tools, deadline_s, post_auth_s, degrade)
@@ -184,10 +186,15 @@ def build_node(settings_path: Path) -> NodeApp:
         clocks,
         metrics,
         settings,
-        lambda: {"BreakerOpen": core.store.numbers()["breaker_open"]},
+        build_meter(core, metrics, guard).round,
         lambda error: logger.logger.error("Keeper round failed", exc_info=error),
     )
     return NodeApp(core, edge, keeper, logger, metrics)
+
+
+def build_meter(core: Core, metrics: measures.Metrics, guard: Guard | None = None) -> Meter:
+    """The meter of a node or a worker."""
+    return Meter(metrics, core.store.numbers, core.desk, core.names, guard)
 
 
 def build_accounting(core: Core) -> Accounting:

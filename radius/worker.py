@@ -24,10 +24,11 @@ from radius.domain.subscriber import Session
 from radius.keeper import KeeperFiles
 from radius.rlm import attributes, spool
 from radius.rlm.clocks import Clocks, system_clocks
+from radius.rlm.news import News
 from radius.services.replay import Waiting, replay
 from radius.services.sweep import Sweep
 from radius.settings import Settings
-from radius.wiring import BACKGROUND_DEADLINE_S, Core, build_accounting, build_core, build_sweep
+from radius.wiring import BACKGROUND_DEADLINE_S, Core, build_accounting, build_core, build_meter, build_sweep
 
 PAUSE_S = 2.0  # between rounds; a wake-up costs a handful of reads
 REPLAY_AGE_S = 2.0  # a spool file that was written to this lately may still get packets of the same outage
@@ -50,7 +51,9 @@ class Worker:
         self._pseudonyms = logs.Pseudonyms(core.keys.subkey("pseudonym"))
         self._sweep: Sweep = build_sweep(core, self)
         self._accounting = build_accounting(core)
-        self._counted_at = 0.0
+        self._news = News(metrics, logger.logger)
+        self._counted_at = float("-inf")
+        self.measure = build_meter(core, metrics).round
 
     def round(self) -> None:
         """Do what there is to do; raises Unavailable when the store is away. On a wrong clock nothing is done."""
@@ -81,21 +84,8 @@ class Worker:
 
     def ended(self, subscriber: SubscriberId, session: Session, site: str) -> None:
         """Tell of a session that ended without a last packet (`sweep.News`)."""
-        self._metrics.count("TerminatedSessions")
         self._metrics.count("SessionsReaped")
-        self._metrics.observe("SessionDuration", session.total_s)
-        self._log.info(
-            logs.SESSION_TERMINATED,
-            user_id=self._pseudonyms.of("user", subscriber),
-            nas=session.nas,
-            site=site or None,
-            session=session.uid,
-            duration=session.total_s,
-            in_bytes=session.base_in + session.in_bytes,
-            out_bytes=session.base_out + session.out_bytes,
-            cause=session.cause,
-            overspend_bytes=session.over_bytes,
-        )
+        self._news.ended(session, self._pseudonyms.of("user", subscriber), site, session.nas)
 
     def broken(self, subscriber: SubscriberId, error: Exception) -> None:
         """Raise the alarm about a record that cannot be worked on (`sweep.News`)."""
@@ -136,6 +126,8 @@ class Worker:
             yield Waiting(self._parse(record.pairs), received_at, record.end, record.raw)
 
     def _parse(self, pairs: attributes.Pairs) -> AccountingRequest | Malformed:
+        if not pairs:
+            return Malformed("record", "is not whole: it was cut off while it was written")
         try:
             indexed = attributes.index(pairs)
             nas = self._core.directory.nas(indexed.router)
@@ -145,8 +137,12 @@ class Worker:
         except Malformed as bad:
             return bad
 
-    def _count(self, request: AccountingRequest, received_at: int) -> object:
-        return self._accounting.account(request, received_at, time.monotonic() + BACKGROUND_DEADLINE_S)
+    def _count(self, request: AccountingRequest, received_at: int) -> None:
+        counted = self._accounting.account(request, received_at, time.monotonic() + BACKGROUND_DEADLINE_S)
+        nas = self._core.directory.nas(request.router)
+        if counted.accounted is not None and nas is not None:
+            user = self._pseudonyms.of("user", counted.subscriber) if counted.subscriber else None
+            self._news.accounted(counted.accounted, user, nas.site.id, nas.id)
 
     def _count_active(self) -> None:
         total = 0
@@ -202,6 +198,8 @@ def _one_round(worker: Worker, logger: logs.Log) -> int:
     except Exception:  # process boundary: told with its trace, and tried again
         logger.logger.exception("Worker round failed")
         return 1
+    finally:
+        worker.measure()
     return 0
 
 

@@ -17,6 +17,7 @@ import pytest
 
 from radius.store.memory import MemoryStore
 from radius.store.open import Store, StoreKind, StoreSettings, memory_store, open_store
+from tests.fakes.ports import free_port
 from tests.fakes.store_proxy import StoreProxy
 
 START_TIMEOUT_S = 20.0
@@ -49,12 +50,6 @@ def find_dynoxide() -> str:
     if not found:
         pytest.fail("the embedded engine is missing: set WIFIBILLING_DYNOXIDE or run deploy/run once")
     return found
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass(frozen=True)

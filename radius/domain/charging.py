@@ -34,7 +34,8 @@ def open_leases(subscriber: Subscriber, right_id: str, but: Session | None) -> t
 def devices_on(subscriber: Subscriber, right_id: str, but: Session | None) -> list[Session]:
     """Live sessions other than `but` whose slot counts against this right, oldest first.
 
-    A session that is to run on into a right holds its slot there already.
+    A session that is to run on into a right holds its slot there already. So does one that a router serves without a
+    lease (its Start came after the slot had gone to another device): it is online, until it is cut.
     """
     holders = (s for s in subscriber.sessions if s is not but and live(s) and _holds(s, right_id))
     return sorted(holders, key=lambda s: s.opened_at)

@@ -13,6 +13,7 @@ from radius.domain.terms import Service, Terms
 from radius.domain.world import (
     END_GRACE_S,
     FILE_AFTER_S,
+    HELD_BACK_S,
     LATE_END_S,
     RENEW_PERCENT,
     SILENCE_VISIT_S,
@@ -96,26 +97,28 @@ def _renew(subscriber: Subscriber, session: Session, nas: Nas, world: World) -> 
         lifecycle.add_intent(subscriber, session.uid, IntentReason.TERMS, world.now)
 
 
-def due_at(subscriber: Subscriber, known: int, *, visited: bool = False) -> int:
+def due_at(subscriber: Subscriber, known: int, *, looked_at: int = 0) -> int:
     """When a worker should look at this subscriber next; 0 for never.
 
     `known` is what the index says today: it stays unless something falls due earlier, so an ordinary interim update
-    touches no index key. `visited`: a worker has just looked, and `known` has served.
+    touches no index key. `looked_at`: a worker looked at that instant, and `known` has served. A session that it could
+    not end then, because its router may have said more than was counted, is looked at again after `HELD_BACK_S`.
     """
-    earliest = _earliest(subscriber)
-    if known and not visited:
+    earliest = _earliest(subscriber, looked_at)
+    if known and not looked_at:
         return known if earliest == 0 else min(known, earliest)
     return earliest
 
 
-def _earliest(subscriber: Subscriber) -> int:
+def _earliest(subscriber: Subscriber, looked_at: int) -> int:
     instants = [intent.due_at for intent in subscriber.intents]
     for session in subscriber.sessions:
         if session.state is SessionState.CLOSED and not session.filed:
             instants.append(session.closed_at + FILE_AFTER_S)
         elif session.state is SessionState.OPEN:
-            instants.append(session.ends_at + END_GRACE_S)
+            ends = [session.ends_at + END_GRACE_S]
             silent = lifecycle.silent_at(session)
             if silent is not None:
-                instants.append(max(silent, session.last_at + SILENCE_VISIT_S))
+                ends.append(max(silent, session.last_at + SILENCE_VISIT_S))
+            instants += [end if end > looked_at else looked_at + HELD_BACK_S for end in ends]
     return min(instants, default=0)

@@ -113,15 +113,17 @@ class Table:
         self._entries_max = entries_max
         self._cells: dict[Key, int] = {}
         self._order: list[tuple[int, Key]] = []  # heap of all cells by instant, and of outdated entries
+        self.refused = 0  # verdicts, for the metrics; a thread may overwrite another's
 
     def __len__(self) -> int:
         return len(self._cells)
 
     def check(self, now_ms: int, key: Key) -> Verdict:
-        """Whether one more try is allowed. Counts nothing."""
+        """Whether one more try is allowed. No failure is counted."""
         full_at = self._cells.get(key)
         if full_at is None or full_at - now_ms <= self._spendable_ms:
             return ALLOWED
+        self.refused += 1
         return Verdict(allowed=False, wait_s=-(-(full_at - self._spendable_ms - now_ms) // 1000), limit=self.name)
 
     def spend(self, now_ms: int, key: Key) -> None:
@@ -231,6 +233,10 @@ class Guard:
         if self._wrong_device:
             with self._lock:
                 self._wrong_device.clear((name_key, device))
+
+    def tables(self) -> tuple[Table, ...]:
+        """One a limit, for the metrics."""
+        return self._device_unknown, self._nas_codes, self._nas_other, self._wrong_device, self._wrong_name
 
 
 class Odds(NamedTuple):

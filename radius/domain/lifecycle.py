@@ -98,6 +98,11 @@ def add_intent(subscriber: Subscriber, session: str, reason: IntentReason, now: 
     return True
 
 
+def added(subscriber: Subscriber, before: tuple[Intent, ...]) -> tuple[IntentReason, ...]:
+    """Why there are more intents now than `before`."""
+    return tuple(intent.reason for intent in subscriber.intents if intent not in before)
+
+
 def lapse(subscriber: Subscriber, world: World) -> None:
     """Drop the slots that were granted and never used in time."""
     subscriber.sessions = [

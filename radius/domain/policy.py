@@ -25,7 +25,6 @@ class Reason(StrEnum):
     BLOCKED = "blocked"
     NO_PACKAGE = "no_package"
     EXPIRED = "expired"
-    NOT_STARTED = "not_started"
     QUOTA_USED = "quota_used"
     TIME_USED = "time_used"
     QUOTA_LEASED = "quota_leased"
@@ -37,7 +36,6 @@ class Reason(StrEnum):
     TOO_MANY_ATTEMPTS = "too_many_attempts"
     METHOD_UNSUPPORTED = "method_unsupported"
     MALFORMED = "malformed"
-    ROUTER_DISABLED = "router_disabled"
 
 
 # The most useful thing to tell a customer several of whose rights do not help: the first of these that applies.
@@ -69,6 +67,7 @@ class Accept(NamedTuple):
 
     limits: Limits
     session: Session
+    intents: tuple[IntentReason, ...] = ()  # what it demands of the sender: the slot of another device was taken
 
 
 class Reject(NamedTuple):
@@ -84,6 +83,7 @@ def reserve(subscriber: Subscriber, ask: Ask, nas: Nas, world: World) -> Accept 
     if subscriber.caller is not None and ask.mac != subscriber.caller:
         return Reject(Reason.CALLER_MISMATCH)
     lifecycle.settle(subscriber, world)
+    pending = tuple(subscriber.intents)
     refused: list[Reason] = []
     candidates = usable(subscriber, ask.service, nas, world, refused)
     lifecycle.release_device(subscriber, ask.device, nas.id, world.now)
@@ -95,7 +95,8 @@ def reserve(subscriber: Subscriber, ask: Ask, nas: Nas, world: World) -> Accept 
             if session is not None:
                 if ask.mac is not None:
                     subscriber.remember(ask.mac)
-                return Accept(_limits(subscriber, session, nas, terms, world), session)
+                limits = _limits(subscriber, session, nas, terms, world)
+                return Accept(limits, session, lifecycle.added(subscriber, pending))
             reason = Reason.QUOTA_LEASED
         refused.append(reason)
     return Reject(next((reason for reason in _TELLING if reason in refused), Reason.NO_PACKAGE))

@@ -105,6 +105,7 @@ class Accounted(NamedTuple):
     delta_bytes: int = 0
     delta_s: int = 0
     over_bytes: int = 0
+    intents: tuple[IntentReason, ...] = ()  # what it demands of the sender
 
 
 def needs_record(subscriber: Subscriber, event: Event) -> bool:
@@ -178,6 +179,7 @@ def account(
     session = find(subscriber, event) or _restore(subscriber, event, filed)
     move = TABLE[(session.state if session else None, event.kind)]
     opened = closed = False
+    pending = tuple(subscriber.intents)
     if session is None or session.state is SessionState.RESERVED:
         session = _open(subscriber, session, event, nas, world)
         opened = True
@@ -199,11 +201,13 @@ def account(
         session.filed = False
     if session.state is SessionState.OPEN:
         enforcement.after_use(subscriber, session, event.at, nas, world)
-    return Accounted(session, changed, opened, closed, delta_bytes, delta_s, over)
+    intents = lifecycle.added(subscriber, pending)
+    return Accounted(session, changed, opened, closed, delta_bytes, delta_s, over, intents)
 
 
 def _state_of(subscriber: Subscriber, session: Session) -> tuple[object, ...]:
-    return session.last_at, session.state, session.cause, session.interim_seen, len(subscriber.intents)
+    awaited = session.interim_seen and session.state is SessionState.OPEN  # nobody waits for a closed session's updates
+    return session.last_at, session.state, session.cause, awaited, len(subscriber.intents)
 
 
 def _open(subscriber: Subscriber, session: Session | None, event: Event, nas: Nas, world: World) -> Session:

@@ -14,6 +14,7 @@ LATE_END_S = 30  # evidence this long after the granted end proves that the rout
 KEEP_CLOSED_S = 7200  # a closed session stays in the aggregate for late packets
 FILE_AFTER_S = 120  # when a worker looks for a final record that did not follow at once
 SILENCE_VISIT_S = 1800  # how often a worker looks at a healthy session; slots of silent ones free themselves when read
+HELD_BACK_S = 300  # ... or at one that it may not end yet: a spool waits, or a node is down
 SESSION_S_MAX = 7 * 86_400  # an Accept that enforcement can still cut
 SESSION_S_MAX_UNREACHABLE = 86_400  # an Accept nobody can take back
 LEASE_FLOOR_BYTES = 16 << 20  # least share of a shared right worth logging in with

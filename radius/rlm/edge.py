@@ -13,13 +13,14 @@ from radius.domain.errors import Malformed, Unavailable
 from radius.domain.nas import Language, PortPair
 from radius.domain.policy import Reason
 from radius.domain.request import AccessRequest, Tunnel
-from radius.log import SESSION_TERMINATED, Pseudonym, Pseudonyms
+from radius.log import Pseudonyms
 from radius.metrics import Metrics
 from radius.rlm import attributes, messages
 from radius.rlm.attributes import Attributes, Pairs
 from radius.rlm.clocks import Clocks
 from radius.rlm.exit import Rcode, Reply, leave
 from radius.rlm.fields import source
+from radius.rlm.news import News
 from radius.rlm.vendors import render
 from radius.services.access import Access, Check, Granted, HandOver, Refused, Silent
 from radius.services.accounting import Accounting, Counted
@@ -55,6 +56,7 @@ class Edge:
         self._pseudonyms = pseudonyms
         self._deadline_s = deadline_s
         self._spool_has_room = spool_has_room
+        self._news = News(metrics, log)
 
     # -- Access-Request ----------------------------------------------------------------------------------------
 
@@ -129,6 +131,8 @@ class Edge:
         self._metrics.count("AccessAccepts")
         if granted.degraded:
             self._metrics.count("DegradedAccepts")
+        for reason in granted.intents:
+            self._metrics.count("IntentsCommitted", Reason=reason.value)
         took_s = self._clocks.monotonic() - started
         self._metrics.observe("AuthLatency", took_s)
         self._log.info(
@@ -209,35 +213,8 @@ class Edge:
         user = self._pseudonyms.of("user", counted.subscriber) if counted.subscriber else None
         accounted = counted.accounted
         self._log.info("Accounting", user_id=user, nas=nas, packet=status, outcome=counted.what, took_us=took_us)
-        if accounted is None:
-            return
-        if accounted.delta_bytes:
-            self._metrics.count("DataUsage", accounted.delta_bytes)
-        if accounted.over_bytes:
-            self._metrics.count("OverspendBytes", accounted.over_bytes)
-        if accounted.opened:
-            self._metrics.count("NewSessions")
-        if accounted.closed:
-            self._ended(user, site, nas, counted)
-
-    def _ended(self, user: Pseudonym | None, site: str, nas: str, counted: Counted) -> None:
-        session = counted.accounted.session if counted.accounted else None
-        if session is None:
-            return
-        self._metrics.count("TerminatedSessions")
-        self._metrics.observe("SessionDuration", session.total_s)
-        self._log.info(
-            SESSION_TERMINATED,
-            user_id=user,
-            nas=nas,
-            site=site,
-            session=session.uid,
-            duration=session.total_s,
-            in_bytes=session.base_in + session.in_bytes,
-            out_bytes=session.base_out + session.out_bytes,
-            cause=session.cause,
-            overspend_bytes=session.over_bytes,
-        )
+        if accounted is not None:
+            self._news.accounted(accounted, user, site, nas)
 
     def _spool(self, why: str, started: float) -> Reply:
         self._metrics.count("SpooledPackets")

@@ -41,11 +41,6 @@ MESSAGES: dict[str, Message] = {
         "Kifurushi chako kimeisha muda. Nunua kingine uendelee.",
         "The validity ran out (date), not the data.",
     ),
-    "not_started": Message(
-        "Your package has not started yet. Try again when it begins.",
-        "Kifurushi chako bado hakijaanza. Jaribu tena kikianza.",
-        "Bought for a later start.",
-    ),
     "quota_used": Message(
         "Your data is used up. Buy more to go on.",
         "Data yako imeisha. Nunua zaidi uendelee.",
@@ -100,11 +95,6 @@ MESSAGES: dict[str, Message] = {
         "We could not read this log-in. Try again, or talk to the staff.",
         "Hatukuweza kusoma ombi lako. Jaribu tena au ongea na mhudumu.",
         "The request was broken: not the customer's fault.",
-    ),
-    "router_disabled": Message(
-        "WiFi is closed at this place. Please talk to the staff.",
-        "WiFi imefungwa mahali hapa. Tafadhali ongea na mhudumu.",
-        "The operator switched this router off.",
     ),
 }
 

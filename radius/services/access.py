@@ -17,6 +17,7 @@ from radius.domain import subscriber as aggregate
 from radius.domain.errors import Contended, Unavailable
 from radius.domain.guessing import Guard, shape_of
 from radius.domain.identity import NameKind, ReservationId, SubscriberId
+from radius.domain.intent import IntentReason
 from radius.domain.limits import Limits
 from radius.domain.nas import Language, Nas
 from radius.domain.policy import Accept, Ask, Reason, Reject
@@ -71,6 +72,7 @@ class Granted(NamedTuple):
     nas: Nas
     subscriber: SubscriberId
     degraded: bool = False
+    intents: tuple[IntentReason, ...] = ()  # committed with it
 
 
 class Refused(NamedTuple):
@@ -342,7 +344,7 @@ class Access:
             return Refused(answer.reason, nas.site.language, ticket.subscriber)
         self._guard.succeeded(ticket.alias, ticket.request.device)
         assert ticket.subscriber is not None
-        return Granted(answer.limits, nas, ticket.subscriber)
+        return Granted(answer.limits, nas, ticket.subscriber, intents=answer.intents)
 
     def _again(self, request: AccessRequest) -> _Ticket | None:
         """Without a token (a restart between the hooks, the last round of EAP): read again."""

@@ -32,7 +32,7 @@ class Decided(NamedTuple, Generic[T_co]):
     result: T_co
     changed: bool
     records: tuple[SessionRecord, ...] = ()
-    visited: bool = False  # a worker looked at all due work: the due index moves on
+    looked_at: int = 0  # when a worker looked at all due work: the due index moves on; 0: none did
 
 
 Decision = Callable[[A], Decided[T]]
@@ -41,7 +41,7 @@ Decision = Callable[[A], Decided[T]]
 class Codec(NamedTuple, Generic[A]):
     """How an item is read and written. `absent` is the body of one that is not there (None: it must be there).
 
-    `due_at(item, known, visited=)` says when a worker must look again.
+    `due_at(item, known, looked_at=)` says when a worker must look again.
     """
 
     decode: Callable[[bytes], A]
@@ -51,7 +51,7 @@ class Codec(NamedTuple, Generic[A]):
 
 
 SUBSCRIBERS: Codec[Subscriber] = Codec(aggregate.decode, aggregate.encode, enforcement.due_at)
-MARKS: Codec[Shard] = Codec(spill.decode, spill.encode, lambda _shard, _known, *, visited: 0, absent=b"")  # noqa: ARG005
+MARKS: Codec[Shard] = Codec(spill.decode, spill.encode, lambda _shard, _known, *, looked_at: 0, absent=b"")  # noqa: ARG005
 
 
 class Copy(NamedTuple):
@@ -214,7 +214,7 @@ class Desk(Generic[A]):
         return self.read(subscriber, deadline)
 
     def _decide(self, subscriber: SubscriberId, stored: Stored, jobs: list[_Job]) -> Change | None:
-        body, due_at, changed = stored.body, stored.due_at, False
+        body, due_at, changed, looked = stored.body, stored.due_at, False, False
         records: dict[tuple[SessionUid, int], SessionRecord] = {}
         present = self._codec.decode(body)
         for job in jobs:
@@ -230,12 +230,13 @@ class Desk(Generic[A]):
                 changed = True
                 body = self._codec.encode(present)
                 records |= {(record.uid, record.started_at): record for record in decided.records}
-                due_at = self._codec.due_at(present, due_at, visited=decided.visited)
+                due_at = self._codec.due_at(present, due_at, looked_at=decided.looked_at)
+                looked |= decided.looked_at > 0
             if len(jobs) > 1 and not decided.changed:
                 present = self._codec.decode(body)
         if not changed:
             return None
-        if due_at not in (0, stored.due_at):
+        if due_at and (looked or due_at != stored.due_at):
             due_at = max(due_at, int(self._wall()))
         return Change(subscriber, stored.version + 1, self._new_write_id(), body, due_at, tuple(records.values()))
 

@@ -55,7 +55,7 @@ class Directory:
         self._nodes = nodes
         self._unseal = unseal
         self._capabilities = capabilities
-        self._table = _EMPTY
+        self._table = _EMPTY._replace(boots={})  # a boot heard before the first refresh is this directory's own news
         self._clients: BoundedMap[tuple[str, PortPair], Client] = BoundedMap(CLIENTS_MAX)
         self._lock = Lock()
         self.refreshed_at = 0

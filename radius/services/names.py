@@ -21,6 +21,8 @@ class NameBook:
         self._monotonic = monotonic
         self._kept_s = kept_s
         self._known: BoundedMap[str, tuple[SubscriberId, float]] = BoundedMap(entries_max)
+        self.hits = 0
+        self.misses = 0
 
     def alias(self, username: Username) -> str:
         """The alias as stored: phones and MACs plainly (operators search them), all else as a keyed hash."""
@@ -36,7 +38,9 @@ class NameBook:
         """The subscriber behind an alias; None if there is none."""
         found = self._known.get(alias)
         if found is not None and self._monotonic() - found[1] <= self._kept_s:
+            self.hits += 1
             return found[0]
+        self.misses += 1
         subscriber = self._names.resolve(alias, deadline)
         if subscriber is not None:
             self._known.put(alias, (subscriber, self._monotonic()))

@@ -93,7 +93,7 @@ class Sweep:
         fresh = [entry for entry in found if entry not in self._looked]
         closed = filed = 0
         for entry in fresh:
-            one = self._try(entry[0], now)
+            one = self._try(entry[0], now, overdue=entry[1] <= now - LOOK_AGAIN_S)
             closed, filed = closed + one.closed, filed + one.filed
             if one.stays:
                 self._looked[entry] = now
@@ -118,9 +118,9 @@ class Sweep:
         self._boots[nas] = (at, passed | {entry[:2] for entry in fresh})
         return len(fresh)
 
-    def _try(self, subscriber: SubscriberId, now: int) -> Swept:
+    def _try(self, subscriber: SubscriberId, now: int, *, overdue: bool = False) -> Swept:
         try:
-            return self.visit(subscriber, now)
+            return self.visit(subscriber, now, overdue=overdue)
         except Unavailable:
             raise
         except Exception as error:  # noqa: BLE001 - one broken record must not keep all others from being swept
@@ -128,8 +128,12 @@ class Sweep:
                 self._news.broken(subscriber, error)
             return Swept(1, 0, 0, stays=True)
 
-    def visit(self, subscriber: SubscriberId, now: int) -> Swept:
-        """Settle one subscriber and file what is not filed yet."""
+    def visit(self, subscriber: SubscriberId, now: int, *, overdue: bool = False) -> Swept:
+        """Settle one subscriber and file what is not filed yet.
+
+        `overdue`: due for `LOOK_AGAIN_S` already. What stays due (an intent that came meanwhile) is due anew from now
+        on then: else it would fall behind the window of the polls and stay there.
+        """
         world = self._world(now)
         shards = self._shards(subscriber)
 
@@ -141,8 +145,8 @@ class Sweep:
             unfiled = [s for s in present.sessions if s.state is SessionState.CLOSED and not s.filed]
             # A pending intent keeps its place in the index for the sender; to write that again would change nothing.
             settled |= _put_off(present, now)
-            next_look = enforcement.due_at(present, 0, visited=True)
-            return Decided(unfiled, changed=settled or not 0 < next_look <= now, visited=True)
+            next_look = enforcement.due_at(present, 0, looked_at=now)
+            return Decided(unfiled, changed=settled or overdue or not 0 < next_look <= now, looked_at=now)
 
         unfiled = self._desk.change(subscriber, settle, self._deadline())
         for session in unfiled or []:
@@ -157,7 +161,7 @@ class Sweep:
                 if (session.uid, session.opened_at, session.revision) in done:
                     session.filed = True
                     marked += 1
-            return Decided(marked, changed=marked > 0, visited=True)
+            return Decided(marked, changed=marked > 0, looked_at=now)
 
         filed = self._desk.change(subscriber, mark, self._deadline()) or 0
         return Swept(1, len(unfiled), filed)

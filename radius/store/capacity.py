@@ -10,10 +10,20 @@ class Capacity:
     """Counters since start. Read units are kept in halves (an eventually consistent read costs half a unit).
 
     Thread-safe. `read_half_units` and `write_units` are what the store said where it says it, else computed from the
-    item sizes (`keys`); indexes are in it only where the store says it.
+    item sizes (`keys`); indexes are in it only where the store says it. `wait_us` is what all requests took.
     """
 
-    FIELDS = ("read_half_units", "write_units", "reads", "writes", "requests", "conflicts", "throttled", "unanswered")
+    FIELDS = (
+        "read_half_units",
+        "write_units",
+        "reads",
+        "writes",
+        "requests",
+        "wait_us",
+        "conflicts",
+        "throttled",
+        "unanswered",
+    )
 
     def __init__(self) -> None:
         self._lock = Lock()

@@ -102,12 +102,15 @@ class Desk:
 
     def _once(self, deadline: float, operation: str, request: dict[str, Any]) -> dict[str, Any]:
         self._breaker.enter()
-        if self._clock() >= deadline:
+        began = self._clock()
+        if began >= deadline:
             raise Unavailable("no time is left to ask the store")
         try:
             reply: dict[str, Any] = getattr(self._client, operation)(**request, ReturnConsumedCapacity="TOTAL")
         except Exception as error:
             raise self._sort(error) from error
+        finally:
+            self._capacity.add(wait_us=int((self._clock() - began) * 1e6))
         self._breaker.succeeded()
         self._count(operation, reply)
         return reply

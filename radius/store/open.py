@@ -1,6 +1,7 @@
 """Opens the store: from settings to ports. Nothing here runs at import time."""
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -117,7 +118,7 @@ def memory_store(memory: MemoryStore) -> Store:
         routers=memory,
         nodes=memory,
         breaker=Breaker(),
-        numbers=dict,
+        numbers=Counter,  # nothing is counted: 0, whatever is asked for
         create_tables=list,
         close=lambda: True,
     )

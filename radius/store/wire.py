@@ -90,11 +90,14 @@ class Wire:
             raise Unavailable(str(refused)) from refused.error
 
     def _ask(self, deadline: float, method: str, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
-        client = self._client(deadline - self._clock())
+        began = self._clock()
+        client = self._client(deadline - began)
         try:
             answer = getattr(client, method)(*arguments, **named)
         except Exception as error:
             raise self._sort(error) from error
+        finally:
+            self._capacity.add(wait_us=int((self._clock() - began) * 1e6))
         self._breaker.succeeded()
         return answer
 

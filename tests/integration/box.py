@@ -31,13 +31,15 @@ from radius.domain.identity import NasId, SubscriberId, parse_username
 from radius.domain.nas import Family, Language, Router, Site
 from radius.domain.subscriber import Subscriber
 from radius.domain.terms import PeriodUnit, Rate, Terms, Window, WindowStart
+from radius.rlm import spool
 from radius.services import sweep
 from radius.services.desk import Decided
 from radius.settings import Settings
 from radius.wiring import Core, build_core
 from tests.fakes.nas import FakeRouter
+from tests.fakes.ports import free_port
 from tests.fakes.store_proxy import StoreProxy
-from tests.fixtures_engine import find_dynoxide, free_port
+from tests.fixtures_engine import find_dynoxide
 from tests.integration.freeradius_lab import REPO, FreeradiusLab
 
 SECRET = "a-secret-of-pair-a"
@@ -46,6 +48,7 @@ DAY = "day.1"  # one day from the purchase, 1 GB, one device, 2M/5M
 GIGABYTE = 1_000_000_000
 PATIENCE_S = 30.0  # never reached on a machine that works
 DEADLINE_S = 5.0
+SKEWED = "tests.integration.skewed_clock"
 _phones = itertools.count(10_000_000)
 _macs = itertools.count(1)
 _ports = itertools.count(1)
@@ -79,7 +82,7 @@ class Lab(FreeradiusLab):
     """The laid FreeRADIUS, without the developer's own settings."""
 
     def process_environment(self) -> dict[str, str]:
-        return clean_environment()
+        return {**clean_environment(), **self.environment}
 
 
 @dataclass
@@ -88,13 +91,13 @@ class Process:
 
     command: list[str]
     log: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
     child: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
+        environment = {**clean_environment(), **self.environment}
         with self.log.open("ab") as out:
-            self.child = subprocess.Popen(
-                self.command, stdout=out, stderr=subprocess.STDOUT, cwd=REPO, env=clean_environment()
-            )
+            self.child = subprocess.Popen(self.command, stdout=out, stderr=subprocess.STDOUT, cwd=REPO, env=environment)
 
     def stop(self, sign: signal.Signals = signal.SIGTERM) -> int | None:
         """End it and return its exit code; None when it does not run."""
@@ -113,10 +116,14 @@ class Process:
 
 @dataclass
 class Box:
-    """One operator's box. `overrides` are settings; `proxied`: the hooks reach the engine through a fault proxy."""
+    """One operator's box. `overrides` are settings; `proxied`: the hooks reach the engine through a fault proxy.
+
+    `skewed`: hooks and worker read a wall clock that `set_clock` sets.
+    """
 
     root: Path
     proxied: bool = False
+    skewed: bool = False
     pool_size: int = 8
     listen: tuple[str, ...] = ("127.0.0.1",)
     overrides: Mapping[str, Any] = field(default_factory=dict)
@@ -127,6 +134,8 @@ class Box:
         self.root.mkdir(parents=True, exist_ok=True)
         self.state = self.root / "node"
         self.state.mkdir()
+        self._skew_file = self.root / "skew"
+        self.set_clock(0)
         self.engine_port = free_port()
         database = str(self.root / "store.db")
         where = ["--host", "127.0.0.1", "--port", str(self.engine_port)]
@@ -134,19 +143,30 @@ class Box:
         self.settings_file = self.root / "settings.toml"
         self.lab = self._lab(self.root, self.settings_file)
         self.worker_settings = self.root / "worker.toml"
-        module = [sys.executable, "-m", "radius.worker", "--settings"]
-        self.worker = Process([*module, str(self.worker_settings)], self.root / "worker.out")
+        module = SKEWED if self.skewed else "radius.worker"
+        command = [sys.executable, "-m", module, "--settings", str(self.worker_settings)]
+        self.worker = Process(command, self.root / "worker.out", self._skew())
 
     def _lab(self, root: Path, settings: Path) -> Lab:
         return Lab(
             root,
-            "radius.rlm.hooks",
+            SKEWED if self.skewed else "radius.rlm.hooks",
             settings,
+            environment=self._skew(),
             site_packages=(Path(sysconfig.get_paths()["purelib"]),),
             pool_size=self.pool_size,
             listen_addresses=self.listen,
             secrets={"A": SECRET, "B": SECRET},
         )
+
+    def _skew(self) -> dict[str, str]:
+        return {"SKEW_FILE": str(self._skew_file)} if self.skewed else {}
+
+    def set_clock(self, ahead_s: int) -> None:
+        """From now on the wall clock of hooks and worker is wrong by so much."""
+        fresh = self.root / "skew.new"
+        fresh.write_text(str(ahead_s))
+        fresh.replace(self._skew_file)
 
     # -- life --------------------------------------------------------------------------------------------------
 
@@ -242,7 +262,17 @@ class Box:
     def worker_once(self) -> int:
         """One round of the worker; its exit code."""
         command = [*self.worker.command, "--once"]
-        return subprocess.run(command, cwd=REPO, check=False, timeout=120, env=clean_environment()).returncode
+        environment = {**clean_environment(), **self._skew()}
+        return subprocess.run(command, cwd=REPO, check=False, timeout=120, env=environment).returncode
+
+    def await_worker(self) -> None:
+        """Until the worker has done a round from now on."""
+
+        def checkpoint() -> int:
+            return self.core.store.due_work.checkpoint(sweep.WORKER, time.monotonic() + DEADLINE_S)
+
+        before = checkpoint()
+        wait_until(lambda: checkpoint() > before, "the worker sweeps")
 
     def cut_power(self) -> None:
         """SIGKILL to everything at once."""
@@ -345,6 +375,15 @@ class Box:
         self.core.desk.read(subscriber, time.monotonic() + DEADLINE_S)  # not on an old copy of ours
         assert self.core.desk.change(subscriber, decide, time.monotonic() + DEADLINE_S)
 
+    def age(self, name: str, by_s: int) -> None:
+        """As if a customer's one session had been silent for so long."""
+
+        def earlier(present: Subscriber) -> None:
+            present.sessions[0].opened_at -= by_s
+            present.sessions[0].last_at -= by_s
+
+        self.edit(name, earlier)
+
     def version(self, name: str) -> int:
         stored = self.core.desk.read(self.find(name), time.monotonic() + DEADLINE_S)
         assert stored is not None
@@ -364,10 +403,30 @@ class Box:
     def router_id(name: str) -> NasId:
         return NasId(name)
 
+    def spooled(self) -> list[Path]:
+        """Files of the spool that wait."""
+        return sorted(self.lab.layout.spool_dir.glob("acct-*.detail*"))
+
+    def parked(self) -> bytes:
+        """What of the spool could not be counted."""
+        path = self.lab.layout.spool_dir / spool.PARKED
+        return path.read_bytes() if path.exists() else b""
+
+    def charged(self, name: str) -> int:
+        """All bytes ever charged to a customer."""
+        return sum(right.used_bytes + right.past_bytes for right in self.aggregate(name).rights)
+
     def log(self) -> str:
         """The canonical lines of the node."""
-        path = self.root / "radius.log"
-        return path.read_text() if path.exists() else ""
+        return _text(self.root / "radius.log")
+
+    def worker_log(self) -> str:
+        """The canonical lines of the worker."""
+        return _text(self.root / "worker.log")
+
+
+def _text(path: Path) -> str:
+    return path.read_text() if path.exists() else ""
 
 
 def _toml(values: Mapping[str, Any]) -> str:

@@ -2,13 +2,13 @@
 
 import contextlib
 import dataclasses
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from deploy import ports
+from tests.fakes.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 60.0  # never reached on a machine that works
@@ -22,19 +22,8 @@ def wait_until(condition: Callable[[], bool], what: str) -> None:
 
 
 def free_ports() -> dict[str, int]:
-    """Ports that were free a moment ago, each another one."""
-    names = [field.name for field in dataclasses.fields(ports.Ports)]
-    held = []
-    for _ in names:
-        for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
-            probe = socket.socket(socket.AF_INET, kind)
-            probe.bind(("", 0))
-            held.append(probe)
-    found = [probe.getsockname()[1] for probe in held]
-    free = [port for port in found if found.count(port) == 1][: len(names)]
-    for probe in held:
-        probe.close()
-    return dict(zip(names, free, strict=True))
+    """One for each that deploy/run opens."""
+    return {field.name: free_port() for field in dataclasses.fields(ports.Ports)}
 
 
 @contextlib.contextmanager

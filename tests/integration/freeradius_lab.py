@@ -27,6 +27,7 @@ from types import TracebackType
 from typing import Self
 
 from freeradius_config.lay import Layout, PortPair, lay
+from tests.fakes.ports import free_port
 
 REPO = Path(__file__).resolve().parents[2]
 START_TIMEOUT_S = 30
@@ -37,20 +38,6 @@ Attributes = Mapping[str, str] | Iterable[tuple[str, str]]
 def missing_programs() -> list[str]:
     """Names of the programs these tests need and this machine lacks."""
     return [name for name in ("freeradius", "radclient", "eapol_test") if shutil.which(name) is None]
-
-
-def free_ports(count: int) -> list[int]:
-    """UDP ports that were free on both loopbacks a moment ago, all held open until all are known."""
-    held: list[socket.socket] = []
-    try:
-        for _ in range(count):
-            udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            udp.bind(("127.0.0.1", 0))
-            held.append(udp)
-        return [int(udp.getsockname()[1]) for udp in held]
-    finally:
-        for udp in held:
-            udp.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +86,7 @@ class FreeradiusLab:
     process: subprocess.Popen[bytes] | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
-        ports = free_ports(5)
+        ports = [free_port() for _ in range(5)]
         self.layout = Layout(
             state_dir=self.root / "state",
             repo_dir=REPO,

@@ -3,7 +3,6 @@
 The tally is kept by the customers' own fake routers: it shares nothing with the product.
 """
 
-import math
 import random
 import threading
 import time
@@ -28,7 +27,7 @@ class Evening:
         self.phone, self.mac = box.customer(terms), new_mac()
         self.router = router
         self.settled = self.acknowledged = self.said = 0
-        self.waits: list[tuple[float, float]] = []  # (instant, seconds) of every accounting answer
+        self.answered: list[float] = []  # when what was answered had been asked (monotonic seconds)
         self.logins = self.refusals = 0
         self._random = random.Random(seed)
         self._session: Session | None = None  # what is to be reported of, also after its Stop was sent
@@ -41,8 +40,9 @@ class Evening:
             except NoAnswer:
                 continue
 
-    def finish(self) -> None:
+    def finish(self, timeout_s: float) -> None:
         """Say the last word of a session that is still open."""
+        self.router.timeout_s = timeout_s
         if self._session is not None:
             self._stop()
 
@@ -54,7 +54,6 @@ class Evening:
         else:
             self._session.up_bytes += self._random.randrange(1, MEGABYTE)
             self._session.down_bytes += self._random.randrange(1, MEGABYTE)
-            self._session.seconds += 1
             self._account("Interim-Update")
 
     def _login(self) -> None:
@@ -76,15 +75,32 @@ class Evening:
         session = self._session
         assert session is not None
         self.said = session.up_bytes + session.down_bytes
+        # No faster than the clock: from instant and session time the product tells counts apart.
+        session.seconds = int(time.time() - session.started_at)
         asked = time.monotonic()
         self.router.account(session, status, **more)
-        self.waits.append((asked, time.monotonic() - asked))
+        self.answered.append(asked)
         if status != "Start":
             self.acknowledged = self.said
+
+    def answers_since(self, instant: float) -> int:
+        """How much was answered that it asked after the instant (monotonic seconds)."""
+        return sum(at > instant for at in self.answered)
 
     def owed(self) -> tuple[int, int]:
         """The least and the most that may be charged now."""
         return self.settled + self.acknowledged, self.settled + self.said
+
+
+def evenings(box: Box, count: int, timeout_s: float) -> list[Evening]:
+    """So many customers with more data than they can use, each at a router of its own."""
+    terms = box.terms("wide.1", quota_bytes=1 << 40)
+    return [Evening(box, terms, box.router(timeout_s=timeout_s), seed) for seed in range(count)]
+
+
+def served_since(customers: list[Evening], instant: float) -> bool:
+    """Whether all of them were answered something that they asked after the instant (monotonic seconds)."""
+    return all(one.answers_since(instant) for one in customers)
 
 
 @contextmanager
@@ -108,18 +124,3 @@ def running(evenings: list[Evening]) -> Iterator[None]:
         for thread in threads:
             thread.join()
     assert not errors, errors
-
-
-def charged(box: Box, phone: str) -> int:
-    """All bytes ever charged to a customer."""
-    return sum(right.used_bytes + right.past_bytes for right in box.aggregate(phone).rights)
-
-
-def charged_is(box: Box, phone: str, wanted: int) -> bool:
-    """For waiting until it is so."""
-    return charged(box, phone) == wanted
-
-
-def percentile(values: list[float], share: float) -> float:
-    """The value that `share` of all do not exceed (nearest rank)."""
-    return sorted(values)[max(0, math.ceil(share * len(values)) - 1)]

@@ -197,15 +197,18 @@ class Box:
         self.state = State(folder / "state")
         self.events = folder / "events"
         self.ports = ",".join(map(str, free_ports().values()))
+        self.processes: list[subprocess.Popen[str]] = []
 
     def start(self, how: str, verdict: str = "") -> subprocess.Popen[str]:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-c", DRIVER, str(self.state.folder), how, verdict, self.ports, str(self.events)],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             env={**os.environ, "PYTHONPATH": str(ROOT), "COMMAND": "deploy/run"},
         )
+        self.processes.append(process)
+        return process
 
     def run(self, how: str, verdict: str = "") -> tuple[int, str]:
         process = self.start(how, verdict)
@@ -222,10 +225,12 @@ class Box:
 
     def wait_until_up(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout is not None
+        said = []
         for line in process.stdout:
+            said.append(line)
             if "stops it" in line:
                 return
-        pytest.fail("the box ended")
+        pytest.fail(f"the box ended: {said}")
 
 
 IN_ORDER = ["start-engine", "start-worker", "start-freeradius", "stop-freeradius", "stop-worker", "stop-engine"]
@@ -235,6 +240,10 @@ IN_ORDER = ["start-engine", "start-worker", "start-freeradius", "stop-freeradius
 def box(tmp_path: Path) -> Iterator[Box]:
     made = Box(tmp_path)
     yield made
+    for process in made.processes:
+        process.kill()
+        with process:  # waits, and closes its pipe
+            pass
     if made.state.pid_folder.exists():
         made.state.end_leftovers()
 

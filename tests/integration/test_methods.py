@@ -246,8 +246,6 @@ def test_a_home_line_gets_its_address_and_is_bound_to_its_caller(box: Box, route
 # -- every refusal in both languages ---------------------------------------------------------------------------------
 
 UNREACHED = {
-    Reason.NOT_STARTED,  # no way to sell a later start yet
-    Reason.ROUTER_DISABLED,  # a disabled router is no client: silence
     Reason.METHOD_UNSUPPORTED,  # told as bad_credentials, see the hashed password above
 }
 

@@ -109,6 +109,7 @@ class House:
         there = world(self.now, CATALOGUE, boots=self.boots)
         result = session.account(present, event, self.nas[which.nas], there)
         check_grants(present, leases_before)
+        check_slots(present)
         if result.changed:
             self.body = encode(present)
             enforcement.due_at(present, 0)
@@ -149,20 +150,35 @@ def check_accept(present: Subscriber, answer: Accept, now: int) -> None:
     )
     if limits.total_bytes is not None:
         assert limits.total_bytes <= remaining
-    for right in present.rights:
-        terms = CATALOGUE[right.terms]
-        holders = {
-            one.device
-            for one in present.sessions
-            if one.state is not SessionState.CLOSED
-            and (one.right == right.id or right.id in {lease.right for lease in one.leases})
-        }
-        assert len(holders) <= terms.devices
+    check_slots(present)
+    for right in (right for right in present.rights if right.id in granted | {answer.session.right}):
+        # Whoever is online on a right that this Accept grants counts, also one who was let in behind our back.
+        online = [one for one in present.sessions if one.state is not SessionState.CLOSED and holds(one, right.id)]
+        assert len({one.device for one in online}) <= CATALOGUE[right.terms].devices
         if answer.session.right == right.id:
             assert right.starts_at
             assert answer.session.ends_at <= max(
                 one.ends_at for one in present.rights if one.id in {right.id, *(x.right for x in answer.session.leases)}
             )
+
+
+def holds(one: Session, right_id: str) -> bool:
+    return one.right == right_id or right_id in {lease.right for lease in one.leases}
+
+
+def check_slots(present: Subscriber) -> None:
+    """No right is granted to more devices than it is for, whatever was heard.
+
+    A router may serve one more all the same (its Start came after its slot had lapsed): that one is granted nothing,
+    its use is charged to a right that is another's, and it waits to be cut.
+    """
+    live = [one for one in present.sessions if one.state is not SessionState.CLOSED]
+    for right in present.rights:
+        granted = [one for one in live if holds(one, right.id) and (one.leases or one.slowed)]
+        assert len(granted) <= CATALOGUE[right.terms].devices
+    for one in live:
+        if one.state is SessionState.OPEN and not one.leases and not one.slowed:
+            assert any(intent.session == one.uid for intent in present.intents)
 
 
 STEPS = ["login", "login", "account", "account", "account", "buy", "time", "boot", "settle", "classless"]

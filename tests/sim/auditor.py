@@ -1,173 +1,217 @@
-"""Recomputes the dumb way, from the packets that were acknowledged, what the product must have come to."""
+"""Watches an evening from outside and keeps its own simple books: what was bought, asked, granted, acknowledged.
 
-from __future__ import annotations
+It knows what customers and routers truly did and what the product let them see. It shares no rule with the product:
+whatever it expects, it works out here, the dumb way. What it cannot know for sure it does not hold against anybody.
+"""
 
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
 
-from radius.domain.identity import NasId, ReservationId, SubscriberId, session_uid
-from radius.domain.record import SessionRecord
+from radius.domain.identity import MacAddress, SubscriberId
+from radius.domain.policy import Reason
 from radius.domain.request import AccountingRequest, Status
 from radius.domain.subscriber import SessionState, Subscriber
-from radius.domain.world import SESSION_S_MAX
+from radius.domain.terms import PeriodUnit, Terms, WindowStart
+from radius.services.access import Granted
+from tests.sim import verdict
+from tests.sim.plan import MIDNIGHT, T0
+from tests.sim.routers import Said, TrueSession
+from tests.sim.stage import Stage
 
-if TYPE_CHECKING:
-    from radius.services.access import Granted
-    from tests.sim.cluster import RadiusNode
-    from tests.sim.evening import Evening
-    from tests.sim.routers import TrueSession
+WEEK_S = 7 * 86_400  # no Accept may promise longer
+UNUSED_S = 125  # an Accept that nobody used is forgotten after two minutes
+AFTER_BOOT_S = 300  # ... and the worker has ended what it served
+SILENT_S_MIN = 3 * 60 + 60  # no session is taken for silent sooner
+NEWS_S = 60  # by then every process has heard of a reboot, where the store does not fail
 
-ENFORCEMENT_S = 120  # the sender looks every 10 s and fails three times in ten
-WRAP = 1 << 32
+
+@dataclass
+class Account:
+    """What is known of one customer. `bought`: right -> (terms, when it was first tried); `sure`: it is there now."""
+
+    bought: dict[str, tuple[str, int]] = field(default_factory=dict)
+    sure: set[str] = field(default_factory=set)
+    asked: dict[MacAddress, int] = field(default_factory=dict)
+    blocked: str | None = ""  # None: a change is on its way
 
 
 class Auditor:
-    """Knows packets and what the store shows; none of the product's decisions."""
+    """Told of everything that anybody outside could see."""
 
-    def __init__(self, evening: Evening) -> None:
-        self._evening = evening
-        self._quota = {terms.id: terms for terms in evening.plan.terms}
-
-    def uid(self, session: TrueSession) -> str:
-        """The name under which the product must keep this session."""
-        nas, reservation = NasId(session.router.name), ReservationId(session.reservation)
-        return session_uid(nas, session.acct_session_id, session.device, reservation)
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self._terms = {terms.id: terms for terms in stage.plan.terms}
+        self.accounts: dict[str, Account] = defaultdict(Account)
+        self._boots: dict[str, int] = {}  # router -> when a node last counted a boot
 
     def fail(self, who: str, what: str) -> None:
         """Stop, with the story."""
-        evening = self._evening
-        story = [*evening.stories["*"], f"--- {who}", *evening.stories[who]]
-        rights = [body for body in evening.store.bodies() if body.id == who]
-        raise AssertionError("\n".join([what, *story, *map(str, rights), str(evening.plan)]))
+        stage = self._stage
+        bodies = [str(body) for body in stage.store.bodies() if body.id == who]
+        story = [*stage.stories["*"], f"--- {who}", *stage.stories[who]]
+        raise AssertionError("\n".join([f"at {stage.clock.now - T0}: {what}", *story, *bodies, str(stage.plan)]))
 
-    # -- while it runs -----------------------------------------------------------------------------------------
+    # -- accounting --------------------------------------------------------------------------------------------
 
-    def acknowledged(self, session: TrueSession, packet: AccountingRequest, made_at: int) -> None:
-        """A node answered: from now on this must be counted."""
-        if packet.status is not Status.START:
-            true_in, true_out = session.used(made_at)
-            session.mine.append((packet.status, true_in, true_out, packet.time_s or 0))
-        else:
-            session.mine.append((packet.status, 0, 0, 0))
+    def acknowledged(self, session: TrueSession, packet: AccountingRequest, made_at: int, *, counted: bool) -> None:
+        """A node answered: from now on this must be counted, at once or from its spool."""
+        used = session.used(made_at) if packet.status is not Status.START else (0, 0)
+        session.mine.append(Said(packet.status, *used, packet.time_s or 0))
+        session.heard_at = self._stage.clock.now
+        if counted:
+            session.counted_at.append(self._stage.clock.now)
+            session.stopped = session.stopped or packet.status is Status.STOP
 
-    def granted(self, subscriber: SubscriberId, granted: Granted, nodes: list[RadiusNode]) -> None:
-        """An Accept went out."""
-        limits = granted.limits
-        if not 1 <= limits.session_s <= SESSION_S_MAX or (limits.total_bytes is not None and limits.total_bytes < 1):
-            self.fail(subscriber, f"an Accept without an end: {limits}")
+    def booted(self, router: str, at: int, *, counted: bool) -> None:
+        """A node heard that a router came up: soon nothing that it served before may count as online."""
+        stage = self._stage
+        if not counted:
+            return
+        self._boots[router] = at
+        gone = [one for one in stage.sessions if one.router.name == router and one.cause == "power"]
+        if stage.plan.badness.store_before == 0:
+            stage.later(AFTER_BOOT_S, AFTER_BOOT_S, lambda: self._ended_by_boot(router, at, gone))
+
+    def _ended_by_boot(self, router: str, booted_at: int, gone: list[TrueSession]) -> None:
+        names = {(one.acct_session_id, one.device) for one in gone if one.ended_at < booted_at}
+        for body in self._stage.store.bodies() if self._stage.clock.now > self._stage.away_until + AFTER_BOOT_S else ():
+            for one in body.sessions:
+                mine = one.nas == router and (one.acct_session_id, one.device) in names
+                if mine and one.state is SessionState.OPEN and one.last_at < booted_at:
+                    self.fail(body.id, f"{router} came up at {booted_at - T0}, still open: {one}")
+
+    # -- money and staff ---------------------------------------------------------------------------------------
+
+    def buys(self, who: SubscriberId, right: str, terms: str) -> None:
+        """A purchase is about to be granted: perhaps it will be there, and perhaps nobody will be told."""
+        self.accounts[who].bought.setdefault(right, (terms, self._stage.clock.now))
+
+    def bought(self, who: SubscriberId, right: str) -> None:
+        """The product says that the right is there."""
+        self.accounts[who].sure.add(right)
+
+    def blocks(self, who: SubscriberId) -> None:
+        """Staff is about to change a block."""
+        self.accounts[who].blocked = None
+
+    def blocked(self, who: SubscriberId, reason: str) -> None:
+        """The product says that the block is changed."""
+        self.accounts[who].blocked = reason
+
+    # -- access ------------------------------------------------------------------------------------------------
+
+    def asks(self, who: SubscriberId, device: MacAddress) -> None:
+        """A device asks with the right secret: whatever it hears, a slot may be reserved for it."""
+        self.accounts[who].asked[device] = self._stage.clock.now
+
+    def granted(self, who: SubscriberId, granted: Granted) -> None:
+        """An Accept went out: it ends, somebody paid for it, and it promises no more than there is."""
+        account, now, limits = self.accounts[who], self._stage.clock.now, granted.limits
+        if not 1 <= limits.session_s <= WEEK_S or (limits.total_bytes is not None and limits.total_bytes < 1):
+            self.fail(who, f"an Accept without an end: {limits}")
+        last = max((self._last_end(*bought, now) for bought in account.bought.values()), default=0)
+        if now + limits.session_s > last:
+            self.fail(who, f"an Accept until {now + limits.session_s - T0}, all rights end at {last - T0}")
         if granted.degraded:
             return
-        for body in self._evening.store.bodies():
-            if body.id == subscriber:
-                self._promises(body)
+        if account.blocked:
+            self.fail(who, "an Accept for a blocked customer")
+        reservation = limits.class_text.rpartition(".")[-1]
+        body = next(body for body in self._stage.store.bodies() if body.id == who)
+        self._promises(body, reservation)
+        self._crowd(body, reservation)
+        self._displaces(body, reservation)
 
-    def _promises(self, body: Subscriber) -> None:
-        """After a grant, what is charged and what is promised fit into the quotas it is on."""
-        live = [session for session in body.sessions if session.state is SessionState.RESERVED]
-        on = {lease.right for session in live[-1:] for lease in session.leases}
-        for right in (right for right in body.rights if right.id in on):
-            quota = self._quota[right.terms].quota_bytes
-            leased = sum(
-                max(0, lease.bytes)
-                for session in body.sessions
-                if session.state is not SessionState.CLOSED
-                for lease in session.leases
-                if lease.right == right.id
-            )
-            if quota is not None and leased and right.used_bytes + leased > quota:
-                self.fail(body.id, f"{right.id}: {right.used_bytes} used and {leased} leased of {quota}")
-        for session in live[-1:]:
-            right = body.right(session.right)
-            holders = {s.device for s in body.sessions if s.state is not SessionState.CLOSED and s.right == session.right}
-            if right is not None and len(holders) > self._quota[right.terms].devices:
-                self.fail(body.id, f"{len(holders)} devices on {right.id}")
+    def _last_end(self, terms_id: str, bought_at: int, now: int) -> int:
+        """The latest instant at which a right can end."""
+        window = self._terms[terms_id].window
+        return window.count + (now if window.start is WindowStart.FIRST_LOGIN else max(now, bought_at))
+
+    def _promises(self, body: Subscriber, reservation: str) -> None:
+        """What was charged and what is promised fit into each quota it is on, and so do the devices."""
+        live = [one for one in body.sessions if one.state is not SessionState.CLOSED]
+        mine = next(one for one in live if one.reservation == reservation)
+        leased = {lease.right for lease in mine.leases}
+        for right in (right for right in body.rights if right.id in leased | {mine.right}):
+            terms = self._terms[right.terms]
+            devices = {one.device for one in live if one.right == right.id}
+            if len(devices) > terms.devices:
+                self.fail(body.id, f"{len(devices)} devices on {right.id}")
+            if right.id not in leased:
+                continue  # used up and slow: nothing is promised to this one
+            leases = [lease for one in live for lease in one.leases if lease.right == right.id]
+            wanted_bytes = right.used_bytes + sum(max(0, lease.bytes) for lease in leases)
+            wanted_s = right.used_s + sum(max(0, lease.seconds) for lease in leases)
+            if terms.quota_bytes is not None and wanted_bytes > terms.quota_bytes:
+                self.fail(body.id, f"{right.id}: {wanted_bytes} B used and promised")
+            if terms.quota_s is not None and wanted_s > terms.quota_s:
+                self.fail(body.id, f"{right.id}: {wanted_s} s used and promised")
+
+    def _crowd(self, body: Subscriber, reservation: str) -> None:
+        """No more devices are truly online than all rights together are for: of those that a node heard of lately."""
+        now, mine = self._stage.clock.now, next(one for one in body.sessions if one.reservation == reservation)
+        online = [one for one in self._stage.online.values() if one.subscriber == body.id]
+        known = {one.device for one in online if self._heard_lately(one, now)} | {mine.device}
+        terms = [self._terms[right.terms] for right in body.rights]
+        if len(known) > sum(one.devices for one in terms) and all(one.extra_device == "reject" for one in terms):
+            self.fail(body.id, f"{sorted(known)} are online")
+
+    def _heard_lately(self, session: TrueSession, now: int) -> bool:
+        """It was counted from its start on, and no node that heard of it since gave it reason to think it over."""
+        started = bool(session.counted_at) and session.counted_at[0] - session.began_at < UNUSED_S - 25
+        honest = not session.displaced and not session.degraded
+        return started and honest and now - session.heard_at < SILENT_S_MIN
+
+    def _displaces(self, body: Subscriber, reservation: str) -> None:
+        """Sessions that are online and lost their lease to this Accept use what others may have been promised."""
+        mine = next(one for one in body.sessions if one.reservation == reservation)
+        replaces = any(self._terms[right.terms].extra_device == "replace_oldest" for right in body.rights)
+        for session in self._stage.online.values():
+            if session.subscriber == body.id and (replaces or session.device == mine.device):
+                session.displaced = True
+
+    def refused(self, who: SubscriberId, device: MacAddress, reason: Reason) -> None:
+        """A Reject went out: not to somebody who paid, has something left, and whose other devices are all off."""
+        account, now = self.accounts[who], self._stage.clock.now
+        if account.blocked != "":
+            return
+        if reason is Reason.BLOCKED:
+            self.fail(who, "rejected as blocked, and is not")
+        others = [session for session in self._stage.sessions if session.subscriber == who and session.device != device]
+        waiting = [at for other, at in account.asked.items() if other != device and now - at <= UNUSED_S]
+        if waiting or not all(self._surely_over(session) for session in others):
+            return
+        for right in account.sure:
+            terms_id, bought_at = account.bought[right]
+            if self._surely_left(who, self._terms[terms_id], bought_at):
+                self.fail(who, f"{device} rejected as {reason}, but {right} of {terms_id} must have something left")
+
+    def _surely_over(self, session: TrueSession) -> bool:
+        """The product was told that it ended, or never that it began."""
+        now = self._stage.clock.now
+        if not session.ended_at:
+            return False
+        if session.stopped or not session.mine:
+            return session.stopped or now > session.ended_at + UNUSED_S
+        booted_at = self._boots.get(session.router.name, 0)
+        told = session.cause == "power" and session.ended_at < booted_at < now - NEWS_S
+        return told and self._stage.plan.badness.store_before == 0
+
+    def _surely_left(self, who: SubscriberId, terms: Terms, bought_at: int) -> bool:
+        """Even if all that this customer ever used had gone to this right, something of it would be left."""
+        now = self._stage.clock.now
+        if now >= bought_at + terms.window.count:
+            return False
+        since = MIDNIGHT if terms.period is PeriodUnit.DAY and now >= MIDNIGHT else T0
+        own = [session for session in self._stage.sessions if session.subscriber == who]
+        used_bytes = sum(sum(one.used(now)) - sum(one.used(since)) for one in own)
+        used_s = sum(one.lived(now) - one.lived(since) for one in own)
+        left_bytes = terms.quota_bytes is None or used_bytes < terms.quota_bytes
+        return left_bytes and (terms.quota_s is None or used_s < terms.quota_s)
 
     # -- at the end --------------------------------------------------------------------------------------------
 
     def at_the_end(self) -> None:
         """Nothing waits, everything ended, and every total is what the packets said."""
-        evening = self._evening
-        records: dict[str, list[SessionRecord]] = defaultdict(list)
-        for record in evening.store.all_records():
-            assert isinstance(record, SessionRecord)
-            records[record.uid].append(record)
-        for node in evening.nodes:
-            if node.spool:
-                self.fail("*", f"{node.name}: {len(node.spool)} packets still wait")
-        for body in evening.store.bodies():
-            self._all_over(body)
-        for found in records.values():
-            for record in found:
-                if not record.closed_at:
-                    self.fail(record.subscriber, f"an open record: {record}")
-        self._every_session(records)
-        self._every_right(records)
-
-    def _all_over(self, body: Subscriber) -> None:
-        live = [s for s in body.sessions if s.state is SessionState.OPEN]
-        if live:
-            self.fail(body.id, f"still live at the end: {live}")
-        unfiled = [s for s in body.sessions if s.state is SessionState.CLOSED and not s.filed]
-        if unfiled:
-            self.fail(body.id, f"never filed: {unfiled}")
-
-    def _every_session(self, records: dict[str, list[SessionRecord]]) -> None:
-        by_uid: dict[str, list[TrueSession]] = defaultdict(list)
-        for session in self._evening.sessions:
-            if session.mine:
-                by_uid[self.uid(session)].append(session)
-        for uid, true in by_uid.items():
-            counted_in = sum(record.in_bytes for record in records[uid])
-            counted_out = sum(record.out_bytes for record in records[uid])
-            counted_s = sum(record.time_s for record in records[uid])
-            said = [[max(said[column] for said in s.mine) for s in true] for column in (1, 2, 3)]
-            wanted = tuple(map(sum, said))
-            got = (counted_in, counted_out, counted_s)
-            plain = all(s.nas.capabilities.acct_gigawords or max(s.used(1 << 40)) < WRAP for s in true)
-            exact = plain and (len(true) == 1)
-            if (got != wanted) if exact else any(g > w for g, w in zip(got, wanted, strict=True)):
-                who = true[0].subscriber
-                sessions = [(s.acct_session_id, s.began_at, s.ended_at, s.mine) for s in true]
-                self.fail(who, f"{uid}: counted {got}, the packets say {wanted}\n{sessions}\n{records[uid]}")
-
-    def _every_right(self, records: dict[str, list[SessionRecord]]) -> None:
-        for body in self._evening.store.bodies():
-            own = [r for found in records.values() for r in found if r.subscriber == body.id]
-            used = sum(r.in_bytes + r.out_bytes for r in own)
-            charged = sum(right.used_bytes + right.past_bytes for right in body.rights)
-            unowned = any(not record.right for record in own)
-            if charged > used or (charged != used and not unowned):
-                self.fail(body.id, f"rights were charged {charged}, sessions used {used}: {own}")
-            self._overspend(body, own)
-
-    def _overspend(self, body: Subscriber, own: list[SessionRecord]) -> None:
-        """Beyond the quotas there is only what sessions could use before they were cut, or behind our back."""
-        over = bound = 0
-        for right in body.rights:
-            terms = self._quota[right.terms]
-            if terms.quota_bytes is None or terms.slow_rate is not None:
-                return
-            over += max(0, right.used_bytes - terms.quota_bytes)
-        for session in self._evening.sessions:
-            if session.subscriber == body.id:
-                bound += self._beyond(session, own)
-        if over > bound:
-            self.fail(body.id, f"{over} bytes beyond the quotas, {bound} can be explained")
-
-    def _beyond(self, session: TrueSession, own: list[SessionRecord]) -> int:
-        """What one session may use beyond what was left."""
-        everything = sum(session.used(1 << 40))
-        record = next((r for r in own if r.uid == self.uid(session)), None)
-        untroubled = record is not None and record.clean_stop and not session.degraded
-        if session.cap_bytes is not None and untroubled and self._held_its_slot(session):
-            return session.bps_in + session.bps_out  # it looks once a second
-        if session.nas.capabilities.coa == "none" or not untroubled:
-            return everything
-        instants = [session.began_at, *session.counted_at, session.ended_at or session.began_at]
-        gap_s = max(b - a for a, b in zip(sorted(instants), sorted(instants)[1:], strict=False))
-        return min(everything, (session.bps_in + session.bps_out) * (gap_s + ENFORCEMENT_S))
-
-    def _held_its_slot(self, session: TrueSession) -> bool:
-        """The product heard of it in time, and never long enough nothing to give its lease away."""
-        instants = [session.began_at, *session.counted_at]
-        return all(b - a <= 100 for a, b in zip(instants[:1], instants[1:2], strict=False)) and len(instants) > 1
+        for who, what in verdict.objections(self._stage, {who: one.bought for who, one in self.accounts.items()}):
+            self.fail(who, what)

@@ -7,7 +7,8 @@ from radius.domain.clock import RELEASE_AT
 from radius.domain.nas import Family
 from radius.domain.terms import ExtraDevice, PeriodUnit, Rate, Terms, Window, WindowStart
 
-T0 = RELEASE_AT + 100 * 86_400
+T0 = RELEASE_AT + 100 * 86_400 + 70_200  # 19:30 UTC
+MIDNIGHT = T0 + 5_400  # in Nairobi: the evening's quota periods turn
 HOUR = 3600
 EVENING_S = 3 * HOUR  # how long customers come and go
 AFTER_S = 16 * HOUR  # then nobody comes any more: longer than any package lives, so that everything must end
@@ -92,6 +93,7 @@ def _terms(random: Random, number: int) -> Terms:
         quota_s=random.choice([None, None, 40 * 60, 2 * HOUR]),
         devices=random.choice([1, 1, 2, 3]),
         extra_device=random.choice(list(ExtraDevice)),
+        period=PeriodUnit.DAY if random.random() < 0.25 else None,
         slow_rate=slow,
         interim_s=random.choice([60, 120, 300]),
     )

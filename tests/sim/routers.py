@@ -1,6 +1,7 @@
 """Routers with true counters: what customers really used, and the packets that say so."""
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from radius.domain.identity import MacAddress, NasId, SubscriberId, parse_class
 from radius.domain.limits import Limits
@@ -9,6 +10,15 @@ from radius.domain.request import AccountingRequest, Status
 from tests.sim.plan import RouterPlan
 
 WRAP = 1 << 32
+
+
+class Said(NamedTuple):
+    """What a packet that was acknowledged said, unwrapped."""
+
+    status: Status
+    in_bytes: int
+    out_bytes: int
+    time_s: int
 
 
 @dataclass
@@ -30,7 +40,10 @@ class TrueSession:
     must_end_at: int
     ended_at: int = 0
     cause: str = ""
-    mine: list[tuple[str, int, int, int]] = field(default_factory=list)  # kind, true in, true out, seconds
+    displaced: bool = False  # another Accept may have taken its lease
+    heard_at: int = 0  # when a node last took a packet of it
+    stopped: bool = False  # its Stop was counted
+    mine: list[Said] = field(default_factory=list)
     counted_at: list[int] = field(default_factory=list)
 
     @property
@@ -39,9 +52,18 @@ class TrueSession:
         ours = parse_class(self.limits.class_text)
         return ours[1] if ours is not None and self.nas.capabilities.class_echo else ""
 
+    @property
+    def bps(self) -> int:
+        """Bytes a second, both directions."""
+        return self.bps_in + self.bps_out
+
+    def lived(self, at: int) -> int:
+        """Seconds of session time at an instant."""
+        return max(0, min(at, self.ended_at or at) - self.began_at)
+
     def used(self, at: int) -> tuple[int, int]:
         """True bytes in and out at an instant. The router stops within the second in which its cap is reached."""
-        lived = max(0, min(at, self.ended_at or at) - self.began_at)
+        lived = self.lived(at)
         full_at = self.full_at()
         if full_at is not None:
             lived = min(lived, full_at - self.began_at)
@@ -49,8 +71,8 @@ class TrueSession:
 
     def full_at(self) -> int | None:
         """When the cap is reached."""
-        rate = self.bps_in + self.bps_out
-        return None if self.cap_bytes is None or rate == 0 else self.began_at + -(-self.cap_bytes // rate)
+        unlimited = self.cap_bytes is None or self.bps == 0
+        return None if unlimited else self.began_at + -(-(self.cap_bytes or 0) // self.bps)
 
     def say(self, status: Status, at: int) -> AccountingRequest:
         """The packet that the router makes at `at`."""
@@ -71,7 +93,7 @@ class TrueSession:
             in_bytes=(total_in if wide else total_in % WRAP) if counters else None,
             out_bytes=(total_out if wide else total_out % WRAP) if counters else None,
             gigawords=wide and counters,
-            time_s=max(0, min(at, self.ended_at or at) - self.began_at) if counters else None,
+            time_s=self.lived(at) if counters else None,
             delay_s=0,
             event_timestamp=None if clock_s is None else at + clock_s,
             original_at=None,

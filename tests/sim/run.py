@@ -1,8 +1,8 @@
 """The simulation from the command line: many seeds, the first failures with their story.
 
-    python tests/sim/run.py --seeds 1000            # seeds 0..999
-    python tests/sim/run.py --seed 42               # one, with its whole plan
-    python tests/sim/run.py --from 5000 --seeds 200 --keep-going
+python tests/sim/run.py --seeds 1000            # seeds 0..999
+python tests/sim/run.py --seed 42               # one, with its whole plan
+python tests/sim/run.py --from 5000 --seeds 200 --keep-going
 """
 
 import argparse
@@ -13,6 +13,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.sim.evening import Evening
+
+FAILURES_SHOWN = 40
 
 
 def main(given: list[str] | None = None) -> int:
@@ -37,10 +39,11 @@ def main(given: list[str] | None = None) -> int:
                 raise
             if not options.keep_going:
                 break
-        sessions += len(evening.sessions)
-        packets += sum(len(session.mine) for session in evening.sessions)
+        sessions += len(evening.stage.sessions)
+        packets += sum(len(session.mine) for session in evening.stage.sessions)
     took_s = time.monotonic() - began
-    print(f"{len(failures)} of {len(seeds)} seeds failed {failures[:40]}; {sessions} sessions, {packets} packets, {took_s:.0f} s")
+    print(f"{len(failures)} of {len(seeds)} seeds failed: {failures[:FAILURES_SHOWN]}")
+    print(f"{sessions} sessions, {packets} packets acknowledged, {took_s:.0f} s")
     return 1 if failures else 0
 
 

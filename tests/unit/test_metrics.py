@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
+from radius import meter
 from radius.domain.errors import Malformed
 from radius.domain.policy import Reason
 from radius.metrics import (
@@ -130,9 +131,9 @@ def test_nothing_is_lost_between_threads() -> None:
 def test_a_histogram_is_what_another_parser_makes_of_it(values: list[float]) -> None:
     metrics = InProcess("test", strict=True)
     for value in values:
-        metrics.observe("StoreLatency", value)
+        metrics.observe("AuthLatency", value)
     families = {family.name: family for family in text_string_to_metric_families(metrics.render())}
-    samples = families["wifibilling_store_latency_seconds"].samples
+    samples = families["wifibilling_auth_latency_seconds"].samples
     assert all(sample.labels["environment"] == "test" for sample in samples)
     for sample in samples:
         if sample.name.endswith("_bucket"):
@@ -141,15 +142,23 @@ def test_a_histogram_is_what_another_parser_makes_of_it(values: list[float]) -> 
     assert samples[-1].value == len(values)
 
 
-def test_every_series_is_there_from_the_start_and_parses() -> None:
+def test_every_counter_is_there_from_the_start_and_parses() -> None:
     metrics = InProcess("production", strict=True)
     metrics.count("DataUsage", 2**53 // 10)
     families = {family.name: family for family in text_string_to_metric_families(metrics.render())}
-    assert families.keys() == {prometheus_name(metric).removesuffix("_total") for metric in CATALOGUE}
+    counted = [metric for metric in CATALOGUE if metric.kind is not Kind.GAUGE]
+    assert families.keys() == {prometheus_name(metric).removesuffix("_total") for metric in counted}
     rejects = families["wifibilling_access_rejects"].samples
     assert [sample.labels["reason"] for sample in rejects] == [reason.value for reason in Reason]
     assert families["wifibilling_data_usage_bytes"].samples[0].value == 2**53 // 10
     assert 'wifibilling_access_rejects_total{environment="production",reason="blocked"} 0\n' in metrics.render()
+
+
+def test_a_gauge_is_told_by_the_process_that_knows_it() -> None:
+    worker, node = InProcess(strict=True), InProcess(strict=True)
+    worker.gauge("ActiveSessions", 0)
+    assert 'wifibilling_active_sessions{environment="production"} 0\n' in worker.render()
+    assert "active_sessions" not in node.render(), "one publisher"
 
 
 def fetch(port: int, path: str) -> tuple[int, str]:
@@ -201,6 +210,19 @@ def test_a_scraper_that_hangs_or_vanishes_holds_nobody_up() -> None:
         began = time.monotonic()
         endpoint.close()
         assert time.monotonic() - began < 10 * SCRAPE_TIMEOUT_S
+
+
+def test_everything_in_the_catalogue_is_emitted_somewhere() -> None:
+    emitted = {name for name, _, _ in meter.TOTALS.values()}
+    for path in RADIUS.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            match node:
+                case ast.Call(
+                    func=ast.Attribute(attr="count" | "_count" | "gauge" | "observe"),
+                    args=[ast.Constant(value=str() as name), *_],
+                ):
+                    emitted.add(name)
+    assert {metric.name for metric in CATALOGUE} - emitted == {"MetricsDropped"}  # counted inside
 
 
 def test_the_code_names_only_what_the_catalogue_has() -> None:

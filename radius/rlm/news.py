@@ -1,0 +1,46 @@
+"""What an accounting packet changed, told to metrics and log: the same for a live packet and for one from the spool."""
+
+from structlog.typing import FilteringBoundLogger
+
+from radius.domain.session import Accounted
+from radius.domain.subscriber import Session
+from radius.log import SESSION_TERMINATED, Pseudonym
+from radius.metrics import Metrics
+
+
+class News:
+    """Threads may share it."""
+
+    def __init__(self, metrics: Metrics, log: FilteringBoundLogger) -> None:
+        self._metrics = metrics
+        self._log = log
+
+    def accounted(self, accounted: Accounted, user: Pseudonym | None, site: str, nas: str) -> None:
+        """Tell of one packet that is durable now."""
+        if accounted.delta_bytes:
+            self._metrics.count("DataUsage", accounted.delta_bytes)
+        if accounted.over_bytes:
+            self._metrics.count("OverspendBytes", accounted.over_bytes)
+        for reason in accounted.intents:
+            self._metrics.count("IntentsCommitted", Reason=reason.value)
+        if accounted.opened:
+            self._metrics.count("NewSessions")
+        if accounted.closed:
+            self.ended(accounted.session, user, site, nas)
+
+    def ended(self, session: Session, user: Pseudonym | None, site: str, nas: str) -> None:
+        """Tell of the end of a session."""
+        self._metrics.count("TerminatedSessions")
+        self._metrics.observe("SessionDuration", session.total_s)
+        self._log.info(
+            SESSION_TERMINATED,
+            user_id=user,
+            nas=nas,
+            site=site,
+            session=session.uid,
+            duration=session.total_s,
+            in_bytes=session.base_in + session.in_bytes,
+            out_bytes=session.base_out + session.out_bytes,
+            cause=session.cause,
+            overspend_bytes=session.over_bytes,
+        )

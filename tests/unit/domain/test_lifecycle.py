@@ -1,0 +1,177 @@
+"""Ends that no packet brings, and the intents that go with a session's life."""
+
+import pytest
+
+from radius.domain import lifecycle
+from radius.domain.entitlement import Right
+from radius.domain.intent import Intent, IntentReason
+from radius.domain.subscriber import Lease, Session, SessionState, Subscriber
+from radius.domain.terms import PeriodUnit
+from tests.unit.domain.builders import (
+    DAY_S,
+    LAPTOP,
+    NAS,
+    OTHER_NAS,
+    PHONE,
+    T0,
+    Catalogue,
+    day_terms,
+    live,
+    right,
+    subscriber,
+    world,
+)
+
+TERMS = Catalogue(day_terms())
+
+
+def interims(at: int = T0, interim_s: int = 300, ends_at: int = T0 + DAY_S) -> Session:
+    one = live(ends_at=ends_at)
+    one.interim_seen, one.interim_s, one.last_at = True, interim_s, at
+    return one
+
+
+def closed(*, filed: bool, at: int = T0) -> Session:
+    one = live(state=SessionState.CLOSED)
+    one.filed, one.closed_at = filed, at
+    return one
+
+
+def settle(one: Session, now: int, **more: object) -> tuple[Subscriber, bool]:
+    home = subscriber(right(), sessions=[one])
+    return home, lifecycle.settle(home, world(now, TERMS, **more))  # type: ignore[arg-type]  # the builder's keywords
+
+
+@pytest.mark.parametrize(
+    ("one", "now", "more", "cause"),
+    [
+        # Silence: three missed interims and a minute, only after a first one.
+        (interims(), T0 + 959, {}, None),
+        (interims(), T0 + 960, {}, "silent"),
+        (interims(interim_s=60), T0 + 240, {}, "silent"),
+        (live(), T0 + 960, {}, None),
+        # ... never because our own spool was not yet drained.
+        (interims(), T0 + 5000, {"heard_until": T0 + 959}, None),
+        (interims(), T0 + 5000, {"heard_until": T0 + 960}, "silent"),
+        (interims(), T0 + 900, {"heard_until": T0 + 9000}, None),  # a heartbeat ahead of our clock proves nothing
+        # Time that ran out, with five minutes for its Stop.
+        (live(ends_at=T0 + 100), T0 + 399, {}, None),
+        (live(ends_at=T0 + 100), T0 + 400, {}, "timeout"),
+        (live(ends_at=T0 + 100), T0 + 400, {"heard_until": T0 + 399}, None),
+        (interims(ends_at=T0 + 100), T0 + 960, {}, "silent"),
+        # A reboot, unless there is later evidence.
+        (live(), T0 + 1, {"boots": {NAS: T0 + 1}}, "nas-reboot"),
+        (live(), T0 + 1, {"boots": {NAS: T0}}, None),
+        (live(), T0 + 1, {"boots": {OTHER_NAS: T0 + 1}}, None),
+    ],
+)
+def test_an_open_session(one: Session, now: int, more: dict[str, object], cause: str | None) -> None:
+    home, changed = settle(one, now, **more)
+    assert changed is (cause is not None)
+    if cause is None:
+        assert one.state is SessionState.OPEN
+        return
+    assert (one.state, one.cause, one.closed_at, one.revision) == (SessionState.CLOSED, cause, now, 1)
+    assert (one.leases, one.filed) == ([], False)
+    assert one.last_at == T0, "it ends at its last evidence"
+    assert home.sessions == [one], "it stays until it is filed"
+
+
+@pytest.mark.parametrize(
+    ("one", "now", "boots", "stays"),
+    [
+        (live(state=SessionState.RESERVED), T0 + 119, {}, True),
+        (live(state=SessionState.RESERVED), T0 + 120, {}, False),
+        (live(state=SessionState.RESERVED), T0 + 5, {NAS: T0 + 1}, False),
+        (closed(filed=True), T0 + 7199, {}, True),
+        (closed(filed=True), T0 + 7200, {}, False),
+        (closed(filed=False), T0 + 90 * DAY_S, {}, True),
+    ],
+)
+def test_what_leaves_the_aggregate(one: Session, now: int, boots: dict[str, int], stays: bool) -> None:
+    home, changed = settle(one, now, boots=boots)
+    assert (one in home.sessions, changed) == (stays, not stays)
+
+
+def test_silence_is_not_told_from_a_root_whose_marks_are_elsewhere() -> None:
+    one = interims()
+    home = subscriber(right(), sessions=[one])
+    home.spilled = True
+    assert not lifecycle.settle(home, world(T0 + 5000, TERMS))
+    assert lifecycle.settle(home, world(T0 + 5000, TERMS), marks_whole=True)
+    assert one.cause == "silent"
+
+
+@pytest.mark.parametrize(
+    ("right", "now", "stays"),
+    [
+        (right(ends_at=T0), T0 + 35 * DAY_S - 1, True),
+        (right(ends_at=T0), T0 + 35 * DAY_S, False),
+        (Right("r", "day.3", T0, redeem_by=T0), T0 + 35 * DAY_S, False),
+        (Right("r", "day.3", T0), T0 + 900 * DAY_S, True),  # dormant without a last day: for ever
+        (Right("r", "day.3", T0, T0, T0 + 90 * DAY_S, revoked_at=T0), T0 + 35 * DAY_S, False),
+    ],
+)
+def test_ended_rights_stay_for_a_months_questions(right: Right, now: int, stays: bool) -> None:
+    home = subscriber(right)
+    assert lifecycle.settle(home, world(now, TERMS)) is not stays
+    assert (home.rights == [right]) is stays
+
+
+def test_a_right_that_a_session_was_charged_to_stays_with_it() -> None:
+    home = subscriber(right(ends_at=T0), sessions=[closed(filed=False)])
+    lifecycle.settle(home, world(T0 + 90 * DAY_S, TERMS))
+    assert [one.id for one in home.rights] == ["right001"]
+
+
+def test_settling_turns_periods() -> None:
+    daily = right(ends_at=T0 + 9 * DAY_S)
+    daily.period_ends_at, daily.used_bytes = T0 + 5 * 3600, 7
+    home = subscriber(daily)
+    assert lifecycle.settle(home, world(T0 + 5 * 3600, Catalogue(day_terms(period=PeriodUnit.DAY))))
+    assert (daily.used_bytes, daily.past_bytes) == (0, 7)
+
+
+def test_closing_gives_leases_back_and_forgets_what_was_to_be_done() -> None:
+    mine, other = live(), live(LAPTOP, "res0000009")
+    home = subscriber(right(), sessions=[mine, other])
+    for one in (mine, other):
+        lifecycle.add_intent(home, one.uid, IntentReason.QUOTA, T0)
+    lifecycle.close(home, mine, "User-Request", T0 + 9)
+    assert (mine.leases, mine.closed_at, mine.revision) == ([], T0 + 9, 1)
+    assert [intent.session for intent in home.intents] == [other.uid]
+    assert other.leases == [Lease("right001", 100 << 20, -1)]
+
+
+def test_one_intent_a_session_and_reason() -> None:
+    home = subscriber()
+    assert lifecycle.add_intent(home, "uid", IntentReason.QUOTA, T0, version=4)
+    assert not lifecycle.add_intent(home, "uid", IntentReason.QUOTA, T0 + 60, version=9)
+    assert lifecycle.add_intent(home, "uid", IntentReason.BLOCKED, T0 + 60)
+    assert home.intents == [
+        Intent("uid", IntentReason.QUOTA, 4, T0, due_at=T0),
+        Intent("uid", IntentReason.BLOCKED, 0, T0 + 60, due_at=T0 + 60),
+    ]
+
+
+def test_lapse_drops_only_what_waits_too_long() -> None:
+    waits, lapsed = live(PHONE, "r1", state=SessionState.RESERVED), live(LAPTOP, "r2", state=SessionState.RESERVED)
+    lapsed.opened_at = T0 - 120
+    home = subscriber(sessions=[waits, lapsed, interims(at=T0 - 9000)])
+    lifecycle.lapse(home, world(T0, TERMS))
+    assert [one.state for one in home.sessions] == [SessionState.RESERVED, SessionState.OPEN]
+
+
+def test_a_device_knows_its_other_live_sessions() -> None:
+    mine, reserved, over = live(), live(state=SessionState.RESERVED), live(state=SessionState.CLOSED)
+    home = subscriber(sessions=[mine, reserved, over, live(LAPTOP)])
+    assert lifecycle.others_of_device(home, mine) == [reserved]
+
+
+@pytest.mark.parametrize(
+    ("right_id", "now", "over"),
+    [("right001", T0, False), ("right001", T0 + DAY_S, True), ("gone", T0, True), ("asleep", T0, True)],
+)
+def test_a_right_that_carries_a_session(right_id: str, now: int, over: bool) -> None:
+    home = subscriber(right(), Right("asleep", "day.3", T0))
+    assert lifecycle.ended(home, right_id, now) is over
