@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from threading import Event, Thread
+from typing import NamedTuple
 
 import msgspec
 
@@ -82,6 +83,16 @@ def _replace(path: Path, data: bytes) -> None:
     fresh.replace(path)
 
 
+class _Held(NamedTuple):
+    """Until when (UTC seconds) this node says that it heard nothing after `heard_at`."""
+
+    heard_at: int
+    until: int
+
+
+HELD_NOT = _Held(0, 0)
+
+
 class Keeper:
     """One thread; `start` does the first round itself, so that a node knows its routers before it answers."""
 
@@ -113,8 +124,7 @@ class Keeper:
         self._stop = Event()
         self._thread = Thread(target=self._loop, name="keeper")
         self._beat_at = float("-inf")
-        self._before: Node | None = None  # what this node said of itself before it was down
-        self._hearkens_until: float | None = None
+        self._held: _Held | None = None  # not known before the first word with the store
         self._told_broken: Mapping[NasId, str] = {}
 
     def start(self) -> None:
@@ -177,23 +187,23 @@ class Keeper:
 
     def _publish(self, now: int, oldest: int, deadline: float) -> None:
         """Say up to when this node has heard its routers: after it was down, only up to then for a while."""
-        if self._hearkens_until is None:
-            self._inherit(now, deadline)
-        heard_at = now
-        if self._before is not None and time.monotonic() < (self._hearkens_until or 0.0):
-            heard_at = min(now, self._before.at)
+        if self._held is None:
+            self._held = self._inherit(now, deadline)
+        held = self._held if now < self._held.until else HELD_NOT
         routers = tuple(sorted(self._watch.routers()))
-        self._nodes.publish(Node(self._settings.node_id, heard_at, oldest, routers), deadline)
+        self._nodes.publish(Node(self._settings.node_id, now, oldest, routers, held.heard_at, held.until), deadline)
 
-    def _inherit(self, now: int, deadline: float) -> None:
-        """Take over the routers of the last run: what waits in the spool is theirs too."""
-        mine = [node for node in self._nodes.nodes(deadline) if node.id == self._settings.node_id]
-        for node in mine:
-            for router in node.routers:
-                self._watch.heard(router, None)
-        deaf = [node for node in mine if now - node.at > DEAF_S]
-        self._before = deaf[0] if deaf else None
-        self._hearkens_until = time.monotonic() + HEARKEN_S
+    def _inherit(self, now: int, deadline: float) -> _Held:
+        """Take over the routers of the last run: what waits in the spool is theirs too. And what it held back."""
+        mine = next((node for node in self._nodes.nodes(deadline) if node.id == self._settings.node_id), None)
+        if mine is None:
+            return HELD_NOT
+        for router in mine.routers:
+            self._watch.heard(router, None)
+        if now - mine.at > DEAF_S:
+            # One that was still listening for an earlier gap has not heard more since.
+            return _Held(mine.heard_at or mine.at, now + HEARKEN_S)
+        return _Held(mine.heard_at, mine.held_until)
 
     def _tell_broken(self) -> None:
         """List routers whose record cannot be used, once a mistake."""
@@ -205,5 +215,6 @@ class Keeper:
     def _end_rotations(self) -> None:
         for name, pair in self._watch.take_pairs().items():
             router = self._directory.router(name)
-            if router is not None and router.rotating_to == pair.value:
+            proven = self._directory.proven_epoch(name, pair)
+            if router is not None and router.rotating_to == pair.value and proven == router.epoch(pair):
                 self._provision.seen_on(router, pair)

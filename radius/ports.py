@@ -174,12 +174,18 @@ class Routers(Protocol):
 
 
 class Node(NamedTuple):
-    """What a RADIUS node publishes of itself. `spool_oldest_at` 0: nothing waits. `routers`: names it hears."""
+    """What a RADIUS node publishes of itself. `spool_oldest_at` 0: nothing waits. `routers`: names it hears.
+
+    `heard_at` 0: it has heard them up to `at`; else only up to then, because it was down; this ends at
+    `held_until`.
+    """
 
     id: str
     at: int
     spool_oldest_at: int
     routers: tuple[NasId, ...]
+    heard_at: int = 0
+    held_until: int = 0
 
 
 class Nodes(Protocol):

@@ -113,6 +113,7 @@ def build_core(settings: Settings) -> Core:
         terms,
         secrets.new_subscriber_id,
         lambda: time.monotonic() + BACKGROUND_DEADLINE_S,
+        vendors.capabilities_of,
     )
 
     def world(now: int) -> World:

@@ -99,6 +99,22 @@ def parse_username(raw: str, calling: MacAddress | None) -> Username:
     return Username(raw, NameKind.NAME, normal)
 
 
+def parse_code(code: str) -> Username:
+    """A voucher code as a User-Name, whatever device will type it: twelve digits are a code here and no MAC.
+
+    Raises Malformed for one that a device could not log in with: it would be read as a phone or as a MAC address.
+    """
+    text = code.strip()
+    if parse_phone(text) is not None:
+        raise Malformed("code", "would be read as a phone number; use another length")
+    if _MAC_UNMISTAKABLE.fullmatch(text) is not None and parse_mac(text) is not None:
+        raise Malformed("code", "would be read as a MAC address; write it with dashes or without")
+    normal = normal_name(text)
+    if not normal or len(normal) > NAME_CHARS_MAX:
+        raise Malformed("code", f"must have 1 to {NAME_CHARS_MAX} letters and digits")
+    return Username(code, NameKind.NAME, normal)
+
+
 def normal_name(text: str) -> str:
     """Normal form of a code or an account name: case, spaces and dashes do not count."""
     return text.translate(_TYPED_NOISE).casefold()

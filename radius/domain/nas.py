@@ -105,6 +105,10 @@ class Router(msgspec.Struct, frozen=True, omit_defaults=True):
     overrides: dict[str, str | bool] = {}
     version: int = 0
 
+    def epoch(self, pair: PortPair) -> int:
+        """Which secret of its is on that pair of ports."""
+        return self.epoch_a if pair is PortPair.A else self.epoch_b
+
 
 class Nas(msgspec.Struct, frozen=True):
     """A router joined with its site and its capabilities: what decisions look at.

@@ -5,6 +5,7 @@ address are both silenced there: a wrong guess would account one's customers to 
 node that hears it.
 """
 
+import time
 from collections.abc import Callable, Iterable, Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from threading import Lock
@@ -17,6 +18,8 @@ from radius.ports import Node, Nodes, Routers
 from radius.services.cache import BoundedMap
 
 Network = IPv4Network | IPv6Network
+# How long FreeRADIUS may go on with a secret after a newer one is here: its memory of a client, our refresh, a second.
+SECRET_LINGERS_S = 61
 CLIENTS_MAX = 65_536  # opened secrets kept; unknown sources are not remembered here
 NODE_KEPT_S = 86_400  # a node that has been silent for a day was taken down; until then it holds its routers back
 
@@ -26,6 +29,13 @@ class Client(NamedTuple):
 
     router: Router
     secret: str
+
+
+class _Handed(NamedTuple):
+    """The secret given to FreeRADIUS for a router on a pair of ports. `at`: monotonic, -inf for the first there."""
+
+    epoch: int
+    at: float
 
 
 class _Table(NamedTuple):
@@ -50,7 +60,10 @@ class Directory:
         nodes: Nodes,
         unseal: Callable[[str, str, str, int], str],
         capabilities: Callable[[Family, dict[str, str | bool]], Capabilities],
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._monotonic = monotonic
+        self._handed: dict[tuple[NasId, PortPair], _Handed] = {}
         self._store = routers
         self._nodes = nodes
         self._unseal = unseal
@@ -84,7 +97,7 @@ class Directory:
             broken: dict[NasId, str] = {}
             for router in by_id.values():
                 try:
-                    _networks(router)
+                    networks_of(router)
                     nas[router.id] = self._join(router, site_by_id, merged)
                 except Malformed as bad:  # one bad record must not keep all the others from being refreshed
                     broken[router.id] = str(bad)
@@ -167,7 +180,18 @@ class Directory:
         sealed, epoch = (router.secret_a, router.epoch_a) if pair is PortPair.A else (router.secret_b, router.epoch_b)
         if not sealed:
             return None
-        return Client(router, self._unseal(sealed, router.id, f"secret_{pair.value.lower()}", epoch))
+        client = Client(router, self._unseal(sealed, router.id, f"secret_{pair.value.lower()}", epoch))
+        before = self._handed.get((router.id, pair))
+        if before is None or before.epoch != epoch:
+            self._handed[router.id, pair] = _Handed(epoch, self._monotonic() if before is not None else float("-inf"))
+        return client
+
+    def proven_epoch(self, name: NasId, pair: PortPair) -> int | None:
+        """The epoch of the secret that a packet on this pair proves; None while an older one may still be in use."""
+        handed = self._handed.get((name, pair))
+        if handed is None or self._monotonic() - handed.at < SECRET_LINGERS_S:
+            return None
+        return handed.epoch
 
 
 def _addresses(
@@ -176,7 +200,7 @@ def _addresses(
     owners: dict[Network, NasId | None] = {}
     # One that is switched off claims only what nobody else does: it may have been replaced at its own address.
     for router in sorted(routers, key=lambda router: router.disabled):
-        for network in _networks(router):
+        for network in networks_of(router):
             if network not in owners:
                 owners[network] = router.id
             elif not router.disabled:
@@ -186,7 +210,8 @@ def _addresses(
     return exact, tuple(sorted(wide, key=lambda entry: -entry[0].prefixlen))
 
 
-def _networks(router: Router) -> set[Network]:
+def networks_of(router: Router) -> set[Network]:
+    """The networks that a router may speak from; raises Malformed."""
     return {parse_network(text) for text in router.addresses}
 
 
@@ -206,7 +231,7 @@ def _heard(nodes: Iterable[Node], now: int) -> dict[NasId, int]:
     for node in nodes:
         if node.at < now - NODE_KEPT_S:
             continue
-        until = node.spool_oldest_at or node.at
+        until = min(node.spool_oldest_at or node.at, node.heard_at or node.at)
         for nas in node.routers:
             heard[nas] = min(heard.get(nas, until), until)
     return heard

@@ -4,7 +4,9 @@ The seller (billing) commits a right together with its money in a transaction of
 without money, set-up and tests.
 """
 
+import re
 from collections.abc import Callable, Sequence
+from ipaddress import IPv4Address
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -13,19 +15,30 @@ from radius.domain import calendar, entitlement
 from radius.domain import subscriber as aggregate
 from radius.domain.entitlement import ZONE_DEFAULT, Right
 from radius.domain.errors import Malformed, Unavailable
-from radius.domain.identity import MacAddress, SubscriberId, parse_username
+from radius.domain.identity import (
+    MacAddress,
+    NameKind,
+    NasId,
+    SubscriberId,
+    Username,
+    parse_code,
+    parse_mac,
+    parse_username,
+)
 from radius.domain.intent import IntentReason
 from radius.domain.lifecycle import add_intent
-from radius.domain.nas import PortPair, Router, Site
+from radius.domain.nas import Family, PortPair, Router, Site
 from radius.domain.subscriber import Credential, SecretKind, SessionState, Subscriber
 from radius.domain.terms import Terms, check_terms
 from radius.ports import ALIASES_MAX, Catalogue, Change, Names, Outcome, Routers, Subscribers
 from radius.services.desk import Decided, Desk
-from radius.services.directory import parse_network
+from radius.services.directory import networks_of, parse_network
 from radius.services.names import NameBook
 
 SECRET_CHARS_MIN = 16  # a shared secret shorter than this falls to an offline search (RFC 2865 §3 wants 16 octets)
 SECRET_CHARS_MAX = 64
+NAS_CHARS_MAX = 64  # a router's name is a file name, a label of metrics and FreeRADIUS's shortname of it
+POOL_CHARS_MAX = 64
 
 
 class Sealer(Protocol):
@@ -48,7 +61,7 @@ class Stores(NamedTuple):
 
 
 class Provision:
-    """Set-up and grants. Raises Malformed (names the field), Unavailable."""
+    """Set-up and grants. Raises Malformed (names the field), Corrupt (terms that are not there), Unavailable."""
 
     def __init__(
         self,
@@ -59,7 +72,10 @@ class Provision:
         terms: Callable[[str], Terms],
         new_id: Callable[[], str],
         deadline: Callable[[], float],
+        capabilities: Callable[[Family, dict[str, str | bool]], object] = lambda _family, _overrides: None,
     ) -> None:
+        """`capabilities` raises Malformed for overrides that a family cannot have."""
+        self._capabilities = capabilities
         self._stores = stores
         self._desk = desk
         self._book = book
@@ -82,13 +98,29 @@ class Provision:
     def router(self, router: Router, secret: str) -> Router:
         """Register a router with its shared secret (pair A)."""
         check_secret(secret)
-        for address in router.addresses:
-            parse_network(address)
+        self._check_router(router)
         sealed = self._sealer.seal(secret, router.id, "secret_a", router.epoch_a)
         router = _with(router, secret_a=sealed, version=router.version + 1)
         if self._stores.routers.put_router(router, self._deadline()) is Outcome.STALE:
             raise Malformed("router", f"{router.id} is registered already")
         return router
+
+    def _check_router(self, router: Router) -> None:
+        """Refuse what would later silence this router or another; raises Malformed naming the field."""
+        check_nas_id(router.id)
+        self._capabilities(router.family, router.overrides)
+        networks = {parse_network(address) for address in router.addresses}
+        if router.site not in {site.id for site in self._stores.routers.sites(self._deadline())}:
+            raise Malformed("site", f"{router.site!r} does not exist; add the site first")
+        for other in self._stores.routers.routers(self._deadline()):
+            claimed = set() if other.disabled or other.id == router.id else networks & networks_of(other)
+            if claimed:
+                taken = ", ".join(sorted(map(str, claimed)))
+                raise Malformed(
+                    "addresses",
+                    f"{taken} is {other.id}'s; both would be silenced, because a RADIUS client is "
+                    "known by its address alone",
+                )
 
     def rotate_secret(self, router: Router, secret: str) -> Router:
         """Give a router a new secret on the other pair of ports; the old one goes on until the router is seen there."""
@@ -131,12 +163,14 @@ class Provision:
         self, names: Sequence[str], secret: str, now: int, *, site: str = "", hashed: bool = False
     ) -> SubscriberId:
         """Create a customer or a home line who logs in with any of `names` and `secret`."""
+        if not secret:
+            raise Malformed("secret", "is empty: who needs none is a device or a voucher")
         subscriber = SubscriberId(self._new_id())
         if hashed:
             credential = Credential(SecretKind.HASH, self._sealer.hash_password(secret))
         else:
             credential = Credential(SecretKind.SEALED, self._sealer.seal(secret, subscriber, "secret", 1), 1)
-        return self._create(subscriber, credential, names, now, site, [])
+        return self._create(subscriber, credential, [parse_username(name, None) for name in names], now, site, [])
 
     def voucher(
         self, code: str, terms_id: str, now: int, *, redeem_by: int = 0, zone: str = ZONE_DEFAULT
@@ -146,22 +180,25 @@ class Provision:
         calendar.zone(zone)
         right = Right(self._new_id()[:8], terms_id, now, zone=zone, redeem_by=redeem_by)
         self._terms(terms_id)
-        return self._create(subscriber, Credential(SecretKind.CODE), [code], now, "", [right])
+        return self._create(subscriber, Credential(SecretKind.CODE), [parse_code(code)], now, "", [right])
 
     def device(self, mac: str, now: int, *, site: str = "") -> SubscriberId:
         """Create a subscriber that is a device: it logs in by its MAC address."""
-        return self._create(SubscriberId(self._new_id()), Credential(SecretKind.DEVICE), [mac], now, site, [])
+        name = parse_username(mac, None)
+        if name.kind is not NameKind.MAC:
+            raise Malformed("mac", "must be a MAC address such as AA:BB:CC:DD:EE:FF")
+        return self._create(SubscriberId(self._new_id()), Credential(SecretKind.DEVICE), [name], now, site, [])
 
     def _create(
         self,
         subscriber: SubscriberId,
         credential: Credential,
-        names: Sequence[str],
+        names: Sequence[Username],
         now: int,
         site: str,
         rights: list[Right],
     ) -> SubscriberId:
-        aliases = list(dict.fromkeys(self._book.alias(parse_username(name, None)) for name in names))
+        aliases = list(dict.fromkeys(self._book.alias(name) for name in names))
         body = aggregate.encode(Subscriber(subscriber, credential, now, aliases=aliases, rights=rights, site=site))
         change = Change(subscriber, 1, self._new_id(), body, 0)
         if self._stores.subscribers.create(change, aliases, self._deadline()) is Outcome.CONFLICT:
@@ -217,13 +254,36 @@ class Provision:
         return bool(self._desk.change(subscriber, decide, self._deadline()))
 
     def bind_caller(self, subscriber: SubscriberId, mac: MacAddress | None, fixed_ip: str = "", pool: str = "") -> bool:
-        """Tie a PPPoE line to a device, a fixed address or a pool."""
+        """Tie a PPPoE line to a device, a fixed address or a pool; None or "" unties."""
+        if mac is not None and parse_mac(mac) != mac:
+            raise Malformed("caller", "must be a MAC address in its normal form, aabbccddeeff")
+        if fixed_ip:
+            _check_ipv4(fixed_ip)
+        if pool and not (pool.isascii() and pool.isprintable() and len(pool) <= POOL_CHARS_MAX):
+            raise Malformed("pool", f"must be 1 to {POOL_CHARS_MAX} printable ASCII characters")
 
         def decide(present: Subscriber) -> Decided[bool]:
             present.caller, present.fixed_ip, present.pool = mac, fixed_ip, pool
             return Decided(result=True, changed=True)
 
         return bool(self._desk.change(subscriber, decide, self._deadline()))
+
+
+def check_nas_id(name: str) -> NasId:
+    """A router's name: 1 to 64 letters, digits, dots, dashes and underscores; raises Malformed."""
+    if not _NAS_ID.fullmatch(name):
+        raise Malformed("id", f"must be 1 to {NAS_CHARS_MAX} letters, digits, dots, dashes or underscores")
+    return NasId(name)
+
+
+def _check_ipv4(text: str) -> None:
+    try:
+        IPv4Address(text)
+    except ValueError:
+        raise Malformed("fixed_ip", f"{text!r} is no IPv4 address") from None
+
+
+_NAS_ID = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{NAS_CHARS_MAX - 1}}}", re.ASCII)
 
 
 def _with(router: Router, **changes: object) -> Router:

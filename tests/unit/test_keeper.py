@@ -14,7 +14,7 @@ from radius.keeper import HEARKEN_S, Keeper, KeeperFiles
 from radius.metrics import Recording
 from radius.ports import Node as Heartbeat
 from radius.rlm.clocks import Clocks
-from radius.services.directory import Directory
+from radius.services.directory import SECRET_LINGERS_S, Directory
 from radius.services.watch import Watch
 from radius.settings import Settings
 from tests.unit.domain.builders import NAS
@@ -156,21 +156,29 @@ def test_it_beats_at_its_own_pace(house: House) -> None:
     assert house.beats()["here"] == first, "the next one is due in five seconds"
 
 
-@pytest.mark.parametrize(("down_s", "held"), [(30, False), (600, True)])
+NOW = 2_000_000_000
+
+
+@pytest.mark.parametrize(
+    ("before", "heard_at", "held_until"),
+    [
+        (Heartbeat("here", NOW - 30, 0, (NAS,)), 0, 0),
+        (Heartbeat("here", NOW - 600, 0, (NAS,)), NOW - 600, NOW + HEARKEN_S),
+        # A brief restart while it holds back: the hold goes on as it was, and does not begin anew.
+        (Heartbeat("here", NOW - 30, 0, (NAS,), NOW - 900, NOW + 300), NOW - 900, NOW + 300),
+        # Down again, and long: since the first gap it has not heard enough.
+        (Heartbeat("here", NOW - 600, 0, (NAS,), NOW - 1500, NOW - 300), NOW - 1500, NOW + HEARKEN_S),
+    ],
+)
 def test_a_node_that_was_down_says_for_a_while_that_it_has_heard_only_up_to_then(
-    house: House, down_s: int, held: bool, monkeypatch: pytest.MonkeyPatch
+    house: House, before: Heartbeat, heard_at: int, held_until: int
 ) -> None:
-    before = int(time.time()) - down_s
-    house.node.store.publish(Heartbeat("here", before, 0, (NAS,)), house.node.deadline)
-    house.keeper.round()
-    beat = house.beats()["here"]
-    assert beat.routers == (NAS,), "what waits in the spool is theirs too"
-    assert (beat.at == before) is held
-    started = time.monotonic()
-    monkeypatch.setattr("radius.keeper.time.monotonic", lambda: started + HEARKEN_S + 10)
-    house.node.monotonic_s = started
-    house.keeper.round()
-    assert house.beats()["here"].at > before
+    house.keeper._held = None
+    house.node.store.publish(before, house.node.deadline)
+    house.keeper._publish(NOW, 0, house.node.deadline)
+    assert house.beats()["here"] == Heartbeat("here", NOW, 0, (NAS,), heard_at, held_until)
+    house.keeper._publish(NOW + HEARKEN_S, 0, house.node.deadline)
+    assert house.beats()["here"] == Heartbeat("here", NOW + HEARKEN_S, 0, (NAS,)), "it is over"
 
 
 def test_other_nodes_are_not_inherited_from(house: House) -> None:
@@ -208,6 +216,27 @@ def test_a_rotation_ends_when_the_router_is_seen_on_its_new_pair(house: House) -
     house.watch.heard(NAS, PortPair.A)
     house.keeper.round()
     assert house.node.store.routers(house.node.deadline)[0].rotating_to == "B"
+    house.directory.client("10.8.0.2", PortPair.B)  # FreeRADIUS asks, and the packet is right by that secret
+    house.watch.heard(NAS, PortPair.B)
+    house.keeper.round()
+    (ended,) = house.node.store.routers(house.node.deadline)
+    assert (ended.rotating_to, ended.secret_a) == ("", "")
+
+
+def test_a_second_rotation_is_not_ended_by_the_secret_of_the_first(house: House) -> None:
+    router = house.directory.router(NAS)
+    assert router is not None
+    once = house.node.provision.rotate_secret(router, "another-secret-of-it")
+    house.keeper.round()
+    house.directory.client("10.8.0.2", PortPair.B)
+    house.node.provision.rotate_secret(once, "a-third-secret-of-it")
+    house.keeper.round()
+    house.directory.client("10.8.0.2", PortPair.B)
+    house.watch.heard(NAS, PortPair.B)  # by the second secret, which FreeRADIUS may still remember
+    house.keeper.round()
+    (still,) = house.node.store.routers(house.node.deadline)
+    assert (still.rotating_to, still.secret_a != "") == ("B", True)
+    house.node.monotonic_s += SECRET_LINGERS_S
     house.watch.heard(NAS, PortPair.B)
     house.keeper.round()
     (ended,) = house.node.store.routers(house.node.deadline)

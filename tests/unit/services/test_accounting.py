@@ -12,7 +12,7 @@ from radius.ports import Change, Outcome
 from radius.services.accounting import Counted, day_at
 from radius.store.memory import MemoryStore
 from tests.unit.domain.builders import MIB, NAS, OTHER_NAS, PHONE, T0, day_terms
-from tests.unit.services.wired import ROUTER, SECRET, Node, access_request, accounting_request
+from tests.unit.services.wired import ROUTER, SECRET, SITE, Node, access_request, accounting_request
 
 START, INTERIM, STOP = Status.START, Status.INTERIM, Status.STOP
 
@@ -238,6 +238,7 @@ class Apart(MemoryStore):
 def test_a_record_that_was_lost_between_two_writes_is_made_good_by_the_retry(status: Status) -> None:
     store = Apart(clock=lambda: 0.0)
     shared = Node(store)  # a given store has no router yet
+    shared.provision.site(SITE)
     shared.provision.router(ROUTER, SECRET)
     shared.directory.refresh(T0, shared.deadline)
     customer = Customer(shared)

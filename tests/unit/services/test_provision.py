@@ -6,13 +6,14 @@ import msgspec
 import pytest
 
 from radius.domain.errors import Corrupt, Malformed, Unavailable
-from radius.domain.identity import MacAddress, NasId, SubscriberId, parse_class
+from radius.domain.identity import MacAddress, NasId, SubscriberId, parse_class, parse_username
 from radius.domain.intent import IntentReason
 from radius.domain.nas import Family, PortPair, Router, Site
 from radius.domain.request import Status
 from radius.domain.subscriber import SecretKind
 from radius.domain.terms import Service, Terms
 from radius.ports import ALIASES_MAX
+from radius.services.access import HandOver
 from radius.services.provision import check_secret
 from tests.unit.domain.builders import DAY_S, FIRST_LOGIN_DAY, NAS, T0, day_terms
 from tests.unit.services.wired import NUMBER, PASSWORD, SECRET, Node, access_request, accounting_request
@@ -48,7 +49,7 @@ def test_a_router_is_registered_once_with_its_secret_sealed() -> None:
     assert (stored.version, SECRET in stored.secret_a) == (1, False)
     assert node.keys.unseal(stored.secret_a, NAS, "secret_a", 0) == SECRET
     with pytest.raises(Malformed, match="registered already"):
-        node.provision.router(Router(NAS, "elsewhere", Family.UNIFI, ()), SECRET)
+        node.provision.router(Router(NAS, "kilimani", Family.UNIFI, ()), SECRET)
 
 
 @pytest.mark.parametrize(
@@ -265,3 +266,67 @@ def test_terms_that_lead_nowhere_grant_nothing() -> None:
 def test_terms_survive_the_store() -> None:
     terms = day_terms(quota_bytes=5, devices=3)
     assert msgspec.json.decode(msgspec.json.encode(terms), type=Terms) == terms
+
+
+# -- what would break later is refused now -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("code", ["482915730164", "4829-1573-0164", "abcdef123456", "01AB23CD45EF"])
+def test_a_code_of_twelve_digits_is_a_code(code: str) -> None:
+    node = Node()
+    node.provision.terms(day_terms("printed.1", FIRST_LOGIN_DAY))
+    found = node.provision.voucher(code, "printed.1", T0)
+    assert isinstance(node.access.authorize(access_request(code)), HandOver)
+    typed = parse_username(code.replace("-", ""), MacAddress("02aabbccddee"))
+    assert node.names.resolve(node.names.alias(typed), node.deadline) == found
+
+
+@pytest.mark.parametrize("code", ["0712345678", "254712345678", "AA:BB:CC:DD:EE:FF", "", " - "])
+def test_a_code_that_would_be_read_as_something_else_is_refused(code: str) -> None:
+    node = Node()
+    node.provision.terms(day_terms("printed.1", FIRST_LOGIN_DAY))
+    with pytest.raises(Malformed, match="code"):
+        node.provision.voucher(code, "printed.1", T0)
+
+
+def test_two_routers_cannot_have_one_address() -> None:
+    node = Node()
+    with pytest.raises(Malformed, match=f"10.8.0.2/32 is {NAS}'s"):
+        node.provision.router(Router(NasId("typo"), "kilimani", Family.UNIFI, ("10.8.0.2",)), SECRET)
+    node.provision.router(Router(NasId("wide"), "kilimani", Family.UNIFI, ("10.8.0.0/24",)), SECRET)
+
+
+@pytest.mark.parametrize(
+    ("router", "field"),
+    [
+        (Router(NasId(""), "kilimani", Family.UNIFI, ()), "id"),
+        (Router(NasId("a b"), "kilimani", Family.UNIFI, ()), "id"),
+        (Router(NasId("x"), "nowhere", Family.UNIFI, ()), "site"),
+        (Router(NasId("x"), "kilimani", Family.UNIFI, (), overrides={"foo": True}), "foo"),
+    ],
+)
+def test_a_router_that_would_be_silent_is_refused(router: Router, field: str) -> None:
+    with pytest.raises(Malformed, match=field):
+        Node().provision.router(router, SECRET)
+
+
+@pytest.mark.parametrize(
+    ("bound", "field"),
+    [
+        ((MacAddress("AA:BB:CC:DD:EE:FF"), "", ""), "caller"),
+        ((None, "not-an-ip", ""), "fixed_ip"),
+        ((None, "", "po\0ol"), "pool"),
+    ],
+)
+def test_a_line_that_could_never_be_answered_is_refused(bound: tuple[MacAddress | None, str, str], field: str) -> None:
+    node = Node()
+    line = node.provision.customer(["home-7"], "karibu-7", T0)
+    with pytest.raises(Malformed, match=field):
+        node.provision.bind_caller(line, *bound)
+
+
+def test_a_customer_without_a_password_and_a_device_that_is_none_are_refused() -> None:
+    with pytest.raises(Malformed, match="secret"):
+        Node().provision.customer(["0712345678"], "", T0)
+    with pytest.raises(Malformed, match="mac"):
+        Node().provision.device("0712345678", T0)

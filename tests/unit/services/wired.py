@@ -51,7 +51,7 @@ class Node:
         self.desk: Desk[Subscriber] = Desk(self.store, self.new_id, self.monotonic, 1000, lambda: self.now)
         self.marks: Desk[Shard] = Desk(self.store, self.new_id, self.monotonic, 1000, codec=MARKS)
         self.names = NameBook(self.store, self.keys.alias_key, self.monotonic, 1000, 30)
-        self.directory = Directory(self.store, self.store, self.keys.unseal, vendors.capabilities_of)
+        self.directory = Directory(self.store, self.store, self.keys.unseal, vendors.capabilities_of, self.monotonic)
         self.terms = TermsBook(self.store, self.monotonic, DEADLINE_S)
         self.guard = Guard()
         tools = Tools(vault, self.guard, self.terms, self.monotonic, self.new_id)
@@ -63,7 +63,16 @@ class Node:
             self.desk, self.marks, self.store, self.store, self.directory, self.world, self.monotonic, DEADLINE_S, news
         )
         stores = Stores(self.store, self.store, self.store, self.store)
-        self.provision = Provision(stores, self.desk, self.names, vault, self.terms, self.new_id, lambda: self.deadline)
+        self.provision = Provision(
+            stores,
+            self.desk,
+            self.names,
+            vault,
+            self.terms,
+            self.new_id,
+            lambda: self.deadline,
+            vendors.capabilities_of,
+        )
         if store is None:
             self.provision.site(SITE)
             self.provision.router(ROUTER, SECRET)
