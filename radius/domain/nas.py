@@ -17,6 +17,7 @@ class Family(StrEnum):
 
     MIKROTIK = "mikrotik"
     COOVA = "coova"
+    USPOT = "uspot"
     UNIFI = "unifi"
     OMADA = "omada"
     OPNSENSE = "opnsense"
@@ -62,6 +63,8 @@ class Capabilities(msgspec.Struct, frozen=True):
     coa: CoaScope
     coa_byte_cap: bool  # CHANGE can move the byte cap of a live session
     class_echo: bool  # sends Class back in accounting
+    coa_message_authenticator: bool = False  # wants Message-Authenticator in a Disconnect or CoA (RFC 5176 §3.4)
+    coa_event_timestamp: bool = False  # ... and Event-Timestamp (§3.6): a router whose clock is off then drops it
 
 
 class Site(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -17,6 +17,7 @@ from radius.rlm.vendors import (
     pfsense,
     ruckus,
     unifi,
+    uspot,
     wispr,
 )
 from radius.rlm.vendors.capabilities import check_words, merge
@@ -27,7 +28,7 @@ __all__ = ["CAPABILITIES", "PROFILES", "Limit", "Pair", "Profile", "capabilities
 
 PROFILES: dict[Family, Profile] = {
     module.PROFILE.family: module.PROFILE
-    for module in (mikrotik, coova, unifi, omada, opnsense, pfsense, aruba, ruckus, cambium, cisco, wispr)
+    for module in (mikrotik, coova, uspot, unifi, omada, opnsense, pfsense, aruba, ruckus, cambium, cisco, wispr)
 }
 CAPABILITIES: dict[Family, Capabilities] = {family: profile.capabilities for family, profile in PROFILES.items()}
 

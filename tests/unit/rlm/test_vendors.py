@@ -58,6 +58,7 @@ EXPECTED = {
         *WISPR,
         *END,
     ],
+    Family.USPOT: [*TIMES, *IDLE, ("ChilliSpot-Max-Total-Octets", ":=", "4294967295"), *WISPR, *END],
     Family.UNIFI: [*TIMES, *END],
     Family.OMADA: [*TIMES, *END],
     Family.OPNSENSE: [*TIMES, *END],
@@ -101,6 +102,7 @@ EXPECTED = {
 NOT_CARRIED = {
     Family.MIKROTIK: set(),
     Family.COOVA: {Limit.BURST, Limit.DEVICES, Limit.FIXED_IP, Limit.POOL},
+    Family.USPOT: {Limit.BYTES_4GIB, Limit.BURST, Limit.DEVICES, Limit.FIXED_IP, Limit.POOL},
     Family.UNIFI: set(Limit),
     Family.OMADA: set(Limit),
     Family.OPNSENSE: set(Limit),
@@ -154,7 +156,7 @@ def test_directions_and_reach_of_the_families() -> None:
     """What accounting and enforcement rely on, as the profiles' sources have it."""
     assert {family for family in Family if CAPABILITIES[family].octet_view is OctetView.CLIENT} == {Family.COOVA}
     reach = {scope: {family for family in Family if CAPABILITIES[family].coa is scope} for scope in CoaScope}
-    assert reach[CoaScope.CHANGE] == {Family.MIKROTIK, Family.COOVA}
+    assert reach[CoaScope.CHANGE] == {Family.MIKROTIK, Family.COOVA, Family.USPOT}
     assert reach[CoaScope.NONE] == {Family.UNIFI, Family.OMADA, Family.OPNSENSE, Family.PFSENSE}
     assert {family for family in Family if CAPABILITIES[family].coa_byte_cap} == {Family.COOVA}
     without_gigawords = {family for family in Family if not CAPABILITIES[family].acct_gigawords}
@@ -174,8 +176,8 @@ def test_what_is_switched_on_is_sent() -> None:
 
 
 def test_a_router_without_gigawords_partner_gets_the_largest_cap_not_the_remainder() -> None:
-    uspot = capabilities_of(Family.COOVA, {"byte_cap_gigawords": False})
-    pairs = said(render(limits(total_bytes=4 * GIB + 1), Family.COOVA, uspot))
+    narrow = capabilities_of(Family.COOVA, {"byte_cap_gigawords": False})
+    pairs = said(render(limits(total_bytes=4 * GIB + 1), Family.COOVA, narrow))
     assert pairs["ChilliSpot-Max-Total-Octets"] == "4294967295"
     assert "ChilliSpot-Max-Total-Gigawords" not in pairs
 
