@@ -1,0 +1,118 @@
+"""Sends requests from one thread of its own; any thread may hand them over.
+
+    sender = Sender()
+    answer = sender.ask(das, request).result()
+    sender.close()
+
+`done` is called in the sender's thread and must be quick; where the request is refused at once, in the caller's.
+"""
+
+import os
+import random as chance
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+
+from coa import codec
+from coa.codec import Request
+from coa.das import Das
+from coa.exchange import SOCKETS_MAX, Counters, Exchange
+from coa.lane import Ticket
+from coa.outcome import Answer, Reason, Refused
+from coa.pace import Pace, Random
+from radius.domain.errors import Malformed
+
+OPEN_MAX = 65_536  # requests without an answer, here and on the wire: some 100 MB
+
+
+class Sender:
+    """Starts its thread when made; `close` ends it. Not a daemon: whoever makes one closes it."""
+
+    def __init__(
+        self,
+        pace: Pace | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+        random: Random = chance.random,
+        sockets_max: int = SOCKETS_MAX,
+    ) -> None:
+        self._exchange = Exchange(pace or Pace(), clock=clock, wall=wall, random=random, sockets_max=sockets_max)
+        self._inbox: deque[Ticket] = deque()
+        self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._exchange.watch(self._bell)
+        self._asleep = False
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="coa-sender")
+        self._thread.start()
+
+    @property
+    def counters(self) -> Counters:
+        """Live; read only."""
+        return self._exchange.counters
+
+    def send(self, das: Das, request: Request, done: Callable[[Answer], None]) -> Ticket:
+        """Send `request`; `done` is called once with what became of it."""
+        body, refused = b"", self._full()
+        if refused is None:
+            try:
+                body = codec.encode(request)
+            except Malformed as malformed:
+                refused = Refused(Reason.MALFORMED, malformed.field, malformed.fix)
+        ticket = Ticket(das, request.code, body, done)
+        if refused is not None:
+            ticket.answer = refused
+            done(refused)
+            return ticket
+        self._inbox.append(ticket)
+        self._ring()
+        return ticket
+
+    def ask(self, das: Das, request: Request) -> Future[Answer]:
+        """The same with a future."""
+        future: Future[Answer] = Future()
+        self.send(das, request, future.set_result)
+        return future
+
+    @staticmethod
+    def cancel(ticket: Ticket) -> None:
+        """Transmit it no more. Not sent yet: the answer is CANCELLED. Else its answer is still waited for a moment."""
+        ticket.cancelled = True
+
+    def close(self) -> None:
+        """End the thread; what is open gets its answer first (CANCELLED, or Silent if it was sent)."""
+        self._closing = True
+        self._ring(always=True)
+        self._thread.join()
+
+    def _full(self) -> Refused | None:
+        if self._closing:
+            return Refused(Reason.CANCELLED, detail="the sender is closed")
+        if len(self._inbox) + self._exchange.open >= OPEN_MAX:
+            return Refused(Reason.BUSY, detail="too many requests")
+        return None
+
+    def _ring(self, *, always: bool = False) -> None:
+        if self._asleep or always:
+            os.eventfd_write(self._bell, 1)
+
+    def _run(self) -> None:
+        exchange, inbox = self._exchange, self._inbox
+        while not self._closing:
+            # Asleep first, then a last look: a ticket that comes in between rings.
+            self._asleep = True
+            wait_s = 0.0 if inbox else exchange.next_s()
+            rung = exchange.turn(wait_s)
+            self._asleep = False
+            if rung:
+                os.eventfd_read(self._bell)
+            for _ in range(len(inbox)):
+                exchange.submit(inbox.popleft())
+        exchange.close()
+        while inbox:
+            ticket = inbox.popleft()
+            ticket.answer = Refused(Reason.CANCELLED, detail="the sender is closed")
+            ticket.done(ticket.answer)
+        os.close(self._bell)
