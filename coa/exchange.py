@@ -17,7 +17,7 @@ import msgspec
 from coa import codec
 from coa.codec import Fault, Reply
 from coa.das import Das
-from coa.lane import Lane, Ticket, open_lane
+from coa.lane import SHORT_OF, Lane, Ticket, open_lane, refusal
 from coa.line import IN_FLIGHT_MAX, PORTS_MAX, QUEUE_MAX, Line
 from coa.outcome import Acked, Answer, Nak, Reason, Refused, Silent
 from coa.pace import Pace, Random
@@ -65,7 +65,7 @@ class Exchange:
         self._lanes: dict[int, Lane] = {}
         self._idle: dict[Lane, None] = {}  # nothing under way, longest first
         self._starved: dict[Line, None] = {}  # in the order in which they came to need a socket or a port
-        self._timers: list[tuple[float, int, Ticket]] = []
+        self._timers: list[tuple[float, int, Ticket]] = []  # those of answered tickets stay until they are due
         self._order = count()  # tells timers of one instant apart
         self._tick_at = clock() + TICK_S
 
@@ -161,7 +161,10 @@ class Exchange:
         try:
             lane = open_lane(das, line.ports)
         except (OSError, ValueError) as refused:
-            self._drain(line, Refused(Reason.ADDRESS, detail=str(refused)))
+            if isinstance(refused, OSError) and refused.errno in SHORT_OF:
+                self._starved[line] = None
+            else:
+                self._drain(line, refusal(refused))
             return None
         if lane is None:
             self._starved[line] = None
@@ -189,9 +192,9 @@ class Exchange:
         ticket.began_at = now
         ticket.wait_s = self._pace.first(self._random)
         refused = lane.send(ticket.packet)
-        if refused:
+        if refused is not None:
             line.breaker.withdrawn()
-            self._settle(lane, ticket, Refused(Reason.ADDRESS, detail=refused))
+            self._settle(lane, ticket, refused)
             return
         self.counters.sent += 1
         self._transmitted(ticket, now)
@@ -206,8 +209,9 @@ class Exchange:
         heapq.heappush(self._timers, (due_at, next(self._order), ticket))
 
     def _due(self, ticket: Ticket, now: float) -> None:
-        if ticket.tries == 0:
-            self._finish(ticket, Refused(Reason.BUSY, detail="it waited too long to be sent"))  # the queue skips it
+        if ticket.tries == 0:  # its place in the queue is skipped later
+            busy = Refused(Reason.BUSY, detail="it waited too long to be sent")
+            self._finish(ticket, Refused(Reason.CANCELLED) if ticket.cancelled else busy)
             return
         lane = ticket.lane
         assert lane is not None  # it was sent

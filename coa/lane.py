@@ -7,14 +7,15 @@ from ipaddress import ip_address
 
 from coa.codec import PACKET_BYTES_MAX, Code
 from coa.das import Das
-from coa.outcome import Answer
+from coa.outcome import Answer, Reason, Refused
 from coa.source_ports import Ports
 
 IDENTIFIERS = 256
 BIND_TRIES_MAX = 16  # the kernel picks at random among some 28,000 ports, of which at most 4,096 are barred
 
-# The packet is lost and the retransmission will tell. Anything else about sending is this machine's own refusal.
-_LOST = {errno.EAGAIN, errno.ENOBUFS, errno.ENOMEM}
+# Out of something for the moment. A packet is then lost, and the retransmission will tell; a socket is waited for.
+SHORT_OF = {errno.EAGAIN, errno.ENOBUFS, errno.ENOMEM, errno.EMFILE, errno.ENFILE}
+_NO_ADDRESS = {errno.EACCES, errno.EAFNOSUPPORT, errno.EINVAL}  # broadcast and the like
 
 
 class Ticket:
@@ -71,8 +72,8 @@ class Lane:
         self.waiting[identifier] = ticket
         return identifier
 
-    def send(self, packet: bytes) -> str:
-        """Transmit. Returns why this machine will not send there; "" when the packet is out, or lost on the way.
+    def send(self, packet: bytes) -> Refused | None:
+        """Transmit. Returns why this machine will not send there; None when the packet is out, or lost on the way.
 
         An ICMP error of an earlier packet surfaces here and is not this packet's: one more try.
         """
@@ -82,9 +83,9 @@ class Lane:
             except ConnectionRefusedError:
                 continue
             except OSError as refused:
-                return "" if refused.errno in _LOST else refused.strerror or "cannot send"
+                return None if refused.errno in SHORT_OF else refusal(refused)
             break
-        return ""
+        return None
 
     def receive(self) -> bytes | None:
         """One datagram; None when there is none. Raises OSError for an ICMP error (ConnectionRefusedError: no port)."""
@@ -94,10 +95,17 @@ class Lane:
             return None
 
 
+def refusal(refused: OSError | ValueError) -> Refused:
+    """The answer to a request that this machine will not send: the address is wrong, or there is no way just now."""
+    hopeless = isinstance(refused, ValueError) or refused.errno in _NO_ADDRESS
+    detail = str(refused) if isinstance(refused, ValueError) else refused.strerror or ""
+    return Refused(Reason.ADDRESS if hopeless else Reason.NO_ROUTE, detail=detail)
+
+
 def open_lane(das: Das, ports: Ports) -> Lane | None:
     """A lane on a port that this router has not seen lately; None if the kernel has none to give.
 
-    Raises OSError when this machine cannot send there, or has no socket left; ValueError for what is no address.
+    Raises OSError when this machine cannot send there or is short of something, ValueError for what is no address.
     """
     family = socket.AF_INET6 if ip_address(das.address).version == 6 else socket.AF_INET
     for _ in range(BIND_TRIES_MAX):

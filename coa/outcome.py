@@ -49,7 +49,8 @@ class Reason(StrEnum):
     NO_CHANGE = "no_change"  # this router only disconnects
     IDENTITY = "identity"  # what the router needs to find the session is not known
     MALFORMED = "malformed"  # a value that no attribute can carry
-    ADDRESS = "address"  # no address to send to, or none that this machine can send to
+    ADDRESS = "address"  # no address that a packet can be sent to
+    NO_ROUTE = "no_route"  # this machine cannot send there just now: a tunnel or an interface is down
     DOWN = "down"  # the router has not answered for a while; the next trial is not due yet
     BUSY = "busy"  # too much waits already, here or for this router
     CANCELLED = "cancelled"  # overtaken while it waited, or the sender is closing
@@ -176,7 +177,10 @@ REFUSALS: dict[Reason, Meaning] = {
     ),
     Reason.MALFORMED: Meaning(Verdict.CONFIGURATION, "not sent", "A value that no packet can carry."),
     Reason.ADDRESS: Meaning(
-        Verdict.CONFIGURATION, "not sent", "There is no address of this router to which this machine can send."
+        Verdict.CONFIGURATION, "not sent", "The router's address is none that a packet can be sent to."
+    ),
+    Reason.NO_ROUTE: Meaning(
+        Verdict.LATER, "not sent", "This machine has no way to the router just now: its tunnel or network is down."
     ),
     Reason.DOWN: Meaning(Verdict.LATER, "not sent", "The router has not answered lately; it is tried again by itself."),
     Reason.BUSY: Meaning(Verdict.LATER, "not sent", "Too many requests wait already; it is tried again by itself."),

@@ -100,19 +100,23 @@ class Sender:
 
     def _run(self) -> None:
         exchange, inbox = self._exchange, self._inbox
-        while not self._closing:
-            # Asleep first, then a last look: a ticket that comes in between rings.
-            self._asleep = True
-            wait_s = 0.0 if inbox else exchange.next_s()
-            rung = exchange.turn(wait_s)
-            self._asleep = False
-            if rung:
-                os.eventfd_read(self._bell)
-            for _ in range(len(inbox)):
-                exchange.submit(inbox.popleft())
-        exchange.close()
-        while inbox:
-            ticket = inbox.popleft()
-            ticket.answer = Refused(Reason.CANCELLED, detail="the sender is closed")
-            ticket.done(ticket.answer)
-        os.close(self._bell)
+        try:
+            while not self._closing:
+                # Asleep first, then a last look: a ticket that comes in between rings.
+                self._asleep = True
+                rung = exchange.turn(0.0 if inbox else exchange.next_s())
+                self._asleep = False
+                if rung:
+                    os.eventfd_read(self._bell)
+                for _ in range(len(inbox)):
+                    exchange.submit(inbox[0])
+                    inbox.popleft()
+        finally:  # after a fault of ours too, nobody waits for ever
+            self._closing = True
+            exchange.close()
+            while inbox:
+                ticket = inbox.popleft()
+                if ticket.answer is None:
+                    ticket.answer = Refused(Reason.CANCELLED, detail="the sender is closed")
+                    ticket.done(ticket.answer)
+            os.close(self._bell)

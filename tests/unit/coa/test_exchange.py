@@ -1,5 +1,7 @@
 """The loop over real sockets with a clock of our own: what is sent when, from which port, and what bounds it."""
 
+import errno
+import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -286,21 +288,54 @@ def test_a_cancelled_trial_does_not_bar_the_next(world: World, router: Router) -
 
 
 @pytest.mark.parametrize(
-    "das",
+    ("das", "reason"),
     [
-        Das("router.example", SECRET),
-        Das("203.0.113.300", SECRET),
-        Das("127.0.0.1", SECRET, source="192.0.2.77"),
-        Das("255.255.255.255", SECRET),
-        Das("", SECRET),
+        (Das("router.example", SECRET), Reason.ADDRESS),
+        (Das("203.0.113.300", SECRET), Reason.ADDRESS),
+        (Das("255.255.255.255", SECRET), Reason.ADDRESS),
+        (Das("", SECRET), Reason.ADDRESS),
+        (Das("127.0.0.1", SECRET, source="192.0.2.77"), Reason.NO_ROUTE),
     ],
-    ids=["name", "no address", "source not ours", "broadcast", "empty"],
+    ids=["name", "no address", "broadcast", "empty", "source not ours"],
 )
-def test_an_address_that_cannot_be_sent_to(world: World, das: Das) -> None:
+def test_an_address_that_cannot_be_sent_to(world: World, das: Das, reason: Reason) -> None:
     world.ask(das)
-    assert [answer.reason for answer in world.answers] == [Reason.ADDRESS]
+    assert [answer.reason for answer in world.answers] == [reason]
     assert world.answers[0].detail
     assert world.exchange.open == 0
+
+
+@pytest.mark.parametrize(
+    ("number", "reason"), [(errno.ENETUNREACH, Reason.NO_ROUTE), (errno.EPERM, Reason.NO_ROUTE), (errno.ENOBUFS, None)]
+)
+def test_a_network_that_is_down_is_no_fault_of_the_address(
+    world: World, router: Router, monkeypatch: pytest.MonkeyPatch, number: int, reason: Reason | None
+) -> None:
+    """Short of buffers the packet counts as sent and lost."""
+
+    class Refusing(socket.socket):
+        def send(self, *_: object) -> int:
+            raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(socket, "socket", Refusing)
+        world.ask(router.das)
+    assert [answer.reason for answer in world.answers] == ([reason] if reason else [])
+    assert world.exchange.open == (0 if reason else 1)
+
+
+def test_short_of_files_it_waits(world: World, router: Router, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none_left(*_: object) -> socket.socket:
+        raise OSError(errno.EMFILE, "too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(socket, "socket", none_left)
+        world.ask(router.das)
+    assert world.answers == []
+    world.until(world.now + 1)
+    router.answer(router.heard())
+    world.exchange.turn(1)
+    assert world.answers == [Acked(1, 0.0)]
 
 
 def test_a_closed_port_is_noted_and_tried_on(world: World, router: Router) -> None:

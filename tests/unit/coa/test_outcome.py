@@ -43,6 +43,7 @@ ROWS: list[tuple[Answer, Verdict, Verdict]] = [
     (Refused(Reason.IDENTITY), Verdict.CONFIGURATION, Verdict.CONFIGURATION),
     (Refused(Reason.MALFORMED), Verdict.CONFIGURATION, Verdict.CONFIGURATION),
     (Refused(Reason.ADDRESS), Verdict.CONFIGURATION, Verdict.CONFIGURATION),
+    (Refused(Reason.NO_ROUTE), Verdict.LATER, Verdict.LATER),
     (Refused(Reason.DOWN), Verdict.LATER, Verdict.LATER),
     (Refused(Reason.BUSY), Verdict.LATER, Verdict.LATER),
     (Refused(Reason.CANCELLED), Verdict.DROPPED, Verdict.DROPPED),

@@ -38,7 +38,7 @@ from tests.fakes.router_das import (
     Restart,
 )
 
-FAST = Pace(first_wait_s=0.08, wait_s_max=0.3, tries_max=5, total_s_max=2.0)
+FAST = Pace(first_wait_s=0.05, wait_s_max=0.15, tries_max=5, total_s_max=2.0)
 USER = "0712345678"
 
 
@@ -304,6 +304,24 @@ def test_closing_answers_what_is_open_and_refuses_what_comes_later() -> None:
         sender.close()
         assert isinstance(future.result(1), Silent)
         assert ask(sender, das) == Refused(Reason.CANCELLED, detail="the sender is closed")
+
+
+def test_a_fault_of_ours_leaves_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(threading, "excepthook", lambda args: told.append(str(args.exc_value)))
+    sender = Sender(FAST)
+
+    def broken(_: object) -> None:
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setattr(sender._exchange, "submit", broken)
+    with FakeDas() as das:
+        futures = [sender.ask(door(das), cut(str(number))) for number in range(3)]
+        sender._thread.join(10)
+        assert told == ["a fault of ours"]
+        closed = Refused(Reason.CANCELLED, detail="the sender is closed")
+        assert [future.result(1) for future in futures] == [closed] * 3
+        assert ask(sender, das) == closed
 
 
 def test_cancel(sender: Sender, das: FakeDas) -> None:
