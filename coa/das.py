@@ -19,9 +19,9 @@ class Das(msgspec.Struct, frozen=True):
     source: str = ""
 
     @property
-    def key(self) -> tuple[str, int]:
-        """What makes it the same router for queues and breakers."""
-        return self.address, self.port
+    def key(self) -> tuple[str, int, str]:
+        """What makes it the same router, on the same way to it, for queues and breakers."""
+        return self.address, self.port, self.source
 
     def __repr__(self) -> str:
         return f"Das({self.address!r}, port={self.port})"  # the secret must not get into a log

@@ -61,10 +61,11 @@ class Exchange:
         self._pace, self._clock, self._wall, self._random = pace, clock, wall, random
         self._sockets_max = sockets_max
         self._epoll = select.epoll()
-        self._lines: dict[tuple[str, int], Line] = {}
+        self._lines: dict[tuple[str, int, str], Line] = {}
         self._lanes: dict[int, Lane] = {}
         self._idle: dict[Lane, None] = {}  # nothing under way, longest first
         self._starved: dict[Line, None] = {}  # in the order in which they came to need a socket or a port
+        self._short = False  # of sockets: idle ones are given up at once
         self._timers: list[tuple[float, int, Ticket]] = []  # those of answered tickets stay until they are due
         self._order = count()  # tells timers of one instant apart
         self._tick_at = clock() + TICK_S
@@ -153,20 +154,21 @@ class Exchange:
     def _open(self, line: Line, das: Das, now: float) -> Lane | None:
         """A lane for this router; None when it must wait for one, or will never get one and its queue was answered."""
         line.ports.forget(now)
-        if len(self._lanes) >= self._sockets_max and self._idle:
-            self._close(next(iter(self._idle)), now)
-        if len(self._lanes) >= self._sockets_max or len(line.ports) >= PORTS_MAX:
+        if len(line.ports) >= PORTS_MAX:
             self._starved[line] = None
             return None
+        if len(self._lanes) >= self._sockets_max and self._idle:
+            self._close(next(iter(self._idle)), now)
+        lane, full = None, len(self._lanes) >= self._sockets_max
         try:
-            lane = open_lane(das, line.ports)
+            lane = None if full else open_lane(das, line.ports)
         except (OSError, ValueError) as refused:
-            if isinstance(refused, OSError) and refused.errno in SHORT_OF:
-                self._starved[line] = None
-            else:
+            full = isinstance(refused, OSError) and refused.errno in SHORT_OF
+            if not full:
                 self._drain(line, refusal(refused))
-            return None
+                return None
         if lane is None:
+            self._short = self._short or full
             self._starved[line] = None
             return None
         line.ports.opened(lane.port)
@@ -306,7 +308,7 @@ class Exchange:
         if not lane.waiting:
             lane.idle_since = self._clock()
             self._idle[lane] = None
-            if lane.spent or self._starved:
+            if lane.spent or self._short:
                 self._close(lane, lane.idle_since)
         self._finish(ticket, answer)
 
@@ -348,11 +350,11 @@ class Exchange:
         line.ports.closed(lane.port, now)
         if line.lane is lane:
             line.lane = None
-        if self._starved:
+        if self._short:
             self._tick_at = now  # there is a socket again
 
     def _feed(self, now: float) -> None:
         """Let those go on that waited for a socket or a port."""
-        waiting, self._starved = self._starved, {}
+        waiting, self._starved, self._short = self._starved, {}, False
         for line in waiting:
             self._pump(line, now)

@@ -50,7 +50,7 @@ class Lane:
 
     __slots__ = ("_next", "idle_since", "junk", "key", "muted", "port", "socket", "waiting")
 
-    def __init__(self, key: tuple[str, int], udp: socket.socket) -> None:
+    def __init__(self, key: tuple[str, int, str], udp: socket.socket) -> None:
         self.key = key
         self.socket = udp
         self.port = int(udp.getsockname()[1])

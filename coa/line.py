@@ -17,7 +17,7 @@ class Line:
 
     __slots__ = ("breaker", "in_flight", "key", "lane", "ports", "queue")
 
-    def __init__(self, key: tuple[str, int], random: Random) -> None:
+    def __init__(self, key: tuple[str, int, str], random: Random) -> None:
         self.key = key
         self.queue: deque[Ticket] = deque()
         self.in_flight = 0

@@ -11,6 +11,7 @@ import pytest
 from pyrad.packet import CoAPacket
 
 from coa import codec
+from coa import exchange as exchange_module
 from coa.breaker import BACK_OFF_S
 from coa.codec import Code, Request
 from coa.das import Das
@@ -360,6 +361,34 @@ def test_routers_beyond_the_number_of_sockets_take_turns(router: Router, other: 
     world.ask(router.das)  # an idle socket makes room
     assert len(router.heard()) == 1
     world.exchange.close()
+
+
+def test_a_router_out_of_ports_waits_and_takes_none_from_others(
+    world: World, router: Router, other: Router, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exchange_module, "PORTS_MAX", 1)
+    for number in range(257):
+        world.ask(router.das, f"{number}")
+        router.answer(router.heard())
+        world.exchange.turn(0)
+    assert len(world.answers) == 256
+    sources = set()
+    for _ in range(5):
+        world.ask(other.das)
+        came = other.heard()
+        sources |= {source for _, source in came}
+        other.answer(came)
+        world.exchange.turn(1)
+    assert len(world.answers) == 261
+    assert len(sources) == 1
+    world.until(world.now + QUEUE_S_MAX)
+    assert world.answers[-1].reason is Reason.BUSY
+
+
+def test_two_ways_to_a_router_are_kept_apart(world: World, router: Router) -> None:
+    for source in ("127.0.0.1", "127.0.0.2"):
+        world.ask(Das("127.0.0.1", SECRET, router.das.port, source=source))
+    assert [source[0] for _, source in router.heard()] == ["127.0.0.1", "127.0.0.2"]
 
 
 def test_what_is_not_used_is_forgotten(world: World, router: Router) -> None:
