@@ -44,7 +44,9 @@ class Sender:
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._exchange.watch(self._bell)
         self._asleep = False
+        self._bell_lock = threading.Lock()
         self._closing = False
+        self._ended = False
         self._thread = threading.Thread(target=self._run, name="coa-sender")
         self._thread.start()
 
@@ -67,7 +69,10 @@ class Sender:
             done(refused)
             return ticket
         self._inbox.append(ticket)
-        self._ring()
+        if self._ended:  # closed in between: either the thread's last look has seen it, or it is ours
+            self._turn_away()
+        elif self._asleep:
+            self._ring()
         return ticket
 
     def ask(self, das: Das, request: Request) -> Future[Answer]:
@@ -84,8 +89,12 @@ class Sender:
     def close(self) -> None:
         """End the thread; what is open gets its answer first (CANCELLED, or Silent if it was sent)."""
         self._closing = True
-        self._ring(always=True)
+        self._ring()
         self._thread.join()
+        with self._bell_lock:
+            if self._bell >= 0:
+                os.close(self._bell)
+            self._bell = -1
 
     def _full(self) -> Refused | None:
         if self._closing:
@@ -94,9 +103,10 @@ class Sender:
             return Refused(Reason.BUSY, detail="too many requests")
         return None
 
-    def _ring(self, *, always: bool = False) -> None:
-        if self._asleep or always:
-            os.eventfd_write(self._bell, 1)
+    def _ring(self) -> None:
+        with self._bell_lock:  # its number may be another file's once it is closed
+            if self._bell >= 0:
+                os.eventfd_write(self._bell, 1)
 
     def _run(self) -> None:
         exchange, inbox = self._exchange, self._inbox
@@ -112,11 +122,16 @@ class Sender:
                     exchange.submit(inbox[0])
                     inbox.popleft()
         finally:  # after a fault of ours too, nobody waits for ever
-            self._closing = True
+            self._closing = self._ended = True
             exchange.close()
-            while inbox:
-                ticket = inbox.popleft()
-                if ticket.answer is None:
-                    ticket.answer = Refused(Reason.CANCELLED, detail="the sender is closed")
-                    ticket.done(ticket.answer)
-            os.close(self._bell)
+            self._turn_away()
+
+    def _turn_away(self) -> None:
+        while self._inbox:
+            try:
+                ticket = self._inbox.popleft()
+            except IndexError:
+                return  # another thread was faster
+            if ticket.answer is None:
+                ticket.answer = Refused(Reason.CANCELLED, detail="the sender is closed")
+                ticket.done(ticket.answer)

@@ -306,6 +306,27 @@ def test_closing_answers_what_is_open_and_refuses_what_comes_later() -> None:
         assert ask(sender, das) == Refused(Reason.CANCELLED, detail="the sender is closed")
 
 
+def test_closing_while_others_send() -> None:
+    """Whoever comes too late hears so; nobody waits for ever, and closing twice is nothing."""
+    with FakeDas() as das:
+        for _ in range(30):
+            sender = Sender(FAST)
+            answers: list[Answer] = []
+
+            def work(sender: Sender = sender, answers: list[Answer] = answers) -> None:
+                futures = [sender.ask(door(das), cut(str(number))) for number in range(20)]
+                answers.extend(future.result(10) for future in futures)
+
+            threads = [threading.Thread(target=work) for _ in range(3)]
+            for thread in threads:
+                thread.start()
+            sender.close()
+            sender.close()
+            for thread in threads:
+                thread.join()
+            assert len(answers) == 60
+
+
 def test_a_fault_of_ours_leaves_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[str] = []
     monkeypatch.setattr(threading, "excepthook", lambda args: told.append(str(args.exc_value)))
