@@ -9,9 +9,8 @@ from radius.domain.entitlement import Right
 from radius.domain.intent import IntentReason
 from radius.domain.nas import CoaScope, Nas
 from radius.domain.subscriber import Session, SessionState, Subscriber
-from radius.domain.terms import Service, Terms
+from radius.domain.terms import INTERIM_S_DEFAULT, Service, Terms
 from radius.domain.world import (
-    END_GRACE_S,
     FILE_AFTER_S,
     HELD_BACK_S,
     LATE_END_S,
@@ -58,6 +57,7 @@ def lease_again(subscriber: Subscriber, session: Session, nas: Nas, world: World
         session.ends_at = policy.end_of(subscriber, session, nas, terms, world)
         session.cap_bytes = policy.cap_bytes(session, nas, terms) or 0
         return True
+    session.interim_s = session.interim_s or INTERIM_S_DEFAULT  # how often its router was told to report is not known
     blame(subscriber, session)
     return False
 
@@ -116,9 +116,9 @@ def _earliest(subscriber: Subscriber, looked_at: int) -> int:
         if session.state is SessionState.CLOSED and not session.filed:
             instants.append(session.closed_at + FILE_AFTER_S)
         elif session.state is SessionState.OPEN:
-            ends = [session.ends_at + END_GRACE_S]
-            silent = lifecycle.silent_at(session)
+            over, silent = lifecycle.timeout_at(session), lifecycle.silent_at(session)
             if silent is not None:
-                ends.append(max(silent, session.last_at + SILENCE_VISIT_S))
+                silent = max(silent, session.last_at + SILENCE_VISIT_S)
+            ends = [end for end in (over, silent) if end is not None]
             instants += [end if end > looked_at else looked_at + HELD_BACK_S for end in ends]
     return min(instants, default=0)

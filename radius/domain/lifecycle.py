@@ -12,6 +12,7 @@ from radius.domain.world import (
     END_GRACE_S,
     KEEP_CLOSED_S,
     LAPSE_S,
+    LATE_END_S,
     SILENCE_GRACE_S,
     SILENCE_INTERIMS,
     World,
@@ -57,7 +58,18 @@ def _ending(session: Session, world: World, *, silence: bool) -> str | None:
     silent = silent_at(session) if silence else None
     if silent is not None and heard >= silent:
         return "silent"
-    return "timeout" if heard >= session.ends_at + END_GRACE_S else None
+    over = timeout_at(session)
+    return "timeout" if over is not None and heard >= over else None
+
+
+def timeout_at(session: Session) -> int | None:
+    """When a session counts as ended by its Session-Timeout; None if its router goes on reporting after that.
+
+    Then it is online until it is silent or cut: to call it ended would drop what is to be done to it.
+    """
+    if session.interim_seen and session.last_at >= session.ends_at + LATE_END_S:
+        return None
+    return session.ends_at + END_GRACE_S
 
 
 def silent_at(session: Session) -> int | None:

@@ -24,7 +24,7 @@ from radius.domain.moment import EVENT_BEHIND_S_MAX
 from radius.domain.nas import Nas
 from radius.domain.record import SessionRecord
 from radius.domain.subscriber import Session, SessionState, Subscriber
-from radius.domain.world import World
+from radius.domain.world import LAPSE_S, World
 
 GENERATION_SLACK_S = 300  # two packets of one session imply the same start, give or take queues and clocks
 GAP_S_MAX = 3600  # a router that reports less often than hourly is not waited for
@@ -220,7 +220,7 @@ def _open(subscriber: Subscriber, session: Session | None, event: Event, nas: Na
             state=SessionState.OPEN,
             opened_at=started_at,
             last_at=started_at,
-            ends_at=world.now,
+            ends_at=world.now + LAPSE_S,  # nobody granted more; with its grace this leaves time for a first update
         )
         subscriber.sessions.append(session)
         _take_place(subscriber, session, event, nas, world)

@@ -6,6 +6,7 @@ whatever it expects, it works out here, the dumb way. What it cannot know for su
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from radius.domain.identity import MacAddress, SubscriberId
 from radius.domain.policy import Reason
@@ -22,6 +23,7 @@ WEEK_S = 7 * 86_400  # no Accept may promise longer
 UNUSED_S = 125  # an Accept that nobody used is forgotten after two minutes
 AFTER_BOOT_S = 300  # ... and the worker has ended what it served
 SILENT_S_MIN = 3 * 60 + 60  # no session is taken for silent sooner
+MARKS_MIN = 3  # a Start and two interim updates: from then on silence tells
 NEWS_S = 60  # by then every process has heard of a reboot, where the store does not fail
 
 
@@ -57,10 +59,24 @@ class Auditor:
         """A node answered: from now on this must be counted, at once or from its spool."""
         used = session.used(made_at) if packet.status is not Status.START else (0, 0)
         session.mine.append(Said(packet.status, *used, packet.time_s or 0))
-        session.heard_at = self._stage.clock.now
+        session.heard.append((self._stage.clock.now, made_at))
         if counted:
             session.counted_at.append(self._stage.clock.now)
+            self._slots(self._stage.store.body(session.subscriber))
             session.stopped = session.stopped or packet.status is Status.STOP
+
+    def _slots(self, body: Subscriber) -> None:
+        """Whatever was heard: no right is leased to more devices than it is for, and nobody is silent who was heard."""
+        for right in body.rights:
+            leased = [one.device for one in body.sessions if right.id in [lease.right for lease in one.leases]]
+            if len(leased) > self._terms[right.terms].devices:
+                self.fail(body.id, f"{right.id} is leased to {leased}")
+        for one in (one for one in body.sessions if one.cause in {"silent", "timeout"}):
+            true = self._stage.online.get((one.nas, MacAddress(one.device)))
+            if true is not None and true.acct_session_id == one.acct_session_id:
+                said = max((made_at for at, made_at in true.heard if at <= one.closed_at), default=0)
+                if one.closed_at - said < SILENT_S_MIN:
+                    self.fail(body.id, f"{one.cause}? a node heard of it at {said - T0}: {one}")
 
     def booted(self, router: str, at: int, *, counted: bool) -> None:
         """A node heard that a router came up: soon nothing that it served before may count as online."""
@@ -117,7 +133,7 @@ class Auditor:
         if account.blocked:
             self.fail(who, "an Accept for a blocked customer")
         reservation = limits.class_text.rpartition(".")[-1]
-        body = next(body for body in self._stage.store.bodies() if body.id == who)
+        body = self._stage.store.body(who)
         self._promises(body, reservation)
         self._crowd(body, reservation)
         self._displaces(body, reservation)
@@ -160,7 +176,7 @@ class Auditor:
         """It was counted from its start on, and no node that heard of it since gave it reason to think it over."""
         started = bool(session.counted_at) and session.counted_at[0] - session.began_at < UNUSED_S - 25
         honest = not session.displaced and not session.degraded
-        return started and honest and now - session.heard_at < SILENT_S_MIN
+        return started and honest and now - max(made_at for _, made_at in session.heard) < SILENT_S_MIN
 
     def _displaces(self, body: Subscriber, reservation: str) -> None:
         """Sessions that are online and lost their lease to this Accept use what others may have been promised."""
@@ -193,9 +209,21 @@ class Auditor:
             return False
         if session.stopped or not session.mine:
             return session.stopped or now > session.ended_at + UNUSED_S
+        if self._stage.plan.badness.store_before > 0 or now < self._stage.away_until + AFTER_BOOT_S:
+            return False  # who was told what, and when, is hard to say
+        if self._long_silent(session, now):
+            return True
         booted_at = self._boots.get(session.router.name, 0)
-        told = session.cause == "power" and session.ended_at < booted_at < now - NEWS_S
-        return told and self._stage.plan.badness.store_before == 0
+        return session.cause == "power" and session.ended_at < booted_at < now - NEWS_S
+
+    def _long_silent(self, session: TrueSession, now: int) -> bool:
+        """It reported for a while, every node that may have more of it says that there is none, and it stopped."""
+        if len(session.counted_at) < MARKS_MIN or any(
+            node.spool or now < node.down_until + NEWS_S for node in self._stage.nodes
+        ):
+            return False
+        gaps = [after - before for before, after in pairwise(sorted(session.counted_at))]
+        return now > max(at for at, _ in session.heard) + 3 * max(*gaps, session.limits.interim_s) + 2 * NEWS_S
 
     def _surely_left(self, who: SubscriberId, terms: Terms, bought_at: int) -> bool:
         """Even if all that this customer ever used had gone to this right, something of it would be left."""

@@ -89,6 +89,10 @@ class ShakyStore(MemoryStore):
         """Every aggregate, past all faults: for the auditor only."""
         return [aggregate.decode(c.body) for key, c in self._state.subscribers.items() if "#m" not in key]
 
+    def body(self, subscriber: SubscriberId) -> Subscriber:
+        """One aggregate, past all faults: for the auditor only."""
+        return aggregate.decode(self._state.subscribers[subscriber].body)
+
     def due_items(self) -> list[tuple[SubscriberId, int]]:
         """What is in the due index, past all faults."""
         return [(key, change.due_at) for key, change in self._state.subscribers.items() if change.due_at]

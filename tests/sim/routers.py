@@ -41,7 +41,7 @@ class TrueSession:
     ended_at: int = 0
     cause: str = ""
     displaced: bool = False  # another Accept may have taken its lease
-    heard_at: int = 0  # when a node last took a packet of it
+    heard: list[tuple[int, int]] = field(default_factory=list)  # when a node took a packet of it, and its instant
     stopped: bool = False  # its Stop was counted
     mine: list[Said] = field(default_factory=list)
     counted_at: list[int] = field(default_factory=list)

@@ -34,7 +34,7 @@ def main(given: list[str] | None = None) -> int:
             evening.run()
         except Exception as error:  # a seed's verdict, whatever went wrong
             failures.append(seed)
-            print(f"\nseed {seed}: {type(error).__name__}: {error}")
+            print(f"\nseed {seed}: {type(error).__name__}: {error}", flush=True)
             if not isinstance(error, AssertionError):
                 raise
             if not options.keep_going:

@@ -4,7 +4,7 @@ Nothing is granted to it, its use is charged to a right that is another's, it wa
 it counts as one of the devices there.
 """
 
-from radius.domain import charging, entitlement, policy, session
+from radius.domain import charging, entitlement, lifecycle, policy, session
 from radius.domain.intent import IntentReason
 from radius.domain.policy import Accept, Reason, Reject
 from radius.domain.session import Kind
@@ -49,6 +49,15 @@ def test_it_counts_as_a_device_while_it_is_online() -> None:
     house.rights = [house.rights[1]]
     again = policy.reserve(house, ask(TABLET, "resTABLET2"), nas(), world(LATER + 1))
     assert again == Reject(Reason.DEVICE_LIMIT)
+
+
+def test_it_is_not_taken_for_silent_between_two_updates_of_an_ordinary_router() -> None:
+    house = let_in_late()
+    event = packet(Kind.INTERIM, LATER + 300, 1, 1, LAPSE_S + 300, reservation="resPHONE01", device=PHONE)
+    phone = session.account(house, event, nas(), world(LATER + 300)).session
+    lifecycle.settle(house, world(LATER + 300 + 599))
+    assert phone.cause == ""
+    assert {intent.session for intent in house.intents} == {phone.uid}
 
 
 def test_what_the_other_device_leaves_it_gets_with_its_next_update() -> None:
