@@ -62,6 +62,8 @@ class Auditor:
         session.heard.append((self._stage.clock.now, made_at))
         if counted:
             session.counted_at.append(self._stage.clock.now)
+            if packet.status is not Status.START:
+                session.reported_at.append(self._stage.clock.now)
             self._slots(self._stage.store.body(session.subscriber))
             session.stopped = session.stopped or packet.status is Status.STOP
 

@@ -44,7 +44,8 @@ class TrueSession:
     heard: list[tuple[int, int]] = field(default_factory=list)  # when a node took a packet of it, and its instant
     stopped: bool = False  # its Stop was counted
     mine: list[Said] = field(default_factory=list)
-    counted_at: list[int] = field(default_factory=list)
+    counted_at: list[int] = field(default_factory=list)  # when a packet of it was counted
+    reported_at: list[int] = field(default_factory=list)  # the same, of those that say what was used
 
     @property
     def reservation(self) -> str:

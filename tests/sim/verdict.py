@@ -150,7 +150,7 @@ def _unhindered_s(session: TrueSession, own: list[SessionRecord]) -> int:
     clean = record is not None and record.clean_stop and not session.degraded
     if not clean or (session.nas.capabilities.coa == "none" and session.displaced):
         return FOREVER
-    instants = sorted([session.began_at, *session.counted_at, session.ended_at])
+    instants = sorted([session.began_at, *session.reported_at, session.ended_at])
     gap_s = max(after - before for before, after in pairwise(instants))
     if session.cap_bytes is not None and not session.displaced and _held_its_slot(session):
         return 2  # it looks once a second
