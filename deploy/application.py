@@ -16,8 +16,10 @@ from deploy.ports import has_ipv6
 from deploy.refusal import Refusal
 from deploy.state import State
 from deploy.supervisor import Program
+from radius import settings as settings_module
 from radius.domain.errors import RadiusError
 from radius.secrets import create_key_file
+from radius.settings import SettingsError
 
 OWN_VARIABLES = (STATE_VARIABLE, ENGINE_VARIABLE, "WIFIBILLING_SETTINGS", "PYTHONPATH")
 LAY_TIMEOUT_S = 60.0  # the first time it makes two RSA keys; a slow board needs 20 s for them
@@ -36,7 +38,11 @@ def write_key(path: Path) -> None:
 
 
 def write_settings(options: Options, state: State) -> Path:
-    """Write the settings file of this box (`radius.settings`) and return it; the ports may differ from run to run."""
+    """Write the settings file of this box (`radius.settings`) and return it; the ports may differ from run to run.
+
+    Raises:
+        Refusal: naming each variable of the environment that cannot be used.
+    """
     values = {
         "state_dir": str(state.folder),
         "store_kind": "embedded",
@@ -49,6 +55,10 @@ def write_settings(options: Options, state: State) -> Path:
     lines = ["# Written by deploy/run at each start: change the environment (WIFIBILLING_...) instead, it wins."]
     lines += [f"{name} = {json.dumps(value)}" for name, value in values.items()]  # of these, JSON's values are TOML's
     replace_file(state.settings_file, "\n".join(lines) + "\n")
+    try:
+        settings_module.load(state.settings_file)
+    except SettingsError as bad:
+        raise Refusal(f"settings cannot be used: {'; '.join(bad.problems)}") from None
     return state.settings_file
 
 

@@ -137,7 +137,7 @@ def stay_up(options: Options, state: State, supervisor: Supervisor, stopping: th
     say(f'    radclient -x 127.0.0.1:{ports.auth} auth "$(cat {state.folder}/demo-router.secret)"')
     say("a real router: register it as README.md tells ('First router in ten minutes'); it works within 30 seconds")
     say(f"data, keys and logs (one line a packet in log/freeradius.log): {state.folder}")
-    say(f"metrics: http://127.0.0.1:{ports.radius_metrics}/ and http://127.0.0.1:{ports.worker_metrics}/")
+    say(f"metrics: http://127.0.0.1:{ports.radius_metrics}/metrics and http://127.0.0.1:{ports.worker_metrics}/metrics")
     say(f"Ctrl-C or 'kill {os.getpid()}' stops it")
     while not stopping.wait(WATCH_S):
         supervisor.watch()

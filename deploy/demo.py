@@ -1,8 +1,7 @@
 """The story that `deploy/run` shows: one customer's evening, through real FreeRADIUS into the real store.
 
 A fake MikroTik (tests/fakes/nas.py) speaks real RADIUS. Every line printed is a reply or a record as it is; whatever is
-not as it
-should be ends the story with exit code 1.
+not as it should be ends the story with exit code 1.
 """
 
 import argparse
@@ -15,6 +14,7 @@ from typing import Any
 from radius import settings as settings_module
 from radius.domain import entitlement
 from radius.domain import subscriber as aggregate
+from radius.domain.errors import Corrupt
 from radius.domain.identity import NasId, SubscriberId
 from radius.domain.intent import IntentReason
 from radius.domain.nas import Family, Router, Site
@@ -42,19 +42,32 @@ class Untrue(Exception):
 
 
 def prepare(settings_path: Path) -> None:
-    """Create tables, the demo site, its router and its package, once; what exists is left as it is."""
+    """Create tables, the demo site, its router and its package, once; what exists is left as it is.
+
+    Raises Corrupt when the key is not the one that sealed what is there.
+    """
     settings = settings_module.load(settings_path)
     core = build_core(settings)
     try:
         core.store.create_tables()
-        known = {router.id for router in core.store.routers.routers(time.monotonic() + DEADLINE_S)}
-        if ROUTER not in known:
+        known = {router.id: router for router in core.store.routers.routers(time.monotonic() + DEADLINE_S)}
+        if ROUTER in known:
+            _check_key(core, known[ROUTER])
+        else:
             core.provision.site(Site(SITE))
             secret = _secret(settings.state_dir)
             core.provision.router(Router(ROUTER, SITE, Family.MIKROTIK, ("127.0.0.1",)), secret)
         core.provision.terms(PACKAGE)
     finally:
         core.store.close()
+
+
+def _check_key(core: Core, router: Router) -> None:
+    """With another key than that of these tables every router would be met with silence."""
+    try:
+        core.keys.unseal(router.secret_a, router.id, "secret_a", router.epoch_a)
+    except Corrupt as wrong:
+        raise Corrupt(f"{wrong}: restore the data.key that was made with these tables") from None
 
 
 def _secret(state: Path) -> str:

@@ -11,6 +11,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -89,6 +90,7 @@ def ensure(level: str) -> None:
     check_python()
     if is_current(level):
         return
+    check_rights()
     with install_lock():
         if is_current(level):  # the other one did it
             return
@@ -101,6 +103,17 @@ def ensure(level: str) -> None:
             build(level)
         finally:
             shutil.rmtree(VENV_NEW, ignore_errors=True)
+
+
+def check_rights() -> None:
+    """Refuse when somebody else's clone would have to be written.
+
+    Raises:
+        Refusal: naming the folder.
+    """
+    for folder in (ROOT, VENV, site_packages(VENV)):
+        if folder.exists() and not os.access(folder, os.W_OK):
+            raise Refusal(f"no right to write in {folder}: run this as root or as its owner")
 
 
 def complete(level: str) -> None:
@@ -183,6 +196,9 @@ def install_packages(venv: Path, level: str) -> None:
             )
         except subprocess.TimeoutExpired:
             raise Refusal(f"pip did not finish in {PIP_TIMEOUT_S:.0f} s (its words: {log})") from None
+        except (KeyboardInterrupt, SystemExit):
+            Path(log).unlink()
+            raise
     if done.returncode != 0:
         raise Refusal(
             f"could not install the Python packages: {pip_complaint(Path(log).read_text())} (pip's words: {log})"
@@ -233,9 +249,16 @@ def install_lock() -> Iterator[None]:
 
 
 def main() -> int:
-    """Bring .venv up to the level named on the command line."""
-    ensure(sys.argv[1])
-    return 0
+    """Bring .venv up to the level that the command line names; then become the module it names, in that .venv.
+
+    The same process goes on, so that a signal to it finds whatever runs. Until then one ends what was started here.
+    """
+    level, module, *arguments = sys.argv[1:]
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
+    ensure(level)
+    os.environ.pop("PYTHONPATH")  # ours, for the system's Python
+    python = str(VENV / "bin" / "python")
+    os.execv(python, [python, "-P", "-m", module, *arguments])  # noqa: S606 - a program of ours, and no shell
 
 
 if __name__ == "__main__":

@@ -27,6 +27,18 @@ class Options:
     engine: Path | None = None  # the operator's own dynoxide
 
 
+def check_path(path: Path) -> None:
+    """Refuse a path that FreeRADIUS could not read.
+
+    Raises:
+        Refusal: naming it.
+    """
+    if UNFIT_IN_PATHS & set(str(path)):
+        raise Refusal(
+            f'the path {str(path)!r} holds a blank or one of " \\ % $ {{ }} : that FreeRADIUS would interpret'
+        )
+
+
 def parse(arguments: Sequence[str]) -> Options:
     """Read the command line.
 
@@ -51,10 +63,7 @@ def parse(arguments: Sequence[str]) -> Options:
     given = parser.parse_args(arguments)
     state = given.state.resolve()
     for path in (ROOT, state):
-        if UNFIT_IN_PATHS & set(str(path)):
-            raise Refusal(
-                f'the path {str(path)!r} holds a blank or one of " \\ % $ {{ }} : that FreeRADIUS would interpret'
-            )
+        check_path(path)
     own_engine = os.environ.get(ENGINE_VARIABLE)
     return Options(
         state=state,

@@ -59,9 +59,10 @@ refresh_lists() {
 # The backports of the mirror that this machine already uses for Debian itself.
 add_backports() {
     local key=/usr/share/keyrings/debian-archive-keyring.gpg option='' mirror
+    [[ -n $(apt_suites) ]] || refresh_lists # a new machine has none, and apt then names no source
     ! apt_suites | grep -q "^$BACKPORTS " || return 0
     mirror=$(apt_suites | awk '$1 == "bookworm" && $2 !~ /^cdrom:/ { print $2; exit }')
-    [[ -n $mirror ]] || fail "apt has no source for Debian bookworm: FreeRADIUS 3.2.5 or later comes from its backports"
+    [[ -n $mirror ]] || fail "apt reaches no source for Debian bookworm (is the network up?): FreeRADIUS 3.2.5 or later comes from its backports"
     [[ ! -e $key ]] || option="[signed-by=$key] "
     BACKPORTS_FILE=$SOURCES_DIR/wifibilling-backports.list
     printf '# FreeRADIUS >= 3.2.5 for wifibilling; nothing else is taken from here unless asked for.\ndeb %s%s %s main\n' \

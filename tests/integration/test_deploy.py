@@ -1,17 +1,19 @@
 """deploy/run and deploy/test: what they refuse, in one line each, before anything is done."""
 
 import dataclasses
+import errno
 import os
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from deploy import check, options, ports, precheck
-from deploy.refusal import Refusal
+from deploy import application, check, options, ports, precheck
+from deploy.refusal import Refusal, exit_code
 from deploy.state import State, start_ticks
 from tests.integration.deploy_lab import PATIENCE_S, ROOT, bystander, free_ports
 
@@ -136,6 +138,21 @@ def test_the_scripts_pass_shellcheck() -> None:
     assert done.stdout == ""
 
 
+def test_a_machine_without_package_lists_gets_them_before_its_mirror_is_looked_for(tmp_path: Path) -> None:
+    script = f"""
+        SOURCES_DIR={tmp_path}
+        apt_suites() {{ ! [[ -e {tmp_path}/lists ]] || echo bookworm http://mirror.test/debian/; }}
+        refresh_lists() {{ touch {tmp_path}/lists; }}
+        add_backports
+    """
+    offline = shell(script.replace("touch", "true"), "packages.sh")
+    assert (offline.returncode, offline.stderr.count("\n")) == (1, 1)
+    assert "is the network up?" in offline.stderr
+    assert shell(script, "packages.sh").returncode == 0
+    written = (tmp_path / "wifibilling-backports.list").read_text()
+    assert written.endswith("http://mirror.test/debian/ bookworm-backports main\n")
+
+
 # --- ports -----------------------------------------------------------------------------------------------------------
 
 
@@ -211,12 +228,72 @@ def test_what_a_killed_instance_left_running_is_ended(tmp_path: Path) -> None:
     assert list(state.pid_folder.iterdir()) == []
 
 
+def test_a_disk_that_refuses_is_one_line_too(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    def full() -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/srv/state/data.key")
+
+    assert exit_code(full) == 1
+    assert capsys.readouterr().err == "deploy: /srv/state/data.key: No space left on device\n"
+    with pytest.raises(FileNotFoundError):  # that would be ours
+        exit_code(lambda: len((tmp_path / "nothing").read_text()))
+
+
+def test_settings_that_cannot_be_used_are_one_line_that_names_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = State(tmp_path / "state")
+    os.close(state.claim())
+    given = options.parse(["--state", str(state.folder)])
+    application.write_settings(given, state)
+    monkeypatch.setenv("WIFIBILLING_NAMES_CACHE_S", "0")
+    monkeypatch.setenv("WIFIBILLING_HEARTBEAT_S", "soon")
+    with pytest.raises(Refusal) as refused:
+        application.write_settings(given, state)
+    assert "\n" not in str(refused.value)
+    for name in ("WIFIBILLING_NAMES_CACHE_S", "WIFIBILLING_HEARTBEAT_S"):
+        assert name in str(refused.value)
+
+
+def test_the_full_tests_do_not_begin_where_freeradius_cannot_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(check, "ROOT", Path("/home/me/my clone"))
+    with pytest.raises(Refusal, match="FreeRADIUS would interpret"):
+        check.check([])
+
+
+TOOL = """#!/bin/sh
+trap 'echo cleaned; exit 2' INT
+echo begun
+while :; do sleep 0.1; done
+"""
+
+
+@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
+def test_whoever_stops_the_tests_lets_them_clean_up(tmp_path: Path, sign: signal.Signals) -> None:
+    tool = tmp_path / "tool"
+    tool.write_text(TOOL)
+    tool.chmod(0o755)
+    code = f"""
+import pathlib, sys
+from deploy import check
+from deploy.refusal import exit_code
+check.SCRIPTS = pathlib.Path({str(tmp_path)!r})
+sys.exit(exit_code(lambda: check.run(("tool",))))
+"""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=environment) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
+        process.send_signal(sign)
+        assert process.stdout.read() == "cleaned\n"
+        assert process.wait(PATIENCE_S) == 130
+
+
 def test_no_test_at_all_is_a_failure(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     codes = {"ruff": 0, "mypy": 0, "lint-imports": 0, "pytest": 5}
     monkeypatch.setattr(check, "run", lambda command: codes[command[0]])
-    assert check.main([]) == 5
+    assert check.check([]) == 5
     codes.update(pytest=0)
-    assert check.main(["--fast"]) == 0
+    assert check.check(["--fast"]) == 0
     codes.update(mypy=2)
-    assert check.main([]) == 1
+    assert check.check([]) == 1
     assert capsys.readouterr().err == "deploy/test: failed: mypy\n"

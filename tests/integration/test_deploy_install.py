@@ -7,6 +7,8 @@ import io
 import os
 import platform
 import re
+import signal
+import sys
 import tarfile
 from pathlib import Path
 
@@ -75,6 +77,26 @@ def test_another_python_than_freeradius_links_is_refused(tmp_path: Path, monkeyp
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     with pytest.raises(Refusal, match=r"links Python 3\.7, but .* is Python 3\.\d+"):
         install.check_python(tmp_path)
+
+
+def test_somebody_elses_clone_is_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(install, "check_python", lambda: None)
+    monkeypatch.setattr(install, "is_current", lambda _level: False)
+    monkeypatch.setattr(os, "access", lambda _path, _mode: False)
+    with pytest.raises(Refusal, match=f"no right to write in {ROOT}: run this as root or as its owner"):
+        install.ensure("dev")
+
+
+def test_the_same_process_goes_on_with_what_was_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    became: list[list[str]] = []
+    monkeypatch.setattr(install, "ensure", lambda level: became.append([level]))
+    monkeypatch.setattr(os, "execv", lambda _path, words: became.append(words[1:]))
+    monkeypatch.setattr(signal, "signal", lambda _number, _handler: None)
+    monkeypatch.setattr(sys, "argv", ["install", "run", "deploy.box", "--once", "--state", "/srv/a b"])
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    install.main()
+    assert became == [["run"], ["-P", "-m", "deploy.box", "--once", "--state", "/srv/a b"]]
+    assert "PYTHONPATH" not in os.environ
 
 
 @pytest.mark.parametrize(
