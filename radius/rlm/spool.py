@@ -136,7 +136,7 @@ def finish(path: Path, offset: int) -> bool:
         fcntl.lockf(file, fcntl.LOCK_EX)
         file.seek(offset)
         rest = file.read()
-        if rest.strip() and rest.endswith(b"\n\n"):
+        if b"\n\n" in rest.lstrip(b"\n"):
             return False
         if rest.strip():
             park(path.parent, rest, "cut off: the last record of the file is not whole")

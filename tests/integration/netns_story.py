@@ -42,7 +42,7 @@ def namespace(name: str) -> Iterator[None]:
             libc.setns(home.fileno(), CLONE_NEWNET)
 
 
-def login(box: Box, prefix: str, router: str, secret: str, phone: str, timeout_s: float = 2.0) -> str:
+def login(box: Box, prefix: str, router: str, secret: str, phone: str, timeout_s: float = 10.0) -> str:
     """What the hub tells this router: "accept", "reject" or "silence"."""
     told: list[str] = []
 
@@ -89,7 +89,8 @@ def play(folder: Path, prefix: str) -> dict[str, object]:
             router = Router(NasId(name), "nairobi", Family.MIKROTIK, (address,), tunnel=True)
             box.core.provision.router(router, SECRETS[name])
         wait_until(
-            lambda: login(box, prefix, "right", SECRETS["right"], box.customer(DAY)) == "accept", "the tunnels are up"
+            lambda: login(box, prefix, "right", SECRETS["right"], box.customer(DAY), 2.0) == "accept",
+            "the tunnels are up",
         )
         hub = f"{prefix}h"
         before, heard_before = both(box, prefix), endpoints(hub)

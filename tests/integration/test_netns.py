@@ -19,6 +19,7 @@ from tests.integration.box import clean_environment, wait_until
 from tests.integration.freeradius_lab import REPO, missing_programs
 from tests.integration.netns_story import CHANGED, HUB, PUBLIC, TUNNELS
 
+ENGINE = ("WIFIBILLING_DYNOXIDE",)  # the one variable of ours that is no setting
 PROGRAMS = ("ip", "nft", "wg", "wireguard-go")
 WIREGUARD_PORT = 51820
 HUB_PUBLIC = "203.0.113.1"
@@ -135,6 +136,3 @@ def test_two_routers_behind_one_nat_whose_public_address_changes(country: Countr
     assert told["after"] == right
     assert told["heard"] == [[PUBLIC], [CHANGED]]
     assert told["routers"] == ["left", "right"]
-
-
-ENGINE = ("WIFIBILLING_DYNOXIDE",)

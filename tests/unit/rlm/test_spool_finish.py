@@ -37,6 +37,20 @@ def test_a_writer_that_looked_before_the_file_was_taken_loses_nothing(tmp_path: 
     os.close(late)
 
 
+def test_a_whole_record_that_came_late_is_not_parked_with_a_torn_one_after_it(tmp_path: Path) -> None:
+    (tmp_path / NAME).write_bytes(RECORD % 1)
+    mine = spool.take(tmp_path / NAME)
+    counted = len(RECORD % 1)
+    with mine.open("ab") as late:
+        late.write(RECORD % 2 + (RECORD % 3)[:40])
+    assert not spool.finish(mine, counted)
+    assert ids(mine, counted) == ["2"]
+    assert spool.finish(mine, counted + len(RECORD % 2))
+    parked = (tmp_path / spool.PARKED).read_bytes()
+    assert (RECORD % 3)[:40].strip() in parked
+    assert b'"2"' not in parked
+
+
 def test_what_was_cut_off_is_parked_before_the_file_goes(tmp_path: Path) -> None:
     (tmp_path / NAME).write_bytes(RECORD % 1 + (RECORD % 2)[:40])
     mine = spool.take(tmp_path / NAME)
