@@ -129,6 +129,15 @@ def _step_on(subscriber: Subscriber, session: Session, at: int) -> None:
         session.right = session.leases[0].right
 
 
+def covered(session: Session, delta_bytes: int, delta_s: int) -> bool:
+    """True when the session's leases are enough for this use."""
+    total_bytes = total_s = 0
+    for lease in session.leases:
+        total_bytes += delta_bytes if lease.bytes == UNLIMITED else lease.bytes
+        total_s += delta_s if lease.seconds == UNLIMITED else lease.seconds
+    return total_bytes >= delta_bytes and total_s >= delta_s
+
+
 def spent(session: Session) -> bool:
     """True when nothing of any lease is left."""
     return all(lease.bytes == 0 or lease.seconds == 0 for lease in session.leases)

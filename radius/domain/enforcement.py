@@ -4,11 +4,13 @@ Nothing here says how a router is told; an intent only says that a session needs
 fact: nobody is cut before the quota is used.
 """
 
+from collections.abc import Iterator
+
 from radius.domain import charging, entitlement, lifecycle, policy
 from radius.domain.entitlement import Right
 from radius.domain.intent import IntentReason
 from radius.domain.nas import CoaScope, Nas
-from radius.domain.subscriber import Session, SessionState, Subscriber
+from radius.domain.subscriber import Lease, Session, SessionState, Subscriber
 from radius.domain.terms import INTERIM_S_DEFAULT, Service, Terms
 from radius.domain.world import (
     FILE_AFTER_S,
@@ -45,13 +47,7 @@ def lease_again(subscriber: Subscriber, session: Session, nas: Nas, world: World
     A dormant right is started by a log-in, never by running on.
     """
     session.leases = []
-    for right, terms in _candidates(subscriber, session, nas, world):
-        others = charging.devices_on(subscriber, right.id, session)
-        if len(others) >= terms.devices or entitlement.exhausted(right, terms) or not right.starts_at:
-            continue
-        lease = charging.lease_of(subscriber, right, terms, session)
-        if lease is None:
-            continue
+    for right, terms, lease in _leasable(subscriber, session, nas, world):
         session.leases, session.right, session.slowed = [lease], right.id, False
         session.interim_s = session.interim_s or terms.interim_s
         session.ends_at = policy.end_of(subscriber, session, nas, terms, world)
@@ -60,6 +56,31 @@ def lease_again(subscriber: Subscriber, session: Session, nas: Nas, world: World
     session.interim_s = session.interim_s or INTERIM_S_DEFAULT  # how often its router was told to report is not known
     blame(subscriber, session)
     return False
+
+
+def reach_further(
+    subscriber: Subscriber, session: Session, delta_bytes: int, delta_s: int, nas: Nas, world: World
+) -> None:
+    """Lease from rights that came since the log-in, before use that the leases do not cover is called too much."""
+    held = {lease.right for lease in session.leases}
+    if not held or charging.covered(session, delta_bytes, delta_s):
+        return
+    for right, _, lease in _leasable(subscriber, session, nas, world):
+        if right.id not in held:
+            session.leases.append(lease)
+            if charging.covered(session, delta_bytes, delta_s):
+                return
+
+
+def _leasable(subscriber: Subscriber, session: Session, nas: Nas, world: World) -> Iterator[tuple[Right, Terms, Lease]]:
+    """Started rights with a slot and something left for this session, in the order that wastes least."""
+    for right, terms in _candidates(subscriber, session, nas, world):
+        others = charging.devices_on(subscriber, right.id, session)
+        if len(others) >= terms.devices or entitlement.exhausted(right, terms) or not right.starts_at:
+            continue
+        lease = charging.lease_of(subscriber, right, terms, session)
+        if lease is not None:
+            yield right, terms, lease
 
 
 def blame(subscriber: Subscriber, session: Session) -> None:

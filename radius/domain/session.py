@@ -262,6 +262,7 @@ def _count(subscriber: Subscriber, session: Session, event: Event, nas: Nas, wor
     since, session.last_at = session.last_at, max(session.last_at, event.at)
     over = 0
     if delta_bytes or delta_s:
+        enforcement.reach_further(subscriber, session, delta_bytes, delta_s, nas, world)
         over = charging.charge(subscriber, session, delta_bytes, delta_s, since, event.at, world)
     session.over_bytes += over
     return delta_bytes, delta_s, over

@@ -2,7 +2,7 @@
 
 import pytest
 
-from radius.domain import lifecycle, policy, session
+from radius.domain import entitlement, lifecycle, policy, session
 from radius.domain.intent import IntentReason
 from radius.domain.nas import Nas
 from radius.domain.policy import Accept
@@ -540,3 +540,25 @@ def test_overspend_is_recorded_on_the_session() -> None:
     second = evening.hear(interim(600, 125))
     assert (first.over_bytes, second.over_bytes, second.session.over_bytes) == (20 * MIB, 5 * MIB, 25 * MIB)
     assert evening.intents == [(first.session.uid, IntentReason.QUOTA)], "once"
+
+
+# -- a top-up during the session ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("used_mib", "first", "second", "over_mib"), [(90, 90, 0, 0), (150, 100, 50, 0), (260, 100, 160, 60)]
+)
+def test_use_beyond_the_first_right_goes_to_the_one_bought_meanwhile(
+    used_mib: int, first: int, second: int, over_mib: int
+) -> None:
+    small = day_terms("small.1", quota_bytes=100 * MIB)
+    evening = Evening(subscriber(entitlement.issue("first", small, T0)), small)
+    evening.log_in("r1", T0)
+    evening.hear(packet(Kind.START, T0 + 1, reservation="r1"))
+    evening.home.rights.append(entitlement.issue("second", small, T0 + 60))
+    accounted = evening.hear(
+        packet(Kind.INTERIM, T0 + 300, reservation="r1", in_bytes=0, out_bytes=used_mib * MIB, time_s=299)
+    )
+    assert [one.used_bytes // MIB for one in evening.home.rights] == [first, second]
+    assert accounted.over_bytes == over_mib * MIB
+    assert accounted.session.right == ("first" if used_mib < 100 else "second")
