@@ -91,11 +91,12 @@ def lay_configuration(options: Options, state: State, settings_path: Path) -> Pa
     Raises:
         Refusal: with lay.py's own line.
     """
-    ports = options.ports
+    ports, settings = options.ports, settings_module.load(settings_path)
     command = [sys.executable, "-P", str(ROOT / "freeradius_config" / "lay.py"), "--state", str(state.radius_folder)]
     command += ["--repo", str(ROOT), "--settings", str(settings_path), "--site-packages", str(site_packages(VENV))]
     command += ["--ports-a", str(ports.auth), str(ports.acct)]
     command += ["--ports-b", str(ports.auth_rotated), str(ports.acct_rotated), "--status-port", str(ports.status)]
+    command += ["--spool", str(settings.spool_dir), "--pool-size", str(settings.hook_pool_instances)]
     for address in ("0.0.0.0", "::") if has_ipv6() else ("0.0.0.0",):  # noqa: S104 - routers are elsewhere
         command += ["--listen", address]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=LAY_TIMEOUT_S)

@@ -134,7 +134,7 @@ def stay_up(options: Options, state: State, supervisor: Supervisor, stopping: th
     ports = options.ports
     say(f"serving RADIUS: authentication on UDP {ports.auth}, accounting on UDP {ports.acct}")
     say("try it: echo 'User-Name=0712345678,User-Password=x,Message-Authenticator=0' |")
-    say(f'    radclient -x 127.0.0.1:{ports.auth} auth "$(cat {state.folder}/demo-router.secret)"')
+    say(f'    radclient -x 127.0.0.1:{ports.auth} auth "$(sudo cat {state.folder}/demo-router.secret)"')
     say("a real router: register it as README.md tells ('First router in ten minutes'); it works within 30 seconds")
     say(f"data, keys and logs (one line a packet in log/freeradius.log): {state.folder}")
     say(f"metrics: http://127.0.0.1:{ports.radius_metrics}/metrics and http://127.0.0.1:{ports.worker_metrics}/metrics")

@@ -55,7 +55,9 @@ def check_free(ports: Ports) -> None:
         if not is_free(protocol, port):
             holder = port_holder(protocol, port)
             by = f" by {holder[0]} (pid {holder[1]})" if holder else ""
-            service = " (the distribution's own: systemctl disable --now freeradius)" if "freeradius" in by else ""
+            service = (
+                " (if it is the distribution's own: systemctl disable --now freeradius)" if "freeradius" in by else ""
+            )
             raise Refusal(
                 f"{protocol.upper()} port {port} ({purpose}) is in use{by}: stop that{service}, or move all ports, "
                 "for example --port-offset 10000"

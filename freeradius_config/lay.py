@@ -37,7 +37,7 @@ PORT_MAX = 65535
 EAP_SESSIONS_MAX = 4096
 
 STOCK_MODULES = ("always", "chap", "pap", "utf8")
-STATE_FOLDERS = ("certs", "spool", "log", "run")
+STATE_FOLDERS = ("certs", "log", "run")
 
 # String attributes in which routers put what people typed (SSIDs, site names, user names): repaired one by one.
 TEXT_ATTRIBUTES = (
@@ -127,6 +127,7 @@ class Layout:
     user: str | None = None
     group: str | None = None
     libdir: Path | None = None
+    spool: Path | None = None
 
     @property
     def raddb_dir(self) -> Path:
@@ -135,8 +136,8 @@ class Layout:
 
     @property
     def spool_dir(self) -> Path:
-        """Accounting that the hooks could not take."""
-        return self.state_dir / "spool"
+        """Accounting that the hooks could not take: the setting `spool_dir` of the application must say the same."""
+        return self.spool or self.state_dir / "spool"
 
     @property
     def status_secret_file(self) -> Path:
@@ -270,6 +271,7 @@ def _values(layout: Layout, status_secret: str) -> dict[str, str]:
     run_as += [f"\tgroup = {layout.group}"] if layout.group else []
     return {
         "state_dir": str(layout.state_dir),
+        "spool_dir": str(layout.spool_dir),
         "raddb_dir": str(layout.raddb_dir),
         "libdir": str(layout.libdir or find_libdir()),
         "max_requests": str(layout.max_requests),
@@ -407,6 +409,7 @@ def _protect(layout: Layout) -> None:
             os.chown(path, user_id, group_id, follow_symlinks=False)
             if not path.is_symlink():
                 path.chmod(0o600)
+    os.chown(layout.spool_dir, user_id, group_id)
     # Reachable for whoever hands the CA to devices; everything beside it stays closed.
     layout.state_dir.chmod(0o711)
     (layout.state_dir / "certs").chmod(0o711)
@@ -426,6 +429,7 @@ def lay(layout: Layout) -> Path:
     try:
         for name in STATE_FOLDERS:
             (layout.state_dir / name).mkdir(parents=True, exist_ok=True)
+        layout.spool_dir.mkdir(parents=True, exist_ok=True)
         make_certificates(layout.state_dir / "certs")
         fresh, stale = layout.state_dir / "raddb.new", layout.state_dir / "raddb.old"
         for leftover in (fresh, stale):
@@ -448,6 +452,7 @@ def parse_arguments(arguments: list[str]) -> Layout:
     parser = argparse.ArgumentParser(description="Lay wifibilling's FreeRADIUS configuration over a stock raddb.")
     add = parser.add_argument
     add("--state", type=Path, required=True, help="folder for raddb, certs, spool, log and run")
+    add("--spool", type=Path, help="folder of the spool (default: spool in the state folder)")
     add("--repo", type=Path, default=HERE.parent, help="folder that holds the package radius")
     add("--settings", type=Path, required=True, help="settings file handed to the hooks")
     add("--site-packages", type=Path, action="append", default=[], help="of the venv; repeatable, first wins")
@@ -485,6 +490,7 @@ def parse_arguments(arguments: list[str]) -> Layout:
         user=given.user,
         group=given.group,
         libdir=given.libdir,
+        spool=given.spool.resolve() if given.spool else None,
     )
 
 

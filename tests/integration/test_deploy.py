@@ -297,3 +297,19 @@ def test_no_test_at_all_is_a_failure(monkeypatch: pytest.MonkeyPatch, capsys: py
     codes.update(mypy=2)
     assert check.check([]) == 1
     assert capsys.readouterr().err == "deploy/test: failed: mypy\n"
+
+
+def test_what_the_environment_says_of_spool_and_pool_is_true_for_freeradius_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = State(tmp_path / "state")
+    os.close(state.claim())
+    state.make()
+    application.write_key(state.key_file)
+    given = options.parse(["--state", str(state.folder)])
+    monkeypatch.setenv("WIFIBILLING_SPOOL_DIR", str(tmp_path / "elsewhere"))
+    monkeypatch.setenv("WIFIBILLING_HOOK_POOL_INSTANCES", "3")
+    raddb = application.lay_configuration(given, state, application.write_settings(given, state))
+    assert f'"{tmp_path}/elsewhere/acct-' in (raddb / "mods-available/wifibilling_spool").read_text()
+    assert (tmp_path / "elsewhere").is_dir()
+    assert (raddb / "mods-available/wifibilling_pool").read_text().count("\npython3 wb_") == 3 + 1  # and wb_clients
