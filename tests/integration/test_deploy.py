@@ -228,12 +228,16 @@ def test_what_a_killed_instance_left_running_is_ended(tmp_path: Path) -> None:
     assert list(state.pid_folder.iterdir()) == []
 
 
-def test_a_disk_that_refuses_is_one_line_too(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_a_disk_that_refuses_is_one_line_too(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COMMAND", "deploy/run")
+
     def full() -> int:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/srv/state/data.key")
 
     assert exit_code(full) == 1
-    assert capsys.readouterr().err == "deploy: /srv/state/data.key: No space left on device\n"
+    assert capsys.readouterr().err == "deploy/run: /srv/state/data.key: No space left on device\n"
     with pytest.raises(FileNotFoundError):  # that would be ours
         exit_code(lambda: len((tmp_path / "nothing").read_text()))
 
