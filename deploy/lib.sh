@@ -13,7 +13,7 @@ INSTALL_MB_MIN=1500            # packages 250 MB, .venv 300 MB, and the copy tha
 # shellcheck disable=SC2034  # the scripts that source this use them
 RUN_PACKAGES=(freeradius freeradius-utils freeradius-python3 python3 python3-venv openssl ca-certificates)
 # shellcheck disable=SC2034
-TEST_PACKAGES=(eapoltest iproute2 nftables shellcheck wireguard-tools wireguard-go)
+TEST_PACKAGES=(eapoltest hostapd wpasupplicant iproute2 nftables shellcheck wireguard-tools wireguard-go)
 
 say() { printf '%s: %s\n' "$COMMAND" "$*"; }
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # packages.sh SUITE NAME...: installs distribution packages, as root. Called by deploy/run and deploy/test for what is missing.
-# The distribution's own freeradius service is neither started nor left enabled: it would take our ports.
+# The distribution's services are neither started nor left enabled: freeradius would take our ports, and the tests start
+# hostapd and wpa_supplicant themselves.
 # shellcheck source=deploy/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -12,14 +13,14 @@ SOURCES_DIR=/etc/apt/sources.list.d
 APT_OPTIONS=(-y --no-install-recommends -o "DPkg::Lock::Timeout=$APT_LOCK_WAIT_S" -o Dpkg::Use-Pty=0 -o Acquire::Retries=2
     -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold) # a question would wait for ever
 
-# Denies the start of freeradius alone; whatever policy was there keeps its say for the rest.
+# Denies the start of these alone; whatever policy was there keeps its say for the rest.
 hold_service() {
     [[ ! -e $POLICY ]] || mv "$POLICY" "$POLICY.before-wifibilling"
     cat >"$POLICY" <<EOF
 #!/bin/sh
 # $POLICY_MARK
 for word; do
-    case \$word in freeradius*) exit 101 ;; esac
+    case \$word in freeradius* | hostapd* | wpa_supplicant* | wpasupplicant*) exit 101 ;; esac
 done
 [ -x $POLICY.before-wifibilling ] || exit 0
 exec $POLICY.before-wifibilling "\$@"
@@ -29,18 +30,19 @@ EOF
 
 release_service() {
     policy_is_ours || return 0
-    [[ -z ${RADIUS_IS_NEW:-} ]] || disable_service
+    local service
+    for service in "${NEW_SERVICES[@]}"; do disable_service "$service"; done
     rm -f "$POLICY"
     [[ ! -e $POLICY.before-wifibilling ]] || mv "$POLICY.before-wifibilling" "$POLICY"
 }
 
 # Installed by us means not wanted as a service: it would start at the next boot.
 disable_service() {
-    [[ -e /lib/systemd/system/freeradius.service || -e /etc/init.d/freeradius ]] || return 0
+    [[ -e /lib/systemd/system/$1.service || -e /etc/init.d/$1 ]] || return 0
     if command -v systemctl >/dev/null; then
-        systemctl disable freeradius.service >/dev/null 2>&1 || true
+        systemctl disable "$1.service" >/dev/null 2>&1 || true
     else
-        update-rc.d freeradius disable >/dev/null 2>&1 || true
+        update-rc.d "$1" disable >/dev/null 2>&1 || true
     fi
 }
 
@@ -119,10 +121,14 @@ main() {
     ((EUID == 0)) || fail "packages.sh runs as root"
     LOG=$(mktemp /tmp/wifibilling-packages.XXXXXX.log)
     trap release_service EXIT
-    # A freeradius that an operator installed and enabled stays as it is.
-    [[ " $* " != *" freeradius "* ]] || RADIUS_IS_NEW=yes
-    if policy_is_ours; then # an earlier install was killed: it was new then
-        RADIUS_IS_NEW=yes
+    # What an operator installed and enabled stays as it is.
+    local service
+    NEW_SERVICES=()
+    for service in freeradius hostapd wpasupplicant; do
+        [[ " $* " != *" $service "* ]] || NEW_SERVICES+=("${service/wpas/wpa_s}")
+    done
+    if policy_is_ours; then # an earlier install was killed: freeradius was new then
+        NEW_SERVICES+=(freeradius)
     else
         hold_service
     fi
