@@ -207,3 +207,33 @@ def test_hundreds_of_threads_and_no_answer_is_lost_or_crossed() -> None:
     assert wrong == []
     assert coalescer.requests == 20_000
     assert coalescer.close(0)
+
+
+@pytest.mark.parametrize("gives_up", [2, 3, 5])
+def test_one_who_gives_up_on_the_way_does_not_keep_the_others_asleep(
+    engine: Engine, coalescer: Coalescer[int, int], gives_up: int
+) -> None:
+    """Each of a group wakes the next: whoever is gone is not in the row."""
+    answers: dict[int, int | str] = {}
+
+    def ask(number: int, deadline: float) -> None:
+        try:
+            answers[number] = coalescer.call(number, deadline)
+        except Unavailable as late:
+            answers[number] = str(late)
+
+    threads = [start(partial(ask, 1, soon()))]
+    engine.arrived.acquire()
+    for number in range(2, 6):
+        impatient = number == gives_up
+        threads.append(start(partial(ask, number, time.monotonic() + 0.2 if impatient else soon() + number)))
+        wait_until(partial(are_waiting, coalescer, number - 1))
+    engine.gate.release()
+    engine.arrived.acquire()  # the four are on their way
+    threads[gives_up - 1].join(20)
+    engine.gate.release()
+    for thread in threads:
+        thread.join(20)
+    assert not any(thread.is_alive() for thread in threads)
+    others = {number: number * 10 for number in range(1, 6) if number != gives_up}
+    assert answers == {**others, gives_up: "the store did not answer in time"}
