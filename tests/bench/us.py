@@ -46,6 +46,7 @@ WITHOUT_STORE = (  # a hook that fails sends its accounting packet to the spool 
     "wifibilling_degraded_accepts_total",
     "wifibilling_hook_errors_total",
 )
+COPIES_MIN = 50_000  # aggregates a node remembers by default, some 2 KB each
 HISTORY_S = 86_400  # closed sessions of fillers began a day apart
 SITE = Site("bench")
 ROUTER = Router(NasId(packets.NAS), SITE.id, Family.MIKROTIK, ("127.0.0.1",))
@@ -201,7 +202,9 @@ class Ours:
         # the key lies where the store's customers were made
         state = folder / "store" if (folder / "store").is_dir() else folder.parent
         metrics = free_port()
-        settings = _settings(state, store_port, pool=pool, kind=kind, metrics=metrics)
+        settings = _settings(
+            state, store_port, pool=pool, kind=kind, metrics=metrics, copies=self.filler.subscribers + COPIES_MIN
+        )
         with product_server(
             folder, hooks="radius.rlm.hooks", settings=settings, pool_size=pool, metrics_port=metrics, env=SIGNATURE
         ) as server:
@@ -251,14 +254,17 @@ class Ours:
         return Templates(auth, interim)
 
 
-def _settings(folder: Path, port: int, *, pool: int = 32, kind: str = "embedded", metrics: int = 0) -> Path:
-    """The product's settings file; its folder also holds the data key."""
+def _settings(
+    folder: Path, port: int, *, pool: int = 32, kind: str = "embedded", metrics: int = 0, copies: int = COPIES_MIN
+) -> Path:
+    """The product's settings file; its folder also holds the data key. `copies`: a node is sized for its sessions."""
     values = {
         "environment": "bench",
         "state_dir": str(folder),
         "store_kind": kind,
         "store_endpoint": f"http://127.0.0.1:{port}",
         "hook_pool_instances": pool,
+        "subscriber_cache_entries": copies,
         "store_connections_max": max(64, pool),
         "log_path": str(folder / "packets.log"),
         "metrics_port": metrics,
