@@ -23,13 +23,14 @@ NAME_CHARS_MAX = 253  # one RADIUS attribute (RFC 2865 §5)
 CLASS_PREFIX = "wb1."
 
 _MAC = re.compile(
-    r"[0-9a-f]{2}([:\-])[0-9a-f]{2}(?:\1[0-9a-f]{2}){4}|[0-9a-f]{4}([.\-:])[0-9a-f]{4}\2[0-9a-f]{4}"
-    r"|[0-9a-f]{6}-[0-9a-f]{6}|[0-9a-f]{12}"
+    r"[0-9a-f]{2}([:\- ])[0-9a-f]{2}(?:\1[0-9a-f]{2}){4}|[0-9a-f]{4}([.\-:])[0-9a-f]{4}\2[0-9a-f]{4}"
+    r"|[0-9a-f]{6}[:\-][0-9a-f]{6}|[0-9a-f]{12}"
 )
 _MAC_LEADING = re.compile(r"([0-9a-f]{2}([:\-])(?:[0-9a-f]{2}\2){4}[0-9a-f]{2})(?![0-9a-f])")
-_PHONE = re.compile(r"(?:\+?254|0)([17][0-9]{8})")
+# 00 is how + is dialled; "tel:" is what a tapped link or a QR code leaves in front (RFC 3966).
+_PHONE = re.compile(r"(?:tel:)?(?:(?:\+|00)?254|0)([17][0-9]{8})", re.IGNORECASE)
 _MAC_UNMISTAKABLE = re.compile(r"..([:\-])..\1.*|.*[.:].*")  # six groups, dots or colons: nobody types a code so
-_SEPARATORS = str.maketrans("", "", ":-.")
+_SEPARATORS = str.maketrans("", "", ":-. ")
 _TYPED_NOISE = str.maketrans("", "", " -")
 
 
@@ -67,7 +68,10 @@ def parse_mac(text: str) -> MacAddress | None:
 
 
 def parse_phone(text: str) -> str | None:
-    """Read a Kenyan mobile number (07.., 01.., 254.., +254..) as ``2547..`` or ``2541..``; None if it is none."""
+    """Read a Kenyan mobile number as ``2547..`` or ``2541..``; None if it is none.
+
+    Spellings: 07.., 01.., 254.., +254.., 00254.., any of them behind ``tel:``, with spaces and dashes.
+    """
     found = _PHONE.fullmatch(text.translate(_TYPED_NOISE))
     return f"254{found.group(1)}" if found else None
 
@@ -75,7 +79,7 @@ def parse_phone(text: str) -> str | None:
 def parse_username(raw: str, calling: MacAddress | None) -> Username:
     """Decide what a User-Name is.
 
-    Twelve hex digits, bare or in two or three groups with dashes, could be a MAC, a phone (254712345678) or a voucher
+    Twelve hex digits, bare or in groups with dashes or spaces, could be a MAC, a phone (254712345678) or a voucher
     code: they are the MAC when the device itself has it, or when the router names no device; then a phone; else a code.
     Raises Malformed for an empty or over-long name, or one that is no Unicode text.
     """

@@ -14,9 +14,9 @@ import msgspec
 
 from radius.domain import policy, spill
 from radius.domain import subscriber as aggregate
-from radius.domain.errors import Contended, Unavailable
+from radius.domain.errors import Contended, Malformed, Unavailable
 from radius.domain.guessing import Guard, shape_of
-from radius.domain.identity import NameKind, ReservationId, SubscriberId
+from radius.domain.identity import NameKind, ReservationId, SubscriberId, parse_username
 from radius.domain.intent import IntentReason
 from radius.domain.limits import Limits
 from radius.domain.nas import Language, Nas
@@ -265,8 +265,17 @@ class Access:
         if request.chap is not None:
             right = self._vault.chap_matches(request.chap, accepted)
         else:
-            right = self._vault.any_equal(request.password or "", accepted)
+            given = request.password or ""
+            right = self._vault.any_equal(given, accepted) or self._says_name(given, request)
         return right and credential is not None
+
+    def _says_name(self, given: str, request: AccessRequest) -> bool:
+        """The name itself, however it is spelt this time: its groups, case and separators are as free as the name's."""
+        try:
+            said = parse_username(given, request.mac)
+        except Malformed:
+            return False
+        return self._vault.any_equal(said.normal, [request.username.normal])
 
     def _mac_password(self, request: AccessRequest) -> list[str]:
         nas = self._directory.nas(request.router)

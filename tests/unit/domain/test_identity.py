@@ -36,6 +36,8 @@ NUMERIC = MacAddress("254712345678")
         "aabb-ccdd-eeff",
         "aabb:ccdd:eeff",
         "aabbcc-ddeeff",
+        "aabbcc:ddeeff",
+        "aa bb cc dd ee ff",
         " aa:bb:cc:dd:ee:ff ",
         "AA-BB-CC-DD-EE-FF:guest",
         "aa:bb:cc:dd:ee:ff:Cafe WiFi",
@@ -56,9 +58,10 @@ def test_every_spelling_of_a_mac_is_one_mac(text: str) -> None:
         "aa:bb:cc:dd:ee:ff0",
         "aabb.ccdd-eeff",
         "ga:bb:cc:dd:ee:ff",
-        "aabbcc:ddeeff",
         "0712345678",
-        "aa bb cc dd ee ff",
+        "aa bb cc-dd ee ff",
+        "aabbcc ddeeff",
+        "aa bb cc dd ee ff gg",
     ],
 )
 def test_what_is_no_mac(text: str) -> None:
@@ -75,6 +78,16 @@ def test_what_is_no_mac(text: str) -> None:
         ("254112345678", "254112345678"),
         ("+254 712 345-678", "254712345678"),
         ("0712 345 678", "254712345678"),
+        ("00254712345678", "254712345678"),
+        ("00254 112 345 678", "254112345678"),
+        ("tel:+254712345678", "254712345678"),
+        ("TEL:+254-712-345-678", "254712345678"),
+        ("tel:0712345678", "254712345678"),
+        ("000254712345678", None),
+        ("0254712345678", None),
+        ("+00254712345678", None),
+        ("+0712345678", None),
+        ("tel:", None),
         ("0812345678", None),
         ("071234567", None),
         ("07123456789", None),
@@ -105,6 +118,15 @@ def test_phones(text: str, normal: str | None) -> None:
         ("aabb.ccdd.ee00", DEVICE, NameKind.MAC, "aabbccddee00"),
         ("aabbccddeeff", None, NameKind.MAC, "aabbccddeeff"),
         ("aabbccddee00", DEVICE, NameKind.NAME, "aabbccddee00"),
+        ("AABBCC:DDEE00", DEVICE, NameKind.MAC, "aabbccddee00"),
+        ("aa bb cc dd ee ff", DEVICE, NameKind.MAC, "aabbccddeeff"),
+        ("aa bb cc dd ee ff", None, NameKind.MAC, "aabbccddeeff"),
+        ("aa bb cc dd ee 00", DEVICE, NameKind.NAME, "aabbccddee00"),
+        ("25 47 12 34 56 78", DEVICE, NameKind.PHONE, "254712345678"),
+        ("12 34 56 78 90 12", DEVICE, NameKind.NAME, "123456789012"),
+        ("00254712345678", DEVICE, NameKind.PHONE, "254712345678"),
+        ("tel:+254712345678", None, NameKind.PHONE, "254712345678"),
+        ("mama.njeri@realm", DEVICE, NameKind.NAME, "mama.njeri@realm"),
         ("1234-5678-9012", DEVICE, NameKind.NAME, "123456789012"),
         ("123456789012", DEVICE, NameKind.NAME, "123456789012"),
         ("123456-789012", DEVICE, NameKind.NAME, "123456789012"),
@@ -122,7 +144,7 @@ def test_what_a_user_name_is(raw: str, calling: MacAddress | None, kind: NameKin
 
 
 def test_a_code_is_found_however_its_groups_are_typed() -> None:
-    spellings = ("123456789012", "1234-5678-9012", "123456-789012", "1234 5678 9012")
+    spellings = ("123456789012", "1234-5678-9012", "123456-789012", "1234 5678 9012", "12 34 56 78 90 12")
     assert {parse_username(text, DEVICE).alias for text in spellings} == {"n:123456789012"}
 
 
