@@ -1,8 +1,9 @@
 """Reply-Message for every reason of the closed list, in English and Swahili: what happened, then what to do.
 
 Shown by captive portals as it is, so: one line, plain ASCII, at most CHARS_MAX. `bad_credentials` is the same for an
-unknown name and a wrong secret, and nothing before the secret was right says more (no oracle). The notes are for a
-native reader who checks the Swahili; it is that spoken in Kenya, where English words such as "package" are usual.
+unknown name, a wrong secret and too many tries, and nothing before the secret was right says more (no oracle: reasons
+that are not told, `services.access.HIDDEN`, have no words here). The notes are for a native reader who checks the
+Swahili; it is that spoken in Kenya, where English words such as "package" are usual.
 """
 
 from typing import NamedTuple
@@ -22,9 +23,9 @@ class Message(NamedTuple):
 
 MESSAGES: dict[str, Message] = {
     "bad_credentials": Message(
-        "Wrong name, code or password. Check it and try again.",
-        "Jina, code au password si sahihi. Angalia kisha ujaribu tena.",
-        "Also for an unknown name: must not say which of the three. Not 'kodi' (tax, rent) for the voucher code.",
+        "Wrong name, code or password. Check it and try again; after many tries wait a few minutes.",
+        "Jina, code au password si sahihi. Angalia ujaribu tena; ukikosea mara nyingi subiri dakika chache.",
+        "Also for an unknown name and for too many tries: must not say which. Not 'kodi' (tax) for the code.",
     ),
     "blocked": Message(
         "This account is blocked. Please talk to the staff.",
@@ -80,16 +81,6 @@ MESSAGES: dict[str, Message] = {
         "This account works on its own device only. Please talk to the staff.",
         "Akaunti hii hutumika kwenye kifaa chake pekee. Tafadhali ongea na mhudumu.",
         "Home internet bound to one router; 'kifaa' is that router.",
-    ),
-    "too_many_attempts": Message(
-        "Too many wrong tries. Wait a few minutes and try again.",
-        "Umejaribu mara nyingi bila kufaulu. Subiri dakika chache ujaribu tena.",
-        "Slowed down, not blocked for good.",
-    ),
-    "method_unsupported": Message(
-        "This way of logging in does not work here. Please talk to the staff.",
-        "Njia hii ya kuingia haifanyi kazi hapa. Tafadhali ongea na mhudumu.",
-        "The router or phone uses a log-in method that this account cannot serve.",
     ),
     "malformed": Message(
         "We could not read this log-in. Try again, or talk to the staff.",

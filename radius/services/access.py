@@ -2,7 +2,8 @@
 
 authorize (one read) -> FreeRADIUS or `authenticate` checks the secret -> post_auth (one conditional write). What
 authorize saw waits under a token in a bounded map. No answer tells whether a name exists: an unknown name goes the same
-way with a secret that nobody knows, and policy speaks only after the secret was right.
+way with a secret that nobody knows, and policy speaks only after the secret was right. Limits on guessing differ for
+known and unknown names, so whoever meets one is answered like a wrong secret too.
 """
 
 from collections.abc import Callable
@@ -47,6 +48,12 @@ class Degrade(NamedTuple):
     lease_bytes: int = 50 << 20
 
 
+# Told as a wrong secret: each would tell that there is such a name, or how its password is kept.
+HIDDEN = frozenset({Reason.METHOD_UNSUPPORTED, Reason.TOO_MANY_ATTEMPTS})
+
+# There a refusal has a form that only FreeRADIUS's modules make (MS-CHAP-Error, the rounds inside a tunnel).
+_BY_MODULE = frozenset({Method.MSCHAP, Method.EAP})
+
 _Answer = Decided[Accept | Reject]  # an alias: an annotation inside a function is evaluated each time it runs
 
 
@@ -85,8 +92,7 @@ class Refused(NamedTuple):
     @property
     def told(self) -> Reason:
         """The reason that may go out: nothing on the wire tells a wrong name from a wrong secret."""
-        hidden = self.reason is Reason.METHOD_UNSUPPORTED
-        return Reason.BAD_CREDENTIALS if hidden else self.reason
+        return Reason.BAD_CREDENTIALS if self.reason in HIDDEN else self.reason
 
 
 class Silent(NamedTuple):
@@ -119,6 +125,7 @@ class _Ticket(NamedTuple):
     remembered: bool
     degraded: Stored | None
     started: float
+    refused: Reason | None = None  # whatever the secret: FreeRADIUS only gives the refusal its form
 
 
 class Tools(NamedTuple):
@@ -160,7 +167,9 @@ class Access:
 
     # -- authorize ---------------------------------------------------------------------------------------------
 
-    def authorize(self, request: AccessRequest) -> HandOver | Refused | Silent:
+    def authorize(  # noqa: PLR0911 - one way out a line
+        self, request: AccessRequest
+    ) -> HandOver | Refused | Silent:
         """First hook: find the subscriber and say how the secret is to be checked."""
         nas = self._directory.nas(request.router)
         if nas is None:
@@ -173,31 +182,34 @@ class Access:
             return Silent("no Message-Authenticator")
         started = self._monotonic()
         alias = self._names.alias(request.username)
+        asked = msgspec.structs.replace(request, token=self._new_id())
         if not self._may_try(request, alias, started):
-            return Refused(Reason.TOO_MANY_ATTEMPTS, nas.site.language)
-        degraded = None
-        try:
-            found = self._find(alias, started + self._deadline_s - self._post_auth_s)
-        except Unavailable:
-            found, degraded = self._last_copy(alias)
-            if found is None:
-                return Silent("store away")
-        remembered = found is not None and request.mac in found.devices
+            stranger = _Ticket(asked, alias, None, None, False, None, started)
+            return self._turn_away(stranger, Reason.TOO_MANY_ATTEMPTS, nas)
+        looked_up = self._look_up(alias, started + self._deadline_s - self._post_auth_s)
+        if looked_up is None:
+            return Silent("store away")
+        found, degraded = looked_up
         if found is None:
             self._count_failure(request, alias, unknown=True)
-        elif not self._guard.check_name(self._millis(), alias, remembered=remembered).allowed:
-            return Refused(Reason.TOO_MANY_ATTEMPTS, nas.site.language, found.id)
-        credential = found.credential if found is not None else None
-        token = self._new_id()
-        asked = msgspec.structs.replace(request, token=token)
-        ticket = _Ticket(asked, alias, found.id if found else None, credential, remembered, degraded, started)
-        answer = self._hand_over(token, ticket, nas)
-        if isinstance(answer, HandOver):
-            self._tickets.put(token, ticket)
-        else:
+            return self._never(_Ticket(asked, alias, None, None, False, None, started))
+        remembered = request.mac in found.devices
+        ticket = _Ticket(asked, alias, found.id, found.credential, remembered, degraded, started)
+        if not self._guard.check_name(self._millis(), alias, remembered=remembered).allowed:
+            return self._turn_away(ticket, Reason.TOO_MANY_ATTEMPTS, nas)
+        answer = self._hand_over(ticket, found.credential, nas)
+        if isinstance(answer, Refused):
             # Whoever asks by a method that cannot work is slowed like one whose secret is wrong: no other sign either.
             self._count_failure(request, alias, unknown=False, remembered=remembered)
         return answer
+
+    def _look_up(self, alias: str, deadline: float) -> tuple[Subscriber | None, Stored | None] | None:
+        """Who has the name, and the copy that says so while the store is away; None when nothing can say."""
+        try:
+            return self._find(alias, deadline), None
+        except Unavailable:
+            found, copy = self._last_copy(alias)
+            return (found, copy) if found is not None else None
 
     def _find(self, alias: str, deadline: float) -> Subscriber | None:
         """One strongly consistent read of a name this node knows, two of one it does not."""
@@ -226,27 +238,38 @@ class Access:
             return None
         return copy.stored
 
-    def _hand_over(self, token: str, ticket: _Ticket, nas: Nas) -> HandOver | Refused:
-        request, credential = ticket.request, ticket.credential
-        by_module = request.method in (Method.MSCHAP, Method.EAP)
-        if credential is None or ticket.subscriber is None:
-            # Nobody's name: the road of an ordinary customer, with a secret that nobody can know.
-            return self._never(token)
+    def _hand_over(self, ticket: _Ticket, credential: Credential, nas: Nas) -> HandOver | Refused:
+        request = ticket.request
         name = request.username
         if name.kind is NameKind.MAC and name.normal != request.mac:
-            return self._never(token)
+            return self._never(ticket)
         if name.kind is NameKind.MAC or credential.kind is SecretKind.CODE:
             # The name is the secret: with CHAP and PAP also the empty password will do, and we check that.
-            return HandOver(token, Check.FREERADIUS, name.raw) if by_module else HandOver(token, Check.OURSELVES)
+            return self._go_on(ticket, name.raw if request.method in _BY_MODULE else None)
         if credential.kind is SecretKind.SEALED:
-            clear = self._vault.unseal(credential.value, ticket.subscriber, "secret", credential.epoch)
-            return HandOver(token, Check.FREERADIUS, clear)
+            assert ticket.subscriber is not None
+            return self._go_on(
+                ticket, self._vault.unseal(credential.value, ticket.subscriber, "secret", credential.epoch)
+            )
         if credential.kind is SecretKind.HASH and request.method is not Method.PAP:
-            return Refused(Reason.METHOD_UNSUPPORTED, nas.site.language, ticket.subscriber)
-        return HandOver(token, Check.OURSELVES)
+            return self._turn_away(ticket, Reason.METHOD_UNSUPPORTED, nas)
+        return self._go_on(ticket)
 
-    def _never(self, token: str) -> HandOver:
-        return HandOver(token, Check.FREERADIUS, self._new_id())
+    def _go_on(self, ticket: _Ticket, secret: str | None = None) -> HandOver:
+        """On to the check of the secret: FreeRADIUS's with the clear one, or our own."""
+        token = ticket.request.token
+        self._tickets.put(token, ticket)
+        return HandOver(token, Check.OURSELVES) if secret is None else HandOver(token, Check.FREERADIUS, secret)
+
+    def _never(self, ticket: _Ticket) -> HandOver:
+        """The road of an ordinary customer, with a secret that nobody can know."""
+        return self._go_on(ticket, self._new_id())
+
+    def _turn_away(self, ticket: _Ticket, reason: Reason, nas: Nas) -> HandOver | Refused:
+        """Refuse so that it looks like a wrong secret."""
+        if ticket.request.method in _BY_MODULE:
+            return self._never(ticket._replace(refused=reason))
+        return Refused(reason, nas.site.language, ticket.subscriber)
 
     # -- authenticate ------------------------------------------------------------------------------------------
 
@@ -303,10 +326,10 @@ class Access:
         if ticket is None:
             return None
         nas = self._directory.nas(request.router)
-        if ticket.subscriber is not None:
+        if ticket.subscriber is not None and ticket.refused is not Reason.TOO_MANY_ATTEMPTS:
             self._count_failure(ticket.request, ticket.alias, unknown=False, remembered=ticket.remembered)
         language = nas.site.language if nas is not None else Language.ENGLISH
-        return Refused(Reason.BAD_CREDENTIALS, language, ticket.subscriber)
+        return Refused(ticket.refused or Reason.BAD_CREDENTIALS, language, ticket.subscriber)
 
     # -- post_auth ---------------------------------------------------------------------------------------------
 
@@ -321,8 +344,8 @@ class Access:
         ticket = self._tickets.pop(request.token) or self._again(request)
         if ticket is None:
             return Silent("store away")
-        if ticket.subscriber is None:
-            return Refused(Reason.BAD_CREDENTIALS, nas.site.language)
+        if ticket.subscriber is None or ticket.refused is not None:
+            return Refused(ticket.refused or Reason.BAD_CREDENTIALS, nas.site.language, ticket.subscriber)
         if ticket.degraded is not None:
             return self._degrade(ticket, ticket.degraded, nas, now)
         ask = self._ask(request)
@@ -359,12 +382,10 @@ class Access:
         """Without a token (a restart between the hooks, the last round of EAP): read again."""
         started = self._monotonic()
         alias = self._names.alias(request.username)
-        try:
-            found, degraded = self._find(alias, started + self._deadline_s), None
-        except Unavailable:
-            found, degraded = self._last_copy(alias)
-            if found is None:
-                return None
+        looked_up = self._look_up(alias, started + self._deadline_s)
+        if looked_up is None:
+            return None
+        found, degraded = looked_up
         return _Ticket(request, alias, found.id if found else None, None, False, degraded, started)
 
     def _ask(self, request: AccessRequest) -> Ask:

@@ -1,7 +1,9 @@
 """Every way to log in, through real FreeRADIUS with the real hooks and the real engine."""
 
+import json
+import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -14,8 +16,9 @@ from radius.domain.policy import Reason
 from radius.domain.subscriber import Subscriber
 from radius.domain.terms import DAYS_ALL, Hours, PeriodUnit, Service, Window, WindowStart
 from radius.rlm import messages
+from radius.services.access import HIDDEN
 from tests.fakes.nas import FakeRouter, How, total_limit
-from tests.integration.box import DAY, GIGABYTE, SITE_MAC_PASSWORD, Box, new_mac
+from tests.integration.box import DAY, GIGABYTE, SITE_MAC_PASSWORD, Box, new_mac, new_phone
 from tests.integration.freeradius_lab import EapResult, missing_programs
 
 pytestmark = [
@@ -31,6 +34,8 @@ SPELLINGS: dict[str, Callable[[str], str]] = {
     "lower": str.lower,
     "cisco": lambda mac: ".".join(mac.replace(":", "").lower()[at : at + 4] for at in (0, 4, 8)),
     "aruba": lambda mac: mac.replace(":", "").upper(),
+    "halves": lambda mac: f"{mac.replace(':', '')[:6]}:{mac.replace(':', '')[6:]}",
+    "spaces": lambda mac: mac.replace(":", " "),
     "huawei": lambda mac: "-".join(mac.replace(":", "").lower()[at : at + 4] for at in (0, 4, 8)),
 }
 
@@ -67,13 +72,37 @@ def test_the_right_password_is_let_in_with_all_limits(box: Box, router: FakeRout
 def test_a_wrong_password_and_an_unknown_name_look_the_same(box: Box, router: FakeRouter, how: How) -> None:
     known = router.login(box.customer(DAY), "guessed", new_mac(), how=how)
     unknown = router.login("0799999999", "guessed", new_mac(), how=how)
-    answers = [
-        {name: value for name, value in reply.items() if name not in ("Message-Authenticator", "MS-CHAP-Error")}
-        for good, reply in (known, unknown)
-        if not good
-    ]
-    assert answers == [{"Reply-Message": WRONG}] * 2
-    assert ("MS-CHAP-Error" in known[1]) == ("MS-CHAP-Error" in unknown[1]) == (how is How.MSCHAP2)
+    assert [good for good, _ in (known, unknown)] == [False, False]
+    assert seen(known[1]) == seen(unknown[1]) == refusal(how)
+
+
+def seen(reply: Mapping[str, Any]) -> dict[str, Any]:
+    """What a refusal shows, without what is random in it: the MS-CHAP identifier and challenge."""
+    shown = {**reply, "Message-Authenticator": ""}
+    if "MS-CHAP-Error" in reply:
+        error = reply["MS-CHAP-Error"]  # text, or bytes where the identifier is no ASCII
+        text = error if isinstance(error, str) else error.decode("latin-1")
+        shown["MS-CHAP-Error"] = re.sub(r"C=[0-9a-fA-F]{32}", "", text[1:])
+    return shown
+
+
+def refusal(how: How) -> dict[str, Any]:
+    error = {"MS-CHAP-Error": "E=691 R=0  V=3 M=Authentication rejected"} if how is How.MSCHAP2 else {}
+    return {"Reply-Message": WRONG, "Message-Authenticator": "", **error}
+
+
+@pytest.mark.parametrize("how", How)
+@pytest.mark.parametrize("kind", ["sealed", "hashed", "unknown"])
+def test_fifteen_wrong_tries_from_one_device_look_the_same_for_every_name(
+    box: Box, router: FakeRouter, how: How, kind: str
+) -> None:
+    """Limits are met at the 7th for a known name, at the 11th for an unknown one: only the log may know."""
+    name = f"{kind}.{how.name.lower()}"
+    if kind != "unknown":
+        box.customer(DAY, name, hashed=kind == "hashed")
+    device = new_mac()
+    assert [seen(router.login(name, "guessed", device, how=how)[1]) for _ in range(15)] == [refusal(how)] * 15
+    assert '"reason":"too_many_attempts"' in box.log().splitlines()[-1]
 
 
 @pytest.mark.parametrize("how", How)
@@ -93,10 +122,10 @@ def test_a_hashed_password_serves_pap_only_and_says_so_to_nobody(box: Box, route
     assert '"reason":"method_unsupported"' in box.log()
 
 
-@pytest.mark.parametrize("spelling", ["0{}", "254{}", "+254{}", "+254 {}"])
+@pytest.mark.parametrize("spelling", ["0{}", "254{}", "+254{}", "+254 {}", "00254{}", "tel:+254{}"])
 @pytest.mark.parametrize("series", ["7", "1"])
 def test_one_phone_however_it_is_typed(box: Box, router: FakeRouter, spelling: str, series: str) -> None:
-    digits = f"{series}{new_mac().replace(':', '')[-8:].translate(str.maketrans('ABCDEF', '123456'))}"
+    digits = f"{series}{new_phone()[2:]}"
     box.customer(DAY, "0" + digits)
     for how in (How.PAP, How.CHAP, How.MSCHAP2):
         assert router.login(spelling.format(digits), "karibu", "02:00:00:00:FF:01", how=how)[0], how
@@ -153,6 +182,21 @@ def test_a_wrong_secret_and_an_unknown_name_end_in_eap_failure(box: Box, kind: s
     for name in (box.customer(DAY), "0799999998"):
         result = box.lab.eapol(eap(kind, name, "guessed"), mac=new_mac().lower())
         assert verdict(result) == (False, 3, 4), result.output[-2000:]
+
+
+@pytest.mark.parametrize("kind", METHODS)
+def test_no_round_of_eap_tells_a_hashed_an_unknown_or_a_limited_name_apart(box: Box, kind: str) -> None:
+    walks = []
+    for name in (box.customer(DAY), box.customer(DAY, new_phone(), hashed=True), new_phone()):
+        mac = new_mac().lower()
+        walks.append([shape(box.lab.eapol(eap(kind, name, "guessed"), mac=mac)) for _ in range(12)])
+    assert walks[0] == walks[1] == walks[2]
+    assert len({tuple(rounds) for rounds in walks[0]}) == 1
+
+
+def shape(result: EapResult) -> list[str]:
+    """The kinds of packets and attributes that came back, round by round."""
+    return re.findall(r"(?<=RADIUS message: )code=\d+|(?<=Attribute )\d+ \(\S+\) length=\d+", result.output)
 
 
 @pytest.mark.parametrize("kind", METHODS)
@@ -219,7 +263,9 @@ def test_the_first_use_of_a_voucher_starts_it(box: Box, router: FakeRouter, how:
     good, reply = router.login(code.upper(), "guessed", mac, how=how)
     assert (good, reply["Reply-Message"]) == (False, WRONG)
     assert box.aggregate(code).rights[0].starts_at == 0
-    good, reply = router.login(code.upper(), code.upper() if password else "", mac, how=how)
+    typed = f"{code[:4]} {code[4:]}"  # by PAP the same code in another spelling is the same code
+    equal = code.upper() if how is not How.PAP else f"{code[:3]}-{code[3:]}".upper()
+    good, reply = router.login(code.upper() if how is not How.PAP else typed, equal if password else "", mac, how=how)
     assert good, reply
     right = box.aggregate(code).rights[0]
     assert abs(right.starts_at - time.time()) < 60
@@ -245,9 +291,7 @@ def test_a_home_line_gets_its_address_and_is_bound_to_its_caller(box: Box, route
 
 # -- every refusal in both languages ---------------------------------------------------------------------------------
 
-UNREACHED = {
-    Reason.METHOD_UNSUPPORTED,  # told as bad_credentials, see the hashed password above
-}
+UNREACHED = HIDDEN  # told as a wrong secret: see the hashed password above and the guessing below
 
 
 def _closed_now(box: Box) -> tuple[Hours, ...]:
@@ -331,12 +375,6 @@ class Refusal:
         assert self.box.core.provision.bind_caller(self.box.find(home), MacAddress("0a0000000001"))
         return home
 
-    def _too_many_attempts(self) -> str:
-        phone = self.box.customer(DAY)
-        for _ in range(6):
-            assert not self.router.login(phone, "guessed", self.mac)[0]
-        return phone
-
     def _malformed(self) -> str:
         return "---"
 
@@ -359,22 +397,26 @@ def test_every_refusal_says_why_in_the_language_of_the_site(box: Box, reason: Re
 
 def test_guessing_slows_down_the_guesser_and_not_the_customer(box: Box) -> None:
     router = box.router("router-guess", "127.0.0.9")
-    too_many = messages.text("too_many_attempts", Language.ENGLISH)
     phone, own = box.customer("open.1"), new_mac()
     router_knows(router, phone, own)
-    told = [router.login(phone, "guessed", new_mac())[1]["Reply-Message"] for _ in range(20)]
-    assert told == [WRONG] * 20
-    assert router.login(phone, "karibu", new_mac())[1]["Reply-Message"] == too_many  # the right secret, a stranger
+
+    def tried(name: str, password: str, mac: str) -> str:
+        """The reason that the log gives; the customer is told the same whatever it is."""
+        good, reply = router.login(name, password, mac, how=How.PAP)
+        assert (good, reply["Reply-Message"]) == (False, WRONG)
+        return str(json.loads(box.log().splitlines()[-1])["details"]["reason"])
+
+    assert [tried(phone, "guessed", new_mac()) for _ in range(20)] == ["bad_credentials"] * 20
+    assert tried(phone, "karibu", new_mac()) == "too_many_attempts"  # the right secret, a stranger
     assert router.login(phone, "karibu", own)[0]  # the device that proved it before
 
     guesser = new_mac()
-    told = [router.login(f"code{number}", "", guesser, how=How.PAP)[1]["Reply-Message"] for number in range(12)]
-    assert told == [WRONG] * 10 + [too_many] * 2
+    told = [tried(f"code{number}", "", guesser) for number in range(12)]
+    assert told == ["bad_credentials"] * 10 + ["too_many_attempts"] * 2
     assert router.login(box.customer(DAY), "karibu", new_mac())[0]  # others at this router
 
-    told = [router.login(f"card{number}", "", new_mac(), how=How.PAP)[1]["Reply-Message"] for number in range(60)]
-    assert told[0] == WRONG
-    assert told[-1] == too_many  # one guess a MAC: the router's own limit
+    told = [tried(f"card{number}", "", new_mac()) for number in range(60)]
+    assert (told[0], told[-1]) == ("bad_credentials", "too_many_attempts")  # one guess a MAC: the router's own limit
     assert router.login(phone, "karibu", own)[0]  # a name this node knows is never refused for that
 
 

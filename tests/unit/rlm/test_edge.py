@@ -14,6 +14,7 @@ from radius.domain.errors import Unavailable
 from radius.domain.identity import NasId
 from radius.domain.nas import Family, Language, PortPair, Router, Site
 from radius.metrics import Recording
+from radius.rlm import messages
 from radius.rlm.attributes import Pairs
 from radius.rlm.clocks import Clocks
 from radius.rlm.edge import Edge
@@ -195,13 +196,51 @@ def test_what_cannot_be_is_refused_counted_and_named(door: Door, hook: str, bad:
     assert door.lines[-1]["details"]["setting"] == field
 
 
-def test_a_guesser_is_told_to_wait(door: Door) -> None:
+def test_a_guesser_is_slowed_and_not_told_apart_from_who_is_wrong(door: Door) -> None:
     for number in range(10):
         door.edge.authorize(login(f"code-{number:04d}"))
     code, lists = door.edge.authorize(login("code-9999"))
     assert code == Rcode.REJECT
-    assert lists == {"reply": (("Reply-Message", ":=", "Too many wrong tries. Wait a few minutes and try again."),)}
+    assert lists == {"reply": (("Reply-Message", ":=", messages.text("bad_credentials", Language.ENGLISH)),)}
     assert door.metrics.total("AccessRejects", Reason="too_many_attempts") == 1
+    assert door.lines[-1]["details"]["reason"] == "too_many_attempts"
+
+
+WALK = 15  # beyond both limits of one device: 6 wrong secrets of a name, 10 unknown names
+
+
+@pytest.mark.parametrize("method", ["User-Password", "CHAP-Password", "MS-CHAP2-Response", "EAP-Message"])
+@pytest.mark.parametrize("hashed", [False, True])
+def test_a_known_and_an_unknown_name_answer_alike_however_often_they_are_tried(
+    door: Door, method: str, hashed: bool
+) -> None:
+    door.node.customer(hashed=hashed)
+    value = {"User-Password": "wrong", "CHAP-Password": "0x" + "00" * 17}.get(method, "0x00")
+    pairs = tuple(pair for pair in login() if pair[0] not in ("User-Name", "User-Password"))
+
+    def walk(name: str) -> list[object]:
+        return [wire(door, (("User-Name", name), (method, value), *pairs)) for _ in range(WALK)]
+
+    assert walk("0712345678") == walk("0799999999")
+    reasons = [line["details"]["reason"] for line in door.lines]
+    unsupported = hashed and method != "User-Password"
+    assert (
+        reasons[:WALK] == ["method_unsupported" if unsupported else "bad_credentials"] * 6 + ["too_many_attempts"] * 9
+    )
+    assert reasons[WALK:] == ["bad_credentials"] * 10 + ["too_many_attempts"] * 5
+
+
+def wire(door: Door, pairs: Pairs) -> object:
+    """What the caller can see of a wrong secret: FreeRADIUS's modules refuse it, unless we did before them."""
+    code, lists = door.edge.authorize(pairs)
+    by_module = any(name in ("MS-CHAP2-Response", "EAP-Message") for name, _ in pairs)
+    if code == Rcode.REJECT:
+        assert not by_module, "such a refusal would lack MS-CHAP-Error"
+        return lists["reply"]
+    token = next(("Tmp-String-1", value) for _, _, value in lists["request"])
+    code, lists = door.edge.post_auth((token, ("Tmp-String-4", "rejected"), *pairs))
+    assert code == Rcode.REJECT
+    return lists["reply"]
 
 
 # -- post_auth ---------------------------------------------------------------------------------------------------
@@ -242,8 +281,8 @@ def test_one_line_tells_of_an_accept_and_names_nobody(door: Door) -> None:
 @pytest.mark.parametrize(
     ("language", "text"),
     [
-        (Language.ENGLISH, "Wrong name, code or password. Check it and try again."),
-        (Language.SWAHILI, "Jina, code au password si sahihi. Angalia kisha ujaribu tena."),
+        (Language.ENGLISH, messages.text("bad_credentials", Language.ENGLISH)),
+        (Language.SWAHILI, messages.text("bad_credentials", Language.SWAHILI)),
     ],
 )
 @pytest.mark.parametrize("name", ["0712345678", "0799999999"])

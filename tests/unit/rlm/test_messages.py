@@ -5,10 +5,11 @@ import pytest
 from radius.domain.nas import Language
 from radius.domain.policy import Reason
 from radius.rlm.messages import CHARS_MAX, MESSAGES, text
+from radius.services.access import Refused
 
 
-def test_the_list_is_the_list_of_reasons() -> None:
-    assert set(MESSAGES) == {reason.value for reason in Reason}
+def test_the_list_is_the_list_of_reasons_that_are_told() -> None:
+    assert set(MESSAGES) == {Refused(reason, Language.ENGLISH).told.value for reason in Reason}
 
 
 @pytest.mark.parametrize("reason", MESSAGES)

@@ -126,7 +126,7 @@ def test_a_hashed_password_by_pap(given: str, right: bool) -> None:
     assert node.access.authenticate(after(request, answer.token)) is right
 
 
-@pytest.mark.parametrize("method", [Method.CHAP, Method.MSCHAP, Method.EAP, Method.NONE])
+@pytest.mark.parametrize("method", [Method.CHAP, Method.NONE])
 def test_a_hashed_password_by_any_other_method_is_told_as_a_wrong_one(method: Method) -> None:
     node = Node()
     found = node.customer(hashed=True)
@@ -134,6 +134,22 @@ def test_a_hashed_password_by_any_other_method_is_told_as_a_wrong_one(method: Me
     assert answer == Refused(Reason.METHOD_UNSUPPORTED, Language.ENGLISH, found)
     assert isinstance(answer, Refused)
     assert answer.told is Reason.BAD_CREDENTIALS
+
+
+@pytest.mark.parametrize("method", [Method.MSCHAP, Method.EAP])
+def test_where_a_wrong_secret_has_a_form_of_its_own_a_hashed_password_takes_that_road(
+    method: Method,
+) -> None:
+    node = Node()
+    found = node.customer(hashed=True)
+    refused = Refused(Reason.METHOD_UNSUPPORTED, Language.ENGLISH, found)
+    request = access_request(method=method)
+    answer = handed(node.access.authorize(request))
+    assert answer.check is Check.FREERADIUS
+    assert answer.secret not in ("", PASSWORD)
+    assert node.access.wrong_secret(after(request, answer.token)) == refused
+    lucky = handed(node.access.authorize(request))
+    assert node.access.post_auth(after(request, lucky.token), T0) == refused
 
 
 def test_a_mac_that_is_not_the_callers_is_never_let_in_by_it() -> None:
@@ -397,7 +413,7 @@ def test_wrong_secrets_of_one_device_are_slowed_and_the_right_one_from_another_i
     assert tries(node, access_request(password="wrong", mac=LAPTOP)) == 6
     refused = node.access.authorize(access_request(mac=LAPTOP))
     assert isinstance(refused, Refused)
-    assert refused.told is Reason.TOO_MANY_ATTEMPTS
+    assert (refused.reason, refused.told) == (Reason.TOO_MANY_ATTEMPTS, Reason.BAD_CREDENTIALS)
     handed(node.access.authorize(access_request()))
 
 
@@ -420,6 +436,23 @@ def test_a_method_that_cannot_work_is_slowed_like_a_wrong_secret() -> None:
     request = access_request(method=Method.CHAP)
     reasons = [answer.reason for _ in range(8) if isinstance(answer := node.access.authorize(request), Refused)]
     assert reasons == [Reason.METHOD_UNSUPPORTED] * 6 + [Reason.TOO_MANY_ATTEMPTS] * 2
+
+
+def test_who_meets_a_limit_by_ms_chap_gets_a_secret_that_nobody_knows_and_owes_no_more() -> None:
+    node = Node()
+    found = node.customer()
+    request = access_request(method=Method.MSCHAP, mac=LAPTOP)
+    refusals = []
+    for _ in range(12):
+        answer = handed(node.access.authorize(request))
+        refusals.append((answer.secret == PASSWORD, node.access.wrong_secret(after(request, answer.token))))
+    wrong, limited = (
+        Refused(Reason.BAD_CREDENTIALS, Language.ENGLISH, found),
+        Refused(Reason.TOO_MANY_ATTEMPTS, Language.ENGLISH),
+    )
+    assert refusals == [(True, wrong)] * 6 + [(False, limited)] * 6
+    node.monotonic_s += 120
+    assert handed(node.access.authorize(request)).secret == PASSWORD, "tries while the door was shut are not counted"
 
 
 def test_unknown_codes_are_slowed_before_the_store_is_asked() -> None:
