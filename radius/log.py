@@ -1,8 +1,9 @@
 """One canonical line a unit of work: a packet, a session's end, an operator's event. Edges log; libraries never do.
 
 A line has exactly the keys `timestamp` (ISO 8601, UTC, milliseconds), `level` (INFO, WARN, ERROR), `message`,
-`requestId`, `userId` and `details`. `details` holds only what `FIELDS` lists. A phone, a MAC, an address or a user name
-can get in only as a `Pseudonym` (a keyed hash): two lines about one customer can be joined, and nobody is named.
+`requestId` (the same in all lines of one packet), `userId` and `details`. `details` holds only what `FIELDS` lists. A
+phone, a MAC, an address or a user name can get in only as a `Pseudonym` (a keyed hash): two lines about one customer
+can be joined, and nobody is named.
 
     log.info("Access accepted", request_id="00af", user_id=pseudonyms.of("user", subscriber.id), nas="kilifi-1")
     log.info(SESSION_TERMINATED, request_id="00b0", user_id=..., duration=3600, cause="quota")
@@ -18,7 +19,9 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from hashlib import blake2b
+from itertools import count
 from pathlib import Path
+from secrets import token_hex
 from threading import Lock
 from traceback import extract_tb
 from typing import Any, Final, Literal, NamedTuple, cast
@@ -48,6 +51,18 @@ class Pseudonym(str):
     """A keyed hash that stands for a person's datum; only `Pseudonyms` makes them."""
 
     __slots__ = ()
+
+
+class RequestIds:
+    """Names packets and other units of work: a random prefix of this process and a counter. Threads may share it."""
+
+    def __init__(self) -> None:
+        self._prefix = token_hex(4)
+        self._count = count(1)
+
+    def __call__(self) -> str:
+        """The next one, e.g. ``9f31c2d0-1a4``."""
+        return f"{self._prefix}-{next(self._count):x}"
 
 
 class Pseudonyms:

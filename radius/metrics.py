@@ -120,6 +120,7 @@ CATALOGUE: tuple[Metric, ...] = (
     _gauge("GuessCells", "cells in a table of limits", Limit=_values(LimitName)),
     _counter("UnknownSources", "packets from addresses that are no router's"),
     _counter("MissingMessageAuthenticator", "packets dropped for lack of a Message-Authenticator"),
+    _gauge("RoutersWithoutMessageAuthenticator", "routers that are excepted from Message-Authenticator"),
     _counter("MalformedPackets", "requests whose attributes cannot be what they claim"),
     _counter("HookErrors", "hooks that ended in an unexpected exception", Hook=HOOKS),
     _counter("IntentsCommitted", "intents committed by packets, by why", Reason=_values(IntentReason)),

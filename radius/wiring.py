@@ -19,6 +19,7 @@ from radius.meter import Meter
 from radius.rlm import spool, vendors
 from radius.rlm.clocks import system_clocks
 from radius.rlm.edge import Edge
+from radius.rlm.unsigned import Excepted
 from radius.secrets import KeyRing
 from radius.services.access import Access, Degrade, Tools
 from radius.services.accounting import Accounting
@@ -137,11 +138,6 @@ class NodeApp:
         )
         keeper.start()
 
-    def failed(self, hook: str, error: Exception) -> None:
-        """Tell of an exception that should not have been."""
-        self._metrics.count("HookErrors", Hook=hook)
-        self._log.logger.error("Hook failed", operation=hook, exc_info=error)
-
     def close(self) -> None:
         """Stop and join everything this app started."""
         self._keeper.close()
@@ -178,6 +174,12 @@ def build_node(settings_path: Path) -> NodeApp:
         deadline_s,
         lambda: spool.has_room(settings.spool_dir),
     )
+    meter, excepted = build_meter(core, metrics, guard), Excepted(metrics, logger.logger)
+
+    def measure() -> None:
+        meter.round()
+        excepted.look(core.directory.all_routers())
+
     keeper = Keeper(
         core.directory,
         core.store.routers,
@@ -187,7 +189,7 @@ def build_node(settings_path: Path) -> NodeApp:
         clocks,
         metrics,
         settings,
-        build_meter(core, metrics, guard).round,
+        measure,
         lambda error: logger.logger.error("Keeper round failed", exc_info=error),
     )
     return NodeApp(core, edge, keeper, logger, metrics)

@@ -1,6 +1,7 @@
 """The worker beside FreeRADIUS: plays the spool back, sweeps due work, ends what a reboot ended, counts who is online.
 
     python -m radius.worker --settings FILE
+    python -m radius.worker --settings FILE --replay-parked     # once, after the cause was mended
 
 Any number may run; each step is one conditional change. A store that is away is waited for; nothing else stops it.
 """
@@ -9,7 +10,7 @@ import argparse
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from threading import Event
 
@@ -19,19 +20,17 @@ from radius import settings as settings_module
 from radius.domain.clock import Suspect
 from radius.domain.errors import Malformed, Unavailable
 from radius.domain.identity import NasId, SubscriberId
-from radius.domain.request import AccountingRequest
 from radius.domain.subscriber import Session
 from radius.keeper import KeeperFiles
-from radius.rlm import attributes, spool
+from radius.playback import Playback
 from radius.rlm.clocks import Clocks, system_clocks
 from radius.rlm.news import News
-from radius.services.replay import Waiting, replay
+from radius.services.replay import Replayed
 from radius.services.sweep import Sweep
 from radius.settings import Settings
-from radius.wiring import BACKGROUND_DEADLINE_S, Core, build_accounting, build_core, build_meter, build_sweep
+from radius.wiring import BACKGROUND_DEADLINE_S, Core, build_core, build_meter, build_sweep
 
 PAUSE_S = 2.0  # between rounds; a wake-up costs a handful of reads
-REPLAY_AGE_S = 2.0  # a spool file that was written to this lately may still get packets of the same outage
 COUNT_S = 60.0  # how often active sessions are counted anew
 BOOT_WATCH_S = 600  # a session that a reboot ended may still turn up: a spool played back, an index that lags
 ROUNDS_MAX = 50  # batches of one kind of work in one round, so that no kind waits for ever
@@ -50,21 +49,18 @@ class Worker:
         self._log = logger.logger
         self._pseudonyms = logs.Pseudonyms(core.keys.subkey("pseudonym"))
         self._sweep: Sweep = build_sweep(core, self)
-        self._accounting = build_accounting(core)
         self._news = News(metrics, logger.logger)
+        self._request_id = logs.RequestIds()
+        self._playback = Playback(core, metrics, logger.logger, self._news, self._pseudonyms, self._request_id)
         self._counted_at = float("-inf")
         self.measure = build_meter(core, metrics).round
 
     def round(self) -> None:
         """Do what there is to do; raises Unavailable when the store is away. On a wrong clock nothing is done."""
-        judged = self._clocks.vouch()
-        if isinstance(judged, Suspect):
-            self._metrics.count("ClockSuspect", Reason=judged.reason.value)
-            self._log.warning("Worker waits for the clock", reason=judged.reason.value)
+        now = self._ready()
+        if now is None:
             return
-        now = judged.now
-        self._core.directory.refresh(now, time.monotonic() + BACKGROUND_DEADLINE_S)
-        self._play_back(now)
+        self._playback.round(now)
         for _ in range(ROUNDS_MAX):
             if not self._sweep.poll(now).more:
                 break
@@ -74,6 +70,23 @@ class Worker:
         if time.monotonic() - self._counted_at >= COUNT_S:
             self._count_active()
             self._counted_at = time.monotonic()
+
+    def replay_parked(self) -> Replayed | None:
+        """Play back once what was parked; None if there is nothing. Raises Unavailable: run it again."""
+        now = self._ready()
+        if now is None:
+            raise Unavailable("the clock is wrong")
+        return self._playback.parked(now)
+
+    def _ready(self) -> int | None:
+        """The instant of a round, with fresh routers; None on a clock that is known to be wrong."""
+        judged = self._clocks.vouch()
+        if isinstance(judged, Suspect):
+            self._metrics.count("ClockSuspect", Reason=judged.reason.value)
+            self._log.warning("Worker waits for the clock", reason=judged.reason.value)
+            return None
+        self._core.directory.refresh(judged.now, time.monotonic() + BACKGROUND_DEADLINE_S)
+        return judged.now
 
     def _end_booted(self, nas: NasId, at: int, now: int) -> None:
         for _ in range(ROUNDS_MAX):
@@ -85,64 +98,12 @@ class Worker:
     def ended(self, subscriber: SubscriberId, session: Session, site: str) -> None:
         """Tell of a session that ended without a last packet (`sweep.News`)."""
         self._metrics.count("SessionsReaped")
-        self._news.ended(session, self._pseudonyms.of("user", subscriber), site, session.nas)
+        self._news.ended(session, self._pseudonyms.of("user", subscriber), site, session.nas, self._request_id())
 
     def broken(self, subscriber: SubscriberId, error: Exception) -> None:
         """Raise the alarm about a record that cannot be worked on (`sweep.News`)."""
         self._metrics.count("CorruptRecords")
         self._log.error("Sweep cannot work on", user_id=self._pseudonyms.of("user", subscriber), exc_info=error)
-
-    def _play_back(self, now: int) -> None:
-        folder = self._core.settings.spool_dir
-        with spool.alone(folder) as alone:
-            for path in spool.waiting(folder) if alone else ():
-                # One from the future was written on a clock that was ahead: it is not waited for.
-                if path.name.endswith(spool.TAKEN) or not 0 <= time.time() - path.stat().st_mtime < REPLAY_AGE_S:
-                    self._replay(path, now)
-
-    def _replay(self, path: Path, now: int) -> None:
-        mine = spool.take(path)
-        offset = spool.progress(mine)
-        folder = self._core.settings.spool_dir
-        done = replay(
-            self._packets(mine, offset, now), self._count, lambda raw, why: spool.park(folder, raw, why), offset
-        )
-        self._metrics.count("ReplayedPackets", done.counted)
-        self._metrics.count("ParkedPackets", done.parked)
-        if done.counted or done.parked:
-            outcome = "stopped" if done.stopped else "done"
-            self._log.info("Spool replayed", count=done.counted, entries=done.parked, outcome=outcome)
-        if done.stopped:
-            spool.keep_progress(mine, done.offset)
-            raise Unavailable("the store went away while the spool was played back")
-        if not spool.finish(mine, done.offset):
-            spool.keep_progress(mine, done.offset)  # late records: the next round plays them back
-
-    def _packets(self, path: Path, offset: int, now: int) -> Iterator[Waiting]:
-        for record in spool.read(path, offset):
-            # Written on a clock that was wrong: what it says of the time is worth nothing, but it was before now.
-            honest = self._core.settings.clock_floor_at <= record.received_at <= now
-            received_at = record.received_at if honest else now
-            yield Waiting(self._parse(record.pairs), received_at, record.end, record.raw)
-
-    def _parse(self, pairs: attributes.Pairs) -> AccountingRequest | Malformed:
-        if not pairs:
-            return Malformed("record", "is not whole: it was cut off while it was written")
-        try:
-            indexed = attributes.index(pairs)
-            nas = self._core.directory.nas(indexed.router)
-            if nas is None:
-                return Malformed("router", f"{indexed.router or 'no name'} is not registered")
-            return attributes.parse_accounting(indexed, nas.capabilities.octet_view)
-        except Malformed as bad:
-            return bad
-
-    def _count(self, request: AccountingRequest, received_at: int) -> None:
-        counted = self._accounting.account(request, received_at, time.monotonic() + BACKGROUND_DEADLINE_S)
-        nas = self._core.directory.nas(request.router)
-        if counted.accounted is not None and nas is not None:
-            user = self._pseudonyms.of("user", counted.subscriber) if counted.subscriber else None
-            self._news.accounted(counted.accounted, user, nas.site.id, nas.id)
 
     def _count_active(self) -> None:
         total = 0
@@ -155,38 +116,58 @@ def main(arguments: list[str] | None = None) -> int:
     """Run until SIGTERM or SIGINT. Exit code 0 after a clean stop, 2 for settings that cannot be used."""
     parser = argparse.ArgumentParser(prog="radius.worker", description="wifibilling worker beside FreeRADIUS")
     parser.add_argument("--settings", type=Path, required=True)
-    parser.add_argument("--once", action="store_true", help="one round, then exit (1 if the store is away)")
+    once = parser.add_mutually_exclusive_group()
+    once.add_argument("--once", action="store_true", help="one round, then exit (1 if the store is away)")
+    once.add_argument(
+        "--replay-parked", action="store_true", help="count what was parked, then exit (1 if something stays parked)"
+    )
     given = parser.parse_args(arguments)
     try:
-        settings = settings_module.load(given.settings)
-        core = build_core(settings)
+        with ExitStack() as opened:
+            return _run(given, opened)
     except Malformed as bad:
         sys.stderr.write(f"wifibilling worker: {bad}\n")
         return 2
-    return _run(core, settings, once=given.once)
 
 
-def _run(core: Core, settings: Settings, *, once: bool) -> int:
+def _run(given: argparse.Namespace, opened: ExitStack) -> int:
+    settings = settings_module.load(given.settings)
     metrics = measures.InProcess(settings.environment)
     logger = logs.open_log(settings.log_path, settings.log_format, settings.log_level, metrics=metrics)
+    opened.callback(logger.sink.close)
+    core = build_core(settings)
+    opened.callback(core.store.close)
+    worker = Worker(core, metrics, logger)
+    if given.replay_parked:
+        return _replay_parked(worker, settings)
+    if settings.worker_metrics_port and not given.once:
+        opened.callback(measures.serve(metrics, settings.metrics_bind, settings.worker_metrics_port).close)
+    return _rounds(worker, logger, once=given.once)
+
+
+def _rounds(worker: Worker, logger: logs.Log, *, once: bool) -> int:
     stop = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    port = settings.worker_metrics_port
-    endpoint = measures.serve(metrics, settings.metrics_bind, port) if port and not once else None
-    worker = Worker(core, metrics, logger)
     verdict = 0
-    try:
-        while not stop.is_set():
-            verdict = _one_round(worker, logger)
-            if once or stop.wait(PAUSE_S):
-                break
-    finally:
-        if endpoint is not None:
-            endpoint.close()
-        core.store.close()
-        logger.sink.close()
+    while not stop.is_set():
+        verdict = _one_round(worker, logger)
+        if once or stop.wait(PAUSE_S):
+            break
     return verdict if once else 0
+
+
+def _replay_parked(worker: Worker, settings: Settings) -> int:
+    try:
+        done = worker.replay_parked()
+    except Unavailable as away:
+        sys.stderr.write(f"wifibilling worker: {away}; run it again\n")
+        return 1
+    if done is None:
+        sys.stdout.write(f"nothing is parked in {settings.spool_dir}\n")
+        return 0
+    sys.stdout.write(f"{done.counted} packets counted, {done.parked} parked again in {settings.spool_dir}\n")
+    return 1 if done.parked else 0
 
 
 def _one_round(worker: Worker, logger: logs.Log) -> int:

@@ -75,6 +75,12 @@ class Attributes(msgspec.Struct, frozen=True):
         return self.first.get("Tmp-String-1", "")
 
     @property
+    def subscriber(self) -> SubscriberId | None:
+        """Whose session it is, if our Class says so."""
+        ours = _class(self)
+        return ours[0] if ours is not None else None
+
+    @property
     def rejected(self) -> bool:
         """Post_auth runs because the secret was wrong."""
         return "Tmp-String-4" in self.first

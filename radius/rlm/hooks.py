@@ -54,35 +54,36 @@ def detach(_: object) -> int:
     return 0
 
 
-def _run(hook: str, call: Callable[[Edge], Reply]) -> Reply:
-    app = _shared.apps[0]
+def _run(hook: str, pairs: Pairs, call: Callable[[Edge, Pairs, str], Reply]) -> Reply:
+    edge = _shared.apps[0].edge
+    request_id = edge.request_id()
     try:
-        return call(app.edge)
+        return call(edge, pairs, request_id)
     except Exception as error:  # noqa: BLE001 - process boundary
-        app.failed(hook, error)
+        edge.failed(hook, pairs, request_id, error)
         return FAILED
 
 
 def authorize(pairs: Pairs) -> Reply:
     """See Edge.authorize."""
-    return _run("authorize", lambda edge: edge.authorize(pairs))
+    return _run("authorize", pairs, Edge.authorize)
 
 
 def authenticate(pairs: Pairs) -> Reply:
     """See Edge.authenticate."""
-    return _run("authenticate", lambda edge: edge.authenticate(pairs))
+    return _run("authenticate", pairs, Edge.authenticate)
 
 
 def post_auth(pairs: Pairs) -> Reply:
     """See Edge.post_auth."""
-    return _run("post_auth", lambda edge: edge.post_auth(pairs))
+    return _run("post_auth", pairs, Edge.post_auth)
 
 
 def accounting(pairs: Pairs) -> Reply:
     """See Edge.accounting."""
-    return _run("accounting", lambda edge: edge.accounting(pairs))
+    return _run("accounting", pairs, Edge.accounting)
 
 
 def client_lookup(pairs: Pairs) -> Reply:
     """See Edge.client."""
-    return _run("client", lambda edge: edge.client(pairs))
+    return _run("client", pairs, lambda edge, asked, _: edge.client(asked))

@@ -16,11 +16,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from radius.domain.errors import Malformed
+
 FRESH = "acct-*.detail"
 TAKEN = ".work"
 DONE = ".done"
 PARKED = "parked.detail"
+COMMENT = b"#"  # begins the line that says why a record was parked
 LOCK = "replay.lock"
+CUT_OFF = Malformed("record", "is not whole: it was cut off while it was written")
 FREE_BYTES_MIN = 64 << 20  # below this nothing is acknowledged from the spool: a full disk would swallow it
 
 Pairs = tuple[tuple[str, str], ...]
@@ -56,6 +60,12 @@ def waiting(folder: Path) -> list[Path]:
     return taken + sorted(folder.glob(FRESH))
 
 
+def parked(folder: Path) -> Path | None:
+    """The file of what could not be counted, also one that an interrupted replay has taken; None if there is none."""
+    fresh = folder / PARKED
+    return next((path for path in (fresh, _taken(fresh)) if path.exists()), None)
+
+
 def oldest_at(folder: Path) -> int:
     """Not later than the receipt of the oldest packet that waits; 0 when nothing does.
 
@@ -74,11 +84,11 @@ def _minute(name: str) -> int:
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[bool]:
-    """True while this process is the only one that plays the folder back; False if another one does."""
+def alone(folder: Path, *, wait: bool = False) -> Iterator[bool]:
+    """True while this process is the only one that plays the folder back; False if another one does (unless `wait`)."""
     with (folder / LOCK).open("ab") as file:
         try:
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.lockf(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except OSError:
             yield False
             return
@@ -89,7 +99,7 @@ def take(path: Path) -> Path:
     """Make a fresh file ours: afterwards no writer touches it. To be called by one process at a time (`alone`)."""
     if path.name.endswith(TAKEN):
         return path
-    mine = path.with_name(path.name + TAKEN)
+    mine = _taken(path)
     with path.open("rb+") as file:
         fcntl.lockf(file, fcntl.LOCK_EX)
         if mine.exists():
@@ -103,6 +113,10 @@ def take(path: Path) -> Path:
             _marker(mine).unlink(missing_ok=True)
             path.rename(mine)
     return mine
+
+
+def _taken(path: Path) -> Path:
+    return path.with_name(path.name + TAKEN)
 
 
 def _marker(path: Path) -> Path:
@@ -126,10 +140,10 @@ def keep_progress(path: Path, offset: int) -> None:
     fresh.replace(marker)
 
 
-def finish(path: Path, offset: int) -> bool:
-    """Remove a file that has been counted up to `offset`; what is left there was cut off, and is parked.
+def finish(path: Path, offset: int) -> bytes | None:
+    """Remove a file that has been counted up to `offset`; what is left there was cut off, is parked and returned.
 
-    False, and the file stays, when whole records came after all: a writer that had looked at the file before it was
+    None, and the file stays, when whole records came after all: a writer that had looked at the file before it was
     taken waited for its lock. The file goes while we hold that lock, so that such a writer begins a new one.
     """
     with path.open("rb+") as file:
@@ -137,18 +151,18 @@ def finish(path: Path, offset: int) -> bool:
         file.seek(offset)
         rest = file.read()
         if b"\n\n" in rest.lstrip(b"\n"):
-            return False
+            return None
         if rest.strip():
-            park(path.parent, rest, "cut off: the last record of the file is not whole")
+            park(path.parent, rest, str(CUT_OFF))
         _marker(path).unlink(missing_ok=True)
         path.unlink()
-    return True
+    return rest.strip()
 
 
 def park(folder: Path, raw: bytes, why: str) -> None:
     """Put a packet aside that cannot be counted, with the reason, for a person to look at."""
     with (folder / PARKED).open("ab") as file:
-        file.write(f"# {why}\n".encode() + raw.rstrip(b"\n") + b"\n\n")
+        file.write(COMMENT + f" {why}\n".encode() + raw.rstrip(b"\n") + b"\n\n")
         file.flush()
         os.fsync(file.fileno())
 
@@ -160,6 +174,9 @@ def read(path: Path, offset: int = 0) -> Iterator[Record]:
         lines: list[bytes] = []
         end = offset
         for line in file:
+            if not lines and line.startswith(COMMENT):
+                end += len(line)
+                continue
             header = _HEADER.search(line) if lines else None
             if header is not None:
                 # In the middle of a record: the power went while it was written.
@@ -176,20 +193,21 @@ def read(path: Path, offset: int = 0) -> Iterator[Record]:
 
 
 def _record(lines: list[bytes], end: int) -> Record:
+    raw = b"".join(lines)
+    torn = Record((), 0, end, raw)
     pairs: list[tuple[str, str]] = []
-    received_at = 0
     for number, line in enumerate(lines):
         name, equals, value = line.decode("utf-8", "replace").strip().partition(" = ")
         tabbed = line.startswith(b"\t")
         if number == 0 and not tabbed:
             continue  # the header with the local time
         if not tabbed or not equals or not value or (value[0] == '"') != (value[-1] == '"' and len(value) > 1):
-            return Record((), 0, end, b"".join(lines))  # no line of a whole record: nothing of it is to be believed
-        if name == "Timestamp":
-            received_at = int(value) if value.isascii() and value.isdigit() else 0
-        else:
-            pairs.append((name, _unquoted(value)))
-    return Record(tuple(pairs), received_at, end, b"".join(lines))
+            return torn  # no line of a whole record: nothing of it is to be believed
+        pairs.append((name, _unquoted(value)))
+    if not pairs or pairs[-1][0] != "Timestamp":
+        return torn  # rlm_detail writes it last
+    stamp = pairs.pop()[1]
+    return Record(tuple(pairs), int(stamp) if stamp.isascii() and stamp.isdigit() else 0, end, raw)
 
 
 def _unquoted(value: str) -> str:

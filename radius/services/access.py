@@ -101,6 +101,9 @@ class Silent(NamedTuple):
     why: str
 
 
+UNSIGNED = Silent("no Message-Authenticator")
+
+
 class Vault(Protocol):
     """Opens and checks secrets (`radius.secrets`); every comparison takes constant time."""
 
@@ -179,7 +182,7 @@ class Access:
             and not request.message_authenticator
             and request.tunnel is not Tunnel.INNER
         ):
-            return Silent("no Message-Authenticator")
+            return UNSIGNED
         started = self._monotonic()
         alias = self._names.alias(request.username)
         asked = msgspec.structs.replace(request, token=self._new_id())

@@ -1,7 +1,7 @@
 """Counting what waited in the spool: the service for live packets, many at once, with receipt times as `now`."""
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import NamedTuple
 
@@ -13,12 +13,16 @@ AHEAD_MAX = 4 * IN_FLIGHT_MAX  # packets done behind one that is not: what a sto
 
 
 class Waiting(NamedTuple):
-    """One packet: what it says (or why it cannot be read), when it was received, where it ends in its file."""
+    """One packet: what it says (or why it cannot be read), when it was received, where it ends in its file.
+
+    `raw` and `pairs`: as it stood there, whole and taken apart.
+    """
 
     request: AccountingRequest | Malformed
     received_at: int
     end: int
     raw: bytes
+    pairs: Sequence[tuple[str, str]] = ()
 
 
 class Replayed(NamedTuple):
@@ -31,7 +35,7 @@ class Replayed(NamedTuple):
 
 
 Count = Callable[[AccountingRequest, int], object]
-Park = Callable[[bytes, str], None]
+Park = Callable[[Waiting, BaseException], None]
 
 
 def replay(packets: Iterable[Waiting], count: Count, park: Park, offset: int) -> Replayed:
@@ -62,7 +66,7 @@ class _Run:
         self.flying: dict[Future[object], Waiting] = {}
         self._park = park
         self._order: deque[Waiting] = deque()
-        self._done: dict[int, str | None] = {}  # end of a packet -> None, or why it cannot be counted
+        self._done: dict[int, BaseException | None] = {}  # end of a packet -> None, or why it cannot be counted
 
     @property
     def full(self) -> bool:
@@ -73,7 +77,7 @@ class _Run:
         """Begin to count one packet."""
         self._order.append(packet)
         if isinstance(packet.request, Malformed):
-            self._done[packet.end] = str(packet.request)
+            self._done[packet.end] = packet.request
             self._pass()
         else:
             self.flying[pool.submit(count, packet.request, packet.received_at)] = packet
@@ -84,12 +88,10 @@ class _Run:
             packet, error = self.flying.pop(future), future.exception()
             if isinstance(error, Unavailable):
                 self.stopped = True
-            elif error is not None:
-                # What cannot be counted now and never will must not hold up the rest; a person finds it in the park.
-                self._done[packet.end] = f"{type(error).__name__}: {error}"
-            else:
-                self._done[packet.end] = None
-                self.counted += 1
+                continue
+            # What cannot be counted now and never will must not hold up the rest; a person finds it in the park.
+            self._done[packet.end] = error
+            self.counted += error is None
         self._pass()
 
     def _pass(self) -> None:
@@ -97,6 +99,6 @@ class _Run:
             packet = self._order.popleft()
             why = self._done.pop(packet.end)
             if why is not None:
-                self._park(packet.raw, why)
+                self._park(packet, why)
                 self.parked += 1
             self.offset = packet.end

@@ -259,9 +259,9 @@ class Box:
         with lab:
             yield lab
 
-    def worker_once(self) -> int:
-        """One round of the worker; its exit code."""
-        command = [*self.worker.command, "--once"]
+    def worker_once(self, what: str = "--once") -> int:
+        """One round of the worker, or what else it does once; its exit code."""
+        command = [*self.worker.command, what]
         environment = {**clean_environment(), **self._skew()}
         return subprocess.run(command, cwd=REPO, check=False, timeout=120, env=environment).returncode
 

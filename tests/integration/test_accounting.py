@@ -237,8 +237,41 @@ def test_a_name_that_escaping_makes_too_long_is_acknowledged_and_parked(box: Box
     assert "long-one" in box.lab.spooled()
     time.sleep(2.5)  # the worker leaves a fresh file alone
     assert box.worker_once() == 0
-    assert "malformed" in (parked := box.lab.spooled()).lower() or "longer than" in parked
+    assert box.parked().startswith(b"# Malformed") is False
+    assert b"longer than" in box.parked()
+    assert '"setting":"User-Name"' in box.worker_log()
+    assert box.worker_once("--replay-parked") == 1  # still too long
+    assert b"longer than" in box.parked()
     (box.lab.layout.spool_dir / "parked.detail").unlink()
+
+
+def test_what_was_parked_because_its_router_was_not_registered_comes_back(box: Box, router: FakeRouter) -> None:
+    phone, mac = box.customer(DAY), new_mac()
+    assert router.login(phone, "karibu", mac)[0]
+    router.start(mac)
+    router.use(mac, 1_000, 9_000, 60)
+    router.interim(mac)
+    assert box.charged(phone) == 10_000
+    packet = f"""Tue Nov 24 00:00:00 2026
+\tAcct-Status-Type = Stop
+\tUser-Name = "{phone}"
+\tCalling-Station-Id = "{mac}"
+\tAcct-Session-Id = "{router.sessions[mac].session_id}"
+\tAcct-Input-Octets = 2000
+\tAcct-Output-Octets = 18000
+\tAcct-Session-Time = 61
+\tTmp-String-0 = "router-late"
+\tTimestamp = {int(time.time())}
+
+"""
+    spooled = box.lab.layout.spool_dir / "acct-202611240000.detail"
+    spooled.write_text(packet)
+    os.utime(spooled, (time.time() - 60,) * 2)
+    assert box.worker_once() == 0
+    assert b"router-late is not registered" in box.parked()
+    spooled.with_name("parked.detail").write_bytes(box.parked().replace(b"router-late", b"router-one"))
+    assert box.worker_once("--replay-parked") == 0
+    assert (box.charged(phone), box.parked()) == (20_000, b"")
 
 
 # -- a power cut at the router ---------------------------------------------------------------------------------------

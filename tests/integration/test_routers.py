@@ -1,5 +1,6 @@
 """Routers come, change their secrets and forget Message-Authenticator: who is answered, who is listed."""
 
+import json
 import socket
 import time
 from collections.abc import Iterator
@@ -120,7 +121,9 @@ def test_a_packet_without_message_authenticator_is_dropped_and_listed_with_the_r
     phone = box.customer(DAY)
     assert without_authenticator(box, "127.0.0.22", phone, "karibu") is None
     wait_until(lambda: listed(box, "router-strict"), "the router is listed by its name")
-    assert [(count, why) for count, _, why in listed(box, "router-strict")] == [(1, "no Message-Authenticator")]
+    [(count, _, why)] = listed(box, "router-strict")
+    assert (count, why.partition(": ")[0]) == (1, "no Message-Authenticator")
+    assert "/radius set [find] require-message-auth=yes-for-request-resp" in why
     assert box.aggregate(phone).sessions == []
     assert box.router("router-strict", "127.0.0.22").login(phone, "karibu", new_mac())[0]
 
@@ -140,6 +143,12 @@ def test_an_exception_for_one_router_is_for_that_router(box: Box) -> None:
     assert answers[0][0] == 2  # Access-Accept
     assert b"\x50\x12" in answers[0]  # ... with a Message-Authenticator all the same
     assert without_authenticator(box, "127.0.0.1", phone, "karibu") is None
+    wait_until(lambda: told_excepted(box) == ["router-old"], "the log names who is excepted")
+
+
+def told_excepted(box: Box) -> list[str]:
+    lines = [json.loads(line) for line in box.log().splitlines()]
+    return [line["details"]["nas"] for line in lines if line["message"].startswith("Router is excepted from")]
 
 
 def change_router(box: Box, router: Router, **fields: object) -> None:

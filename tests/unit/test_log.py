@@ -25,6 +25,7 @@ from radius.log import (
     Pseudonym,
     Pseudonyms,
     Refused,
+    RequestIds,
     Sink,
     open_log,
 )
@@ -326,3 +327,16 @@ def test_a_path_that_cannot_be_written_is_one_clear_line(tmp_path: Path) -> None
 def test_structlog_is_not_configured_globally(path: Path) -> None:
     open_log(path).sink.close()
     assert not structlog.is_configured()
+
+
+def test_request_ids_are_never_given_twice() -> None:
+    first, second = RequestIds(), RequestIds()
+    given: list[str] = []
+    threads = [threading.Thread(target=lambda: given.extend(first() for _ in range(2_000))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    given += [second() for _ in range(2_000)]
+    assert len(set(given)) == 10_000
+    assert all(re.fullmatch(r"[0-9a-f]{8}-[0-9a-f]+", one) for one in given)

@@ -10,6 +10,7 @@ from subprocess import PIPE, Popen
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from radius import log as logs
 from radius import worker as workers
@@ -19,6 +20,7 @@ from radius.domain.identity import SubscriberId, parse_class
 from radius.domain.request import Status
 from radius.metrics import InProcess
 from radius.ports import Change
+from radius.rlm import spool
 from radius.rlm.clocks import Clocks
 from radius.settings import Settings
 from radius.store.open import memory_store
@@ -159,15 +161,30 @@ def test_a_file_from_the_future_is_not_waited_for(site: Site) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "why"),
+    ("text", "why", "says"),
     [
-        (record("Start", BASE, router="nowhere"), "router: nowhere is not registered"),
-        (record("Start", BASE).replace("\tTmp-String-0", "\tTmp-String-9"), "router: no name is not registered"),
-        (record("Start", BASE, **{"Acct-Session-Time": "soon"}), "Acct-Session-Time: must be a whole number"),
-        (record("Start", BASE).replace("\tUser-Name", "User-Name"), "record: is not whole"),
+        (
+            record("Start", BASE, router="nowhere"),
+            "router: nowhere is not registered",
+            {"nas": "nowhere", "setting": "router"},
+        ),
+        (
+            record("Start", BASE).replace("\tTmp-String-0", "\tTmp-String-9"),
+            "router: no name is not registered",
+            {"setting": "router"},
+        ),
+        (
+            record("Start", BASE, **{"Acct-Session-Time": "soon"}),
+            "Acct-Session-Time: must be a whole number",
+            {"nas": "kilimani-03", "setting": "Acct-Session-Time"},
+        ),
+        (record("Start", BASE).replace("\tUser-Name", "User-Name"), "record: is not whole", {"setting": "record"}),
+        (record("Start", BASE).replace("\tTimestamp", "\tTime"), "record: is not whole", {"setting": "record"}),
     ],
 )
-def test_what_cannot_be_counted_is_parked_with_its_reason(site: Site, text: str, why: str) -> None:
+def test_what_cannot_be_counted_is_parked_with_its_reason(
+    site: Site, text: str, why: str, says: dict[str, str]
+) -> None:
     found = site.online()
     site.pass_time(300)
     site.spool(text, record("Interim-Update", BASE + 300, MIB, 300))
@@ -176,6 +193,74 @@ def test_what_cannot_be_counted_is_parked_with_its_reason(site: Site, text: str,
     assert why in parked.splitlines()[0]
     assert site.node.home(found).rights[0].used_bytes == MIB, "the rest is not held up"
     assert (site.metrics.value("ParkedPackets"), site.files()) == (1, ["parked.detail"])
+    (line,) = [line for line in site.lines if line["message"] == "Accounting parked"]
+    assert (line["level"], line["details"]) == ("WARN", {"reason": "malformed", **says})
+    assert line["requestId"]
+
+
+def test_a_record_that_a_power_cut_left_in_the_middle_is_parked_and_told_of(site: Site) -> None:
+    site.spool(record("Start", BASE)[:110])
+    site.worker.round()
+    assert (site.metrics.value("ParkedPackets"), site.files()) == (1, ["parked.detail"])
+    assert site.lines[-1]["details"] == {"reason": "malformed", "setting": "record"}
+
+
+def test_what_was_parked_is_counted_once_its_cause_is_mended_and_the_rest_is_parked_again(site: Site) -> None:
+    found = site.online()
+    site.pass_time(600)
+    bad = record("Interim-Update", BASE + 300, MIB, 300, **{"Acct-Session-Time": "soon"})
+    early, late = (record("Interim-Update", BASE + at, at * 1000, at) for at in (300, 600))
+    site.spool(early, bad, late, record("Interim-Update", BASE + 600)[:100])
+    router = site.node.directory.router(NAS)
+    assert router is not None
+    broken = replace(router, addresses=("10.8.0.300",), version=router.version + 1)
+    site.node.store.put_router(broken, site.node.deadline)
+    site.worker.round()
+    assert (site.metrics.value("ParkedPackets"), site.node.home(found).rights[0].used_bytes) == (4, 0)
+    again = site.worker.replay_parked()
+    assert again is not None
+    assert (again.counted, again.parked) == (0, 4), "nothing was mended yet"
+    site.node.store.put_router(replace(router, version=router.version + 2), site.node.deadline)
+    again = site.worker.replay_parked()
+    assert again is not None
+    assert (again.counted, again.parked) == (2, 2)
+    assert site.node.home(found).rights[0].used_bytes == 600_000
+    assert site.node.home(found).sessions[0].last_at == BASE + 600, "at its receipt, not now"
+    reasons = [line for line in (site.folder / "parked.detail").read_text().splitlines() if line.startswith("#")]
+    assert [reason.split(":")[0] for reason in reasons] == ["# Acct-Session-Time", "# record"]
+    assert site.files() == ["parked.detail"]
+    (site.folder / "parked.detail").unlink()
+    assert site.worker.replay_parked() is None
+
+
+def test_a_store_that_goes_away_leaves_what_was_parked_for_the_next_try(site: Site) -> None:
+    found = site.online()
+    site.pass_time(900)
+    for at in (300, 600, 900):
+        spool.park(
+            site.folder, record("Interim-Update", BASE + at, at * 1000, at).encode(), "router: is not registered"
+        )
+    commits = iter(range(99))
+    site.node.store.faults.before = lambda method: method == "commit" and next(commits) >= 1
+    with pytest.raises(Unavailable):
+        site.worker.replay_parked()
+    site.node.store.faults.before = lambda _: False
+    site.worker.round()
+    assert "parked.detail.work" in site.files(), "only who asks for it plays it back"
+    spool.park(site.folder, record("Stop", BASE + 900, 900_000, 900).encode(), "router: is not registered")
+    again = site.worker.replay_parked()
+    assert again is not None
+    assert (again.parked, site.files()) == (0, [])
+    session = site.node.home(found).sessions[0]
+    assert (session.total_bytes, session.cause) == (900_000, "stop")
+
+
+def test_on_a_wrong_clock_what_was_parked_stays(site: Site) -> None:
+    spool.park(site.folder, record("Start", BASE).encode(), "router: is not registered")
+    site.node.now = 1000
+    with pytest.raises(Unavailable):
+        site.worker.replay_parked()
+    assert site.files() == ["parked.detail"]
 
 
 def test_a_store_that_goes_away_leaves_the_rest_for_later(site: Site) -> None:
@@ -325,3 +410,16 @@ def test_settings_that_cannot_be_used(tmp_path: Path, text: str, capsys: pytest.
     (tmp_path / "settings.toml").write_text(text)
     assert workers.main(["--settings", str(tmp_path / "settings.toml")]) == 2
     assert capsys.readouterr().err.startswith("wifibilling worker: settings: cannot be used")
+
+
+@pytest.mark.parametrize("option", ["--once", "--replay-parked"])
+def test_a_log_that_cannot_be_written_is_one_clear_line(
+    tmp_path: Path, option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = [f"state_dir = '{tmp_path}'", f"log_path = '{tmp_path}/no/such/folder.log'"]
+    (tmp_path / "settings.toml").write_text("\n".join(settings))
+    assert workers.main(["--settings", str(tmp_path / "settings.toml"), option]) == 2
+    said = capsys.readouterr().err
+    assert (
+        said == f"wifibilling worker: log_path: cannot write {tmp_path}/no/such/folder.log: No such file or directory\n"
+    )

@@ -19,7 +19,7 @@ def test_a_file_counted_to_its_end_goes_with_its_progress(tmp_path: Path) -> Non
     (tmp_path / NAME).write_bytes(RECORD % 1)
     mine = spool.take(tmp_path / NAME)
     spool.keep_progress(mine, 0)
-    assert spool.finish(mine, len(RECORD % 1))
+    assert spool.finish(mine, len(RECORD % 1)) == b""
     assert list(tmp_path.iterdir()) == []
 
 
@@ -30,9 +30,9 @@ def test_a_writer_that_looked_before_the_file_was_taken_loses_nothing(tmp_path: 
     counted = len(RECORD % 1)
     assert ids(mine) == ["1"]
     os.write(late, RECORD % 2)
-    assert not spool.finish(mine, counted)
+    assert spool.finish(mine, counted) is None
     assert ids(mine, counted) == ["2"]
-    assert spool.finish(mine, counted + len(RECORD % 2))
+    assert spool.finish(mine, counted + len(RECORD % 2)) == b""
     assert os.fstat(late).st_nlink == 0  # what the writer looks at next: it begins a new file
     os.close(late)
 
@@ -43,9 +43,9 @@ def test_a_whole_record_that_came_late_is_not_parked_with_a_torn_one_after_it(tm
     counted = len(RECORD % 1)
     with mine.open("ab") as late:
         late.write(RECORD % 2 + (RECORD % 3)[:40])
-    assert not spool.finish(mine, counted)
+    assert spool.finish(mine, counted) is None
     assert ids(mine, counted) == ["2"]
-    assert spool.finish(mine, counted + len(RECORD % 2))
+    assert spool.finish(mine, counted + len(RECORD % 2)) == (RECORD % 3)[:40].strip()
     parked = (tmp_path / spool.PARKED).read_bytes()
     assert (RECORD % 3)[:40].strip() in parked
     assert b'"2"' not in parked
@@ -54,7 +54,7 @@ def test_a_whole_record_that_came_late_is_not_parked_with_a_torn_one_after_it(tm
 def test_what_was_cut_off_is_parked_before_the_file_goes(tmp_path: Path) -> None:
     (tmp_path / NAME).write_bytes(RECORD % 1 + (RECORD % 2)[:40])
     mine = spool.take(tmp_path / NAME)
-    assert spool.finish(mine, len(RECORD % 1))
+    assert spool.finish(mine, len(RECORD % 1)) == (RECORD % 2)[:40].strip()
     assert not mine.exists()
     assert (RECORD % 2)[:40].strip() in (tmp_path / spool.PARKED).read_bytes()
 
@@ -76,8 +76,24 @@ def test_the_oldest_packet_is_told_without_opening_a_file(
 
 def test_blank_lines_at_the_end_are_no_record(tmp_path: Path) -> None:
     (tmp_path / NAME).write_bytes(RECORD % 1 + b"\n\n")
-    assert spool.finish(spool.take(tmp_path / NAME), len(RECORD % 1))
+    assert spool.finish(spool.take(tmp_path / NAME), len(RECORD % 1)) == b""
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("cut", range(1, len(RECORD % 2) - 2))
+def test_wherever_a_record_was_cut_off_it_is_never_whole_once_it_was_parked(tmp_path: Path, cut: int) -> None:
+    """Parked, it ends with an empty line like a whole one; without its Timestamp it is none."""
+    torn = (RECORD % 2)[:cut]
+    spool.park(tmp_path, torn, "cut off")
+    spool.park(tmp_path, RECORD % 3, "router: gate-9 is not registered")
+    path = spool.parked(tmp_path)
+    assert path is not None
+    *rest, last = spool.read(path)
+    assert last.pairs == (("Acct-Status-Type", "Stop"), ("Acct-Session-Id", "3"))
+    assert last.end == path.stat().st_size
+    assert b"#" not in b"".join(record.raw for record in (*rest, last)), "the reason of last time is not kept"
+    stamped = b"Timestamp = 1" in torn  # cut inside the number: all that counts is there
+    assert [bool(record.pairs) for record in rest] == [stamped]
 
 
 def test_no_packet_waits_in_an_empty_folder(tmp_path: Path) -> None:

@@ -28,8 +28,8 @@ class Book:
             self.counted.append((number, received_at))
         return None
 
-    def park(self, raw: bytes, why: str) -> None:
-        self.parked.append((raw, why))
+    def park(self, packet: Waiting, why: BaseException) -> None:
+        self.parked.append((packet.raw, f"{type(why).__name__}: {why}"))
 
 
 def packets(count: int, bad: tuple[int, ...] = (), after: int = 0) -> Iterator[Waiting]:
@@ -41,7 +41,7 @@ def packets(count: int, bad: tuple[int, ...] = (), after: int = 0) -> Iterator[W
         yield Waiting(request, T0 + number, 100 * number, f"raw{number}".encode())
 
 
-def raising(error: Exception) -> Callable[[], object]:
+def raising(error: BaseException) -> Callable[[], object]:
     def fail() -> object:
         raise error
 
@@ -64,10 +64,16 @@ def test_what_cannot_be_read_or_counted_is_parked_once_with_its_reason_and_holds
     )
     assert replay(packets(6, bad=(2,)), book.count, book.park, 0) == Replayed(600, 3, 3, stopped=False)
     assert book.parked == [
-        (b"raw2", "Acct-Session-Time: must be a number"),
+        (b"raw2", "Malformed: Acct-Session-Time: must be a number"),
         (b"raw3", "Malformed: router: gate-9 is not registered"),
         (b"raw5", "ZeroDivisionError: division"),
     ]
+
+
+def test_whatever_ends_a_count_it_is_not_taken_for_counted() -> None:
+    book = Book({1: raising(SystemExit(3))})
+    assert replay(packets(2), book.count, book.park, 0) == Replayed(200, 1, 1, stopped=False)
+    assert book.parked == [(b"raw1", "SystemExit: 3")]
 
 
 @pytest.mark.parametrize("error", [Unavailable("away"), Contended("overtaken")])
