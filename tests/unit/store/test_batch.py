@@ -237,3 +237,31 @@ def test_one_who_gives_up_on_the_way_does_not_keep_the_others_asleep(
     assert not any(thread.is_alive() for thread in threads)
     others = {number: number * 10 for number in range(1, 6) if number != gives_up}
     assert answers == {**others, gives_up: "the store did not answer in time"}
+
+
+def test_groups_leave_apart_and_take_along_who_comes_meanwhile(engine: Engine) -> None:
+    now, paused, may_leave = [100.0], [], threading.Event()
+
+    def pause(wait_s: float) -> None:
+        paused.append(wait_s)
+        may_leave.wait(20)
+        now[0] += wait_s
+
+    coalescer: Coalescer[int, int] = Coalescer(
+        engine.execute, take, stuck_s=60, slots=Slots(2, 2), clock=lambda: now[0], pause=pause, spacing_s=0.5
+    )
+    engine.gate.release()
+    assert coalescer.call(1, 200.0) == 10, "at once: nothing has left lately"
+    threads = [start(partial(coalescer.call, 2, 200.0))]
+    wait_until(lambda: len(paused) == 1)
+    for number in (3, 4):  # a slot is free, but a group is waiting that they can join
+        threads.append(start(partial(coalescer.call, number, 200.0)))
+        wait_until(partial(are_waiting, coalescer, number - 2))
+    may_leave.set()
+    engine.gate.release(3)
+    for thread in threads:
+        thread.join(20)
+    assert (engine.groups, paused) == ([[1], [2, 3, 4]], [0.5])
+    now[0] += 0.5
+    assert coalescer.call(5, 200.0) == 50
+    assert paused == [0.5], "the last departure was long ago"
