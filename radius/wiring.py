@@ -21,11 +21,12 @@ from radius.rlm.clocks import system_clocks
 from radius.rlm.edge import Edge
 from radius.rlm.unsigned import Excepted
 from radius.secrets import KeyRing
-from radius.services.access import Access, Degrade, Tools
+from radius.services.access import Access, Tools
 from radius.services.accounting import Accounting
 from radius.services.desk import MARKS, Desk
 from radius.services.directory import Directory
 from radius.services.names import NameBook
+from radius.services.outage import Degrade
 from radius.services.provision import Provision, Stores
 from radius.services.sweep import News, Sweep
 from radius.services.terms import TermsBook

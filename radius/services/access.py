@@ -8,7 +8,6 @@ known and unknown names, so whoever meets one is answered like a wrong secret to
 
 from collections.abc import Callable
 from enum import StrEnum
-from threading import Lock
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -31,21 +30,9 @@ from radius.services.cache import BoundedMap
 from radius.services.desk import Decided, Desk
 from radius.services.directory import Directory
 from radius.services.names import NameBook
+from radius.services.outage import Degrade, Outage
 
 TICKETS_MAX = 65_536  # as many packets as FreeRADIUS's own queue holds
-DEGRADED_NAMES_MAX = 100_000  # one small lease per subscriber and outage is remembered for this many
-OUTAGE_REST_S = 60  # a store that fails and answers by turns is one outage until it has been well for this long
-
-
-class Degrade(NamedTuple):
-    """What a customer whom this node knows gets while the store is away, once an outage (DESIGN invariant 7).
-
-    `copy_s_max`: a copy older than this says nothing about what is left.
-    """
-
-    copy_s_max: int = 86_400
-    session_s: int = 600
-    lease_bytes: int = 50 << 20
 
 
 # Told as a wrong secret: each would tell that there is such a name, or how its password is kept.
@@ -161,12 +148,8 @@ class Access:
         self._vault, self._guard, self._terms, self._monotonic, self._new_id = tools
         self._deadline_s = deadline_s
         self._post_auth_s = post_auth_s
-        self._policy = degrade
+        self._outage = Outage(degrade)
         self._tickets: BoundedMap[str, _Ticket] = BoundedMap(TICKETS_MAX)
-        self._degraded: BoundedMap[SubscriberId, bool] = BoundedMap(DEGRADED_NAMES_MAX)
-        self._outage = Lock()
-        self._committed_at = float("-inf")  # monotonic: the store took a decision of ours
-        self._failed_at = float("-inf")  # ... or did not
 
     # -- authorize ---------------------------------------------------------------------------------------------
 
@@ -237,7 +220,7 @@ class Access:
 
     def _fresh_copy(self, subscriber: SubscriberId) -> Stored | None:
         copy = self._desk.copy(subscriber)
-        if copy is None or self._monotonic() - copy.had_at > self._policy.copy_s_max:
+        if copy is None or self._monotonic() - copy.had_at > self._outage.policy.copy_s_max:
             return None
         return copy.stored
 
@@ -369,7 +352,7 @@ class Access:
             stored = self._fresh_copy(ticket.subscriber)
             return self._degrade(ticket, stored, nas, now) if stored is not None else Silent("store away")
         if isinstance(answer, Accept):
-            self._committed_at = self._monotonic()
+            self._outage.committed(self._monotonic())
         return self._answer(answer, ticket, nas)
 
     def _answer(self, answer: Accept | Reject | None, ticket: _Ticket, nas: Nas) -> Granted | Refused:
@@ -414,19 +397,9 @@ class Access:
             return Silent("store away")
         if isinstance(answer, Reject):
             return Silent("store away")
-        if not self._take_degraded(subscriber.id):
+        if not self._outage.take(subscriber.id, self._monotonic()):
             return Silent("store away, had its lease")
-        return Granted(_small(answer.limits, now, self._policy), nas, subscriber.id, degraded=True)
-
-    def _take_degraded(self, subscriber: SubscriberId) -> bool:
-        with self._outage:
-            now = self._monotonic()
-            if self._failed_at < self._committed_at and now - self._failed_at >= OUTAGE_REST_S:
-                self._degraded.clear()
-            self._failed_at = now
-            had = self._degraded.get(subscriber) is not None
-            self._degraded.put(subscriber, value=True)
-        return not had
+        return Granted(self._outage.small(answer.limits, now), nas, subscriber.id, degraded=True)
 
     # -- guessing ----------------------------------------------------------------------------------------------
 
@@ -454,9 +427,3 @@ class Access:
 
     def _millis(self) -> int:
         return int(self._monotonic() * 1000)
-
-
-def _small(limits: Limits, now: int, policy: Degrade) -> Limits:
-    session_s = min(limits.session_s, policy.session_s)
-    total_bytes = min(limits.total_bytes or policy.lease_bytes, policy.lease_bytes)
-    return msgspec.structs.replace(limits, session_s=session_s, ends_at=now + session_s, total_bytes=total_bytes)

@@ -18,11 +18,12 @@ from radius.domain.world import World
 from radius.ports import Change, Outcome
 from radius.rlm import vendors
 from radius.secrets import KeyRing
-from radius.services.access import Access, Degrade, Granted, HandOver, Tools
+from radius.services.access import Access, Granted, HandOver, Tools
 from radius.services.accounting import Accounting, Counted
 from radius.services.desk import MARKS, Desk
 from radius.services.directory import Directory
 from radius.services.names import NameBook
+from radius.services.outage import Degrade
 from radius.services.provision import Provision, Stores
 from radius.services.sweep import News, Sweep
 from radius.services.terms import TermsBook
