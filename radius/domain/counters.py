@@ -95,18 +95,20 @@ def _begin_again(session: Session, report: Counters) -> None:
         session.in_bytes, session.out_bytes = marks or (0, 0)
     elif marks is not None:
         session.in_bytes, session.out_bytes = marks
-    session.loose = marks is None and not time_back
+    session.loose = marks is None
     session.time_s = report.time_s or 0
     session.epoch_at = _implied_start(report)
 
 
 def _of_this_count(session: Session, report: Counters) -> bool:
     """False for late news of a count that ended before the present one began."""
-    if report.stamped and report.time_s is not None:
-        if not _turned(session) and report.time_s >= session.time_s:
-            return True  # one count that went on, whatever a clock that was set in between implies about its start
-        return _implied_start(report) >= session.epoch_at - START_SLACK_S
-    return not session.base_s or (report.stamped and report.at > session.last_at)
+    if report.time_s is None:
+        return True  # it moves no session time, and `_count` asks whether its bytes are of later
+    if not report.stamped:
+        return not session.base_s
+    if not _turned(session) and report.time_s >= session.time_s:
+        return True  # one count that went on, whatever a clock that was set in between implies about its start
+    return _implied_start(report) >= session.epoch_at - START_SLACK_S
 
 
 def _marks(session: Session, report: Counters) -> tuple[int, int] | None:
