@@ -83,7 +83,7 @@ def charge(
 def _charge_bytes(subscriber: Subscriber, session: Session, left: int, since: int, world: World) -> int:
     for lease in session.leases:
         right = subscriber.right(lease.right)
-        if right is None or left == 0:
+        if right is None:
             continue
         take = left if lease.bytes == UNLIMITED else min(left, lease.bytes)
         entitlement.use(right, world.terms(right.terms), since, take, 0)
@@ -93,19 +93,18 @@ def _charge_bytes(subscriber: Subscriber, session: Session, left: int, since: in
     last = subscriber.right(session.leases[-1].right if session.leases else session.right)
     if left and last is not None:
         terms = world.terms(last.terms)
-        quota = terms.quota_bytes
-        before = max(0, last.used_bytes - quota) if quota is not None else 0
+        quota, before = terms.quota_bytes, last.used_bytes
         entitlement.use(last, terms, since, left, 0)
         if quota is None or terms.slow_rate is not None:
             return 0
-        return max(0, last.used_bytes - quota) - before
+        return max(0, last.used_bytes - quota) - max(0, before - quota)
     return 0
 
 
 def _charge_seconds(subscriber: Subscriber, session: Session, left: int, since: int, world: World) -> None:
     for lease in session.leases:
         right = subscriber.right(lease.right)
-        if right is None or left == 0:
+        if right is None:
             continue
         take = left if lease.seconds == UNLIMITED else min(left, lease.seconds)
         entitlement.use(right, world.terms(right.terms), since, 0, take)

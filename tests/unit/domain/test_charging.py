@@ -35,12 +35,13 @@ def holder(device: str, reservation: str, leases: list[Lease], *, at: int = T0, 
 def test_what_is_promised_adds_up_over_live_sessions_only() -> None:
     mine = holder(PHONE, "r1", [Lease("right001", 5, 50)])
     other = holder(LAPTOP, "r2", [Lease("right001", 7, UNLIMITED), Lease("right002", 100, 100)])
-    reserved = holder(TABLET, "r3", [Lease("right001", 11, 3)], state=SessionState.RESERVED)
+    reserved = holder(TABLET, "r3", [Lease("right001", 11, 3), Lease("right003", 0, 0)], state=SessionState.RESERVED)
     closed = holder(TABLET, "r4", [Lease("right001", 1000, 1000)], state=SessionState.CLOSED)
     home = subscriber(sessions=[mine, other, reserved, closed])
     assert charging.open_leases(home, "right001", None) == (23, 53)
     assert charging.open_leases(home, "right001", mine) == (18, 3)
     assert charging.open_leases(home, "right002", None) == (100, 100)
+    assert charging.open_leases(home, "right003", None) == (0, 0)
 
 
 def test_a_slot_is_held_by_every_live_session_of_a_right_and_by_those_that_run_on_into_it() -> None:
@@ -65,6 +66,7 @@ def test_a_slot_is_held_by_every_live_session_of_a_right_and_by_those_that_run_o
         (4, 400 * MIB, 0, [], 100 * MIB),
         (4, 400 * MIB, 0, [100 * MIB], 100 * MIB),
         (2, 400 * MIB, 0, [150 * MIB], 250 * MIB),  # the last free slot takes the rest
+        (2, 400 * MIB, 0, [100 * MIB, 100 * MIB], 200 * MIB),  # a device too many, as a late Start makes one
         # ... with a floor of 16 MiB, but never more than there is.
         (10, 100 * MIB, 0, [], 16 * MIB),
         (10, 20 * MIB, 0, [8 * MIB], 12 * MIB),
@@ -153,6 +155,35 @@ def test_a_session_runs_from_one_right_into_the_next_and_splits_its_use() -> Non
     assert charging.charge(home, mine, 130, 0, T0, T0 + 20, world(T0 + 20, terms)) == 0
     assert [one.used_bytes for one in home.rights] == [100, 30]
     assert (mine.right, mine.leases) == ("right002", [Lease("right002", 970, UNLIMITED)])
+
+
+def test_while_something_is_left_of_the_first_right_the_next_one_waits() -> None:
+    mine = holder(PHONE, "r1", [Lease("right001", 100, 60), Lease("right002", 1000, 600)])
+    home = subscriber(right(), right("right002"), sessions=[mine])
+    terms = Catalogue(day_terms(quota_bytes=100, quota_s=60))
+    assert charging.charge(home, mine, 99, 59, T0, T0 + 59, world(T0 + 59, terms)) == 0
+    assert (mine.right, mine.leases) == ("right001", [Lease("right001", 1, 1), Lease("right002", 1000, 600)])
+
+
+def test_an_unlimited_lease_takes_all_before_the_next_right() -> None:
+    mine = holder(PHONE, "r1", [Lease("right001", UNLIMITED, UNLIMITED), Lease("right002", 10, 10)])
+    home = subscriber(right(), right("right002"), sessions=[mine])
+    charging.charge(home, mine, 30, 20, T0, T0 + 20, world(T0 + 20, Catalogue(day_terms())))
+    assert [(one.used_bytes, one.used_s) for one in home.rights] == [(30, 20), (0, 0)]
+
+
+def test_what_goes_beyond_every_lease_is_the_last_rights() -> None:
+    mine = holder(PHONE, "r1", [Lease("right001", 100, 60), Lease("right002", 50, 30)])
+    home = subscriber(right(), right("right002"), sessions=[mine])
+    terms = Catalogue(day_terms(quota_bytes=100, quota_s=60))
+    assert charging.charge(home, mine, 230, 140, T0, T0 + 140, world(T0 + 140, terms)) == 30
+    assert [(one.used_bytes, one.used_s) for one in home.rights] == [(100, 60), (130, 80)]
+
+
+def test_a_right_without_a_quota_has_no_overspend() -> None:
+    mine = holder(PHONE, "r1", [], right="right001")
+    home = subscriber(right(), sessions=[mine])
+    assert charging.charge(home, mine, 30, 9, T0, T0 + 9, world(T0 + 9, Catalogue(day_terms()))) == 0
 
 
 def test_a_right_that_ended_steps_aside_with_what_was_left_of_it() -> None:
