@@ -259,8 +259,10 @@ def _count(subscriber: Subscriber, session: Session, event: Event, nas: Nas, wor
         if session.interim_seen and session.interim_s < gap <= GAP_S_MAX:
             session.interim_s = gap  # the router reports at a pace of its own; silence is measured by that
         session.interim_seen = True
-    since, session.last_at = session.last_at, max(session.last_at, event.at)
-    over = 0
+    since, over = session.last_at, 0
+    # A receipt says when a packet came, not when it was made: over is over, unless it proves more use.
+    if event.stamped or delta_bytes or delta_s or session.state is not SessionState.CLOSED:
+        session.last_at = max(since, event.at)
     if delta_bytes or delta_s:
         enforcement.reach_further(subscriber, session, delta_bytes, delta_s, nas, world)
         over = charging.charge(subscriber, session, delta_bytes, delta_s, since, event.at, world)

@@ -205,6 +205,30 @@ def test_a_later_packet_opens_it_again_without_billing_twice(filed: bool) -> Non
     assert (stop.closed, evening.charged) == (True, (110 * MIB, 1600))
 
 
+@pytest.mark.parametrize("filed", [False, True])
+@pytest.mark.parametrize("kind", list(Kind))
+@pytest.mark.parametrize(
+    ("time_s", "stamped", "end_s"),
+    [
+        (600, False, 600),  # a repetition that came long after: its receipt says nothing of when it was made
+        (700, False, 5000),  # it proves more use
+        (600, True, 5000),  # the router's clock says that it still knew of the session then
+    ],
+)
+def test_only_what_proves_later_life_moves_the_end_of_a_closed_session(
+    kind: Kind, time_s: int, stamped: bool, end_s: int, filed: bool
+) -> None:
+    evening = Evening()
+    evening.hear(packet(Kind.START, T0))
+    evening.hear(packet(Kind.STOP, T0 + 600, 10, 90, 600, cause="User-Request"))
+    if filed:
+        evening.file_all()
+    ended = evening.hear(packet(kind, T0 + 5000, 10, 90, time_s, stamped=stamped, cause="User-Request"))
+    assert ended.changed is (end_s != 600)
+    record = session.record_of(evening.home.id, ended.session, packet(kind, T0 + 5000), evening.nas, "20251124")
+    assert record.last_at == T0 + end_s
+
+
 def test_a_late_packet_of_a_filed_session_that_says_nothing_new_leaves_it_filed() -> None:
     evening = silent()
     evening.file_all()
