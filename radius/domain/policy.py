@@ -7,6 +7,8 @@ that starts a window) and the caller commits that, or decides again on a newer a
 from enum import StrEnum
 from typing import NamedTuple
 
+import msgspec
+
 from radius.domain import calendar, charging, entitlement, lifecycle
 from radius.domain.entitlement import Right, RightState
 from radius.domain.identity import MacAddress, ReservationId, class_value
@@ -152,17 +154,31 @@ def _make_room(subscriber: Subscriber, right: Right, terms: Terms, now: int) -> 
         return None
     if terms.extra_device is ExtraDevice.REJECT:
         return Reason.DEVICE_LIMIT
-    for session in holders[: len(holders) - terms.devices + 1]:
+    leaving = holders[: len(holders) - terms.devices + 1]
+    if not _has_room(subscriber, right, terms, leaving):
+        return Reason.QUOTA_LEASED  # nobody is cut for a device that is not let in here
+    for session in leaving:
         lifecycle.close(subscriber, session, "replaced", now)
         lifecycle.add_intent(subscriber, session.uid, IntentReason.REPLACED, now)
     return None
+
+
+def _has_room(subscriber: Subscriber, right: Right, terms: Terms, leaving: list[Session]) -> bool:
+    """True when the right would carry one more session without those that are to leave."""
+    staying = [session for session in subscriber.sessions if session not in leaving]
+    without = msgspec.structs.replace(subscriber, sessions=staying)
+    return _slow(right, terms) or charging.lease_of(without, right, terms, None) is not None
+
+
+def _slow(right: Right, terms: Terms) -> bool:
+    return terms.slow_rate is not None and entitlement.exhausted(right, terms)
 
 
 def _book(
     subscriber: Subscriber, ask: Ask, nas: Nas, candidates: list[tuple[Right, Terms]], world: World
 ) -> Session | None:
     right, terms = candidates[0]
-    slow = terms.slow_rate is not None and entitlement.exhausted(right, terms)
+    slow = _slow(right, terms)
     leases = [] if slow else chain(subscriber, candidates)
     if not slow and not leases:
         return None

@@ -255,6 +255,33 @@ def test_replacing_the_oldest(devices: int, leaves: list[str]) -> None:
     assert answer.limits.devices == devices + 1  # the router must let the newcomer in before the oldest is cut
 
 
+def test_nobody_is_replaced_on_a_right_that_has_nothing_left_for_the_newcomer() -> None:
+    spent, rich = (live(device, name, at=T0 - age, leases=[Lease("r1", size, -1)]) for device, name, age, size in _PAIR)
+    spent.right = rich.right = "r1"
+    terms = (
+        day_terms("shared.1", quota_bytes=100 * MIB, devices=2, extra_device=ExtraDevice.REPLACE_OLDEST),
+        day_terms("spare.1", quota_bytes=100 * MIB),
+    )
+    home = subscriber(right("r1", "shared.1"), right("r2", "spare.1", ends_at=T0 + 2 * DAY_S), sessions=[spent, rich])
+    assert accepted(decide(home, *terms)).session.right == "r2"
+    assert (spent.state, rich.state, home.intents) == (SessionState.OPEN, SessionState.OPEN, [])
+    home.rights.pop()
+    home.sessions.pop()
+    assert decide(home, *terms) == Reject(Reason.QUOTA_LEASED)
+    assert (spent.state, home.intents) == (SessionState.OPEN, [])
+
+
+_PAIR = ((LAPTOP, "res0000008", 90, 0), (TABLET, "res0000009", 30, 100 * MIB))
+
+
+def test_at_the_slow_rate_there_is_room_for_who_replaces_the_oldest() -> None:
+    old = live(LAPTOP, "res0000008", at=T0 - 90, leases=[])
+    terms = day_terms(quota_bytes=100, slow_rate=SLOW, extra_device=ExtraDevice.REPLACE_OLDEST)
+    home = subscriber(used(100), sessions=[old])
+    assert accepted(decide(home, terms)).session.slowed
+    assert old.cause == "replaced"
+
+
 @pytest.mark.parametrize("state", [SessionState.RESERVED, SessionState.OPEN])
 @pytest.mark.parametrize("on", [NAS, OTHER_NAS])
 def test_a_device_takes_over_its_own_slot_on_any_router(state: SessionState, on: NasId) -> None:
