@@ -179,11 +179,18 @@ class Keeper:
                 self._publish(now, oldest, deadline)
                 self._beat_at = time.monotonic()
             self._end_rotations()
-            unheard = self._watch.take_unheard()
-            if unheard:
-                self._routers.note_unknown(unheard, deadline)
+            self._tell_unheard(deadline)
         except Unavailable:
             return
+
+    def _tell_unheard(self, deadline: float) -> None:
+        unheard = self._watch.take_unheard()
+        if not unheard:
+            return
+        try:
+            self._routers.note_unknown(unheard, deadline)
+        except Unavailable:
+            self._watch.put_back(unheard)
 
     def _publish(self, now: int, oldest: int, deadline: float) -> None:
         """Say up to when this node has heard its routers: after it was down, only up to then for a while."""

@@ -31,9 +31,14 @@ class Watch:
     def unheard(self, source: str, why: str) -> None:
         """A packet was left unanswered: a stranger's address, or a router's name and what is wrong there."""
         with self._lock:
-            known = self._unheard.get((source, why))
-            if known is not None or len(self._unheard) < SOURCES_MAX:
-                self._unheard[source, why] = ((known[0] if known else 0) + 1, int(self._clock()))
+            self._note((source, why), 1, int(self._clock()))
+
+    def _note(self, what: tuple[str, str], count: int, at: int) -> None:
+        known = self._unheard.get(what)
+        if known is not None:
+            self._unheard[what] = (known[0] + count, max(known[1], at))
+        elif len(self._unheard) < SOURCES_MAX:
+            self._unheard[what] = (count, at)
 
     def routers(self) -> set[NasId]:
         """All routers heard since the start."""
@@ -51,3 +56,12 @@ class Watch:
         with self._lock:
             taken, self._unheard = self._unheard, {}
         return [(source, count, at, why) for (source, why), (count, at) in taken.items()]
+
+    def put_back(self, taken: list[tuple[str, int, int, str]]) -> None:
+        """What could not be handed on is first in the next flush: counted twice, if it had arrived, but not lost."""
+        with self._lock:
+            newer, self._unheard = self._unheard, {}
+            for source, count, at, why in taken:
+                self._note((source, why), count, at)
+            for what, (count, at) in newer.items():
+                self._note(what, count, at)

@@ -252,6 +252,16 @@ def test_strangers_are_listed(house: House) -> None:
     assert house.node.store.unknown(0, house.node.deadline) == listed, "once"
 
 
+def test_strangers_are_not_forgotten_while_the_store_is_away(house: House) -> None:
+    house.watch.unheard("192.0.2.9", "unknown source")
+    house.away("note_unknown")
+    house.keeper.round()
+    house.watch.unheard("192.0.2.9", "unknown source")
+    house.back()
+    house.keeper.round()
+    assert [entry[:2] for entry in house.node.store.unknown(0, house.node.deadline)] == [("192.0.2.9", 2)]
+
+
 def test_a_router_whose_record_cannot_be_used_is_listed_once_a_mistake(house: House) -> None:
     bad = Router(NasId("bad"), "kilimani", Family.UNIFI, ("10.8.0.300",), version=1)
     house.node.store.put_router(bad, house.node.deadline)

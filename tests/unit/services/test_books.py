@@ -155,3 +155,19 @@ def test_a_scan_does_not_fill_the_memory_and_hides_nobody_who_was_there_before()
     watch.unheard("10.0.0.0", "unknown source")
     taken = watch.take_unheard()
     assert (len(taken), taken[0][:2]) == (SOURCES_MAX, ("10.0.0.0", 2))
+
+
+def test_what_could_not_be_told_comes_before_what_was_heard_since() -> None:
+    now = T0
+    watch = Watch(lambda: now)
+    watch.unheard("192.0.2.1", "unknown source")
+    taken = watch.take_unheard()
+    now = T0 + 5
+    for number in range(SOURCES_MAX):
+        watch.unheard(f"10.0.{number // 256}.{number % 256}", "unknown source")
+    watch.put_back([*taken, ("10.0.0.0", 3, T0 + 1, "unknown source")])
+    told = watch.take_unheard()
+    assert (len(told), told[:2]) == (
+        SOURCES_MAX,
+        [("192.0.2.1", 1, T0, "unknown source"), ("10.0.0.0", 4, T0 + 5, "unknown source")],
+    )
