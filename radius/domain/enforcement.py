@@ -48,6 +48,7 @@ def lease_again(subscriber: Subscriber, session: Session, nas: Nas, world: World
     """
     session.leases = []
     for right, terms, lease in _leasable(subscriber, session, nas, world):
+        session.note_told()
         session.leases, session.right, session.slowed = [lease], right.id, False
         session.interim_s = session.interim_s or terms.interim_s
         session.ends_at = policy.end_of(subscriber, session, nas, terms, world)
@@ -74,7 +75,7 @@ def reach_further(
 
 def _leasable(subscriber: Subscriber, session: Session, nas: Nas, world: World) -> Iterator[tuple[Right, Terms, Lease]]:
     """Started rights with a slot and something left for this session, in the order that wastes least."""
-    for right, terms in _candidates(subscriber, session, nas, world):
+    for right, terms in candidates(subscriber, session, nas, world):
         others = charging.devices_on(subscriber, right.id, session)
         if len(others) >= terms.devices or entitlement.exhausted(right, terms) or not right.starts_at:
             continue
@@ -92,7 +93,8 @@ def blame(subscriber: Subscriber, session: Session) -> None:
     session.right = next(iter([*named, *reversed(started)]), "")
 
 
-def _candidates(subscriber: Subscriber, session: Session, nas: Nas, world: World) -> list[tuple[Right, Terms]]:
+def candidates(subscriber: Subscriber, session: Session, nas: Nas, world: World) -> list[tuple[Right, Terms]]:
+    """The rights that allow an open session now, in the order in which it would use them."""
     current = subscriber.right(session.right)
     service = world.terms(current.terms).service if current is not None else Service.ANY
     return policy.usable(subscriber, service, nas, world, [])
@@ -113,6 +115,7 @@ def _renew(subscriber: Subscriber, session: Session, nas: Nas, world: World) -> 
     lease = charging.lease_of(subscriber, right, terms, session)
     # A renewal that hardly helps would come again with every interim update.
     if lease is not None and lease.bytes >= 2 * session.leases[0].bytes:
+        session.note_told()
         session.leases[0] = lease
         session.cap_bytes = policy.cap_bytes(session, nas, terms) or 0
         lifecycle.add_intent(subscriber, session.uid, IntentReason.TERMS, world.now)

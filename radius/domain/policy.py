@@ -17,7 +17,7 @@ from radius.domain.limits import Limits
 from radius.domain.nas import CoaScope, Nas
 from radius.domain.subscriber import Lease, Session, SessionState, Subscriber
 from radius.domain.terms import ExtraDevice, Service, Terms
-from radius.domain.world import SESSION_S_MAX, SESSION_S_MAX_UNREACHABLE, World
+from radius.domain.world import SESSION_S_MAX, SESSION_S_MAX_UNHEEDED, SESSION_S_MAX_UNREACHABLE, World
 
 
 class Reason(StrEnum):
@@ -97,7 +97,7 @@ def reserve(subscriber: Subscriber, ask: Ask, nas: Nas, world: World) -> Accept 
             if session is not None:
                 if ask.mac is not None:
                     subscriber.remember(ask.mac)
-                limits = _limits(subscriber, session, nas, terms, world)
+                limits = limits_of(subscriber, session, nas, terms, world)
                 return Accept(limits, session, lifecycle.added(subscriber, pending))
             reason = Reason.QUOTA_LEASED
         refused.append(reason)
@@ -237,6 +237,8 @@ def end_of(subscriber: Subscriber, session: Session, nas: Nas, terms: Terms, wor
     """The instant at which the router itself is to end the session."""
     reachable = nas.capabilities.coa is not CoaScope.NONE
     ends = [world.now + (SESSION_S_MAX if reachable else SESSION_S_MAX_UNREACHABLE)]
+    if subscriber.unheeded_on == nas.id and world.now < subscriber.unheeded_until:
+        ends.append(world.now + SESSION_S_MAX_UNHEEDED)
     rights = [subscriber.right(lease.right) for lease in session.leases] or [subscriber.right(session.right)]
     windows = [right.ends_at for right in rights if right is not None]
     # With amounts, the first end bounds all: what is left of the first right must not be used up on the second.
@@ -251,7 +253,8 @@ def end_of(subscriber: Subscriber, session: Session, nas: Nas, terms: Terms, wor
     return max(world.now + 1, min(ends))
 
 
-def _limits(subscriber: Subscriber, session: Session, nas: Nas, terms: Terms, world: World) -> Limits:
+def limits_of(subscriber: Subscriber, session: Session, nas: Nas, terms: Terms, world: World) -> Limits:
+    """What the router of a session is told, from now on."""
     return Limits(
         session_s=session.ends_at - world.now,
         interim_s=terms.interim_s,

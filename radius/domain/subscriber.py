@@ -50,6 +50,14 @@ class Lease(msgspec.Struct, array_like=True):
     seconds: int
 
 
+class Told(msgspec.Struct, array_like=True):
+    """What a router knows of a session's limits while it should have others."""
+
+    right: str
+    cap_bytes: int
+    slowed: bool
+
+
 class Session(
     msgspec.Struct,
     omit_defaults=True,
@@ -81,6 +89,7 @@ class Session(
         "cause": "c",
         "closed_at": "d",
         "filed": "f",
+        "told": "q",
     },
 ):
     """A live, reserved or just closed session with its high-water marks.
@@ -89,7 +98,8 @@ class Session(
     `base_*` what earlier counters of the same session had reached before they were reset or wrapped. `epoch_at` is when
     the present counters began (0: at `opened_at`), `loose` that the byte marks may be of a later instant than `time_s`.
     `ends_at` is the instant at which the router must have ended it by itself, `cap_bytes` the byte cap it was given
-    (0: none), `slowed` that it knows the slow rate, `over_bytes` what was used beyond every lease and quota.
+    (0: none), `slowed` that it has the slow rate, `over_bytes` what was used beyond every lease and quota. `told` is
+    what its router knows instead of these limits; None: these.
     """
 
     reservation: ReservationId
@@ -119,11 +129,17 @@ class Session(
     cause: str = ""
     closed_at: int = 0
     filed: bool = False
+    told: Told | None = None
 
     @property
     def uid(self) -> SessionUid:
         """The session's name, the same from every packet of it."""
         return session_uid(self.nas, self.acct_session_id, self.device, self.reservation)
+
+    def note_told(self) -> None:
+        """Keep what the router knows, before its limits become others. A session let in behind our back has none."""
+        if self.told is None and self.right:
+            self.told = Told(self.right, self.cap_bytes, self.slowed)
 
     @property
     def total_bytes(self) -> int:
@@ -155,6 +171,8 @@ class Subscriber(
         "pool": "P",
         "created_at": "t",
         "spilled": "M",
+        "unheeded_on": "u",
+        "unheeded_until": "U",
         "schema": "V",
     },
 ):
@@ -162,7 +180,8 @@ class Subscriber(
 
     `aliases` are the names (`Username.alias`, codes hashed) that lead here; a name that is not listed does not count.
     `devices` are the MACs that proved the secret, newest last. `caller` binds a PPPoE home to one MAC.
-    `spilled`: the marks of its sessions may lie in shards (`spill`).
+    `spilled`: the marks of its sessions may lie in shards (`spill`). `unheeded_on`: a router that could not be made to
+    end a session of it; until `unheeded_until` sessions there are short.
     """
 
     id: SubscriberId
@@ -179,6 +198,8 @@ class Subscriber(
     fixed_ip: str = ""
     pool: str = ""
     spilled: bool = False
+    unheeded_on: str = ""
+    unheeded_until: int = 0
     schema: int = SCHEMA
 
     def right(self, right_id: str) -> Right | None:

@@ -1,0 +1,261 @@
+"""What a session should have now, whatever was decided when its intent was committed."""
+
+import pytest
+
+from radius.domain import enforcement, policy, session
+from radius.domain.intent import IntentReason
+from radius.domain.nas import Capabilities, CoaScope
+from radius.domain.session import Kind
+from radius.domain.subscriber import Lease, Session, SessionState, Subscriber, Told, decode, encode
+from radius.domain.terms import ExtraDevice, Hours, PeriodUnit, Rate, Terms
+from radius.domain.wanted import Cut, Nothing, Owed, Wanted, above, session_of, wanted
+from radius.domain.world import SESSION_S_MAX_UNHEEDED
+from tests.unit.domain.builders import (
+    CAN,
+    DAY_S,
+    GIB,
+    LAPTOP,
+    MIB,
+    NAS,
+    OTHER_NAS,
+    T0,
+    Catalogue,
+    ask,
+    capabilities,
+    day_terms,
+    live,
+    nas,
+    packet,
+    right,
+    subscriber,
+    world,
+)
+
+MOVES_CAPS = capabilities(coa=CoaScope.CHANGE, coa_byte_cap=True)
+CHANGES = capabilities(coa=CoaScope.CHANGE)
+FAST, SLOW = Rate(2_000_000, 5_000_000), Rate(64_000, 128_000)
+QUOTA = day_terms(quota_bytes=100 * MIB, rate=FAST)
+SLOWING = day_terms(quota_bytes=100 * MIB, rate=FAST, slow_rate=SLOW)
+
+
+def online(terms: Terms, can: Capabilities = CAN) -> tuple[Subscriber, Session]:
+    """Logged in at T0 and started, as a router with these capabilities was told."""
+    home = subscriber(right())
+    assert isinstance(policy.reserve(home, ask(), nas(can=can), world(T0, Catalogue(terms))), policy.Accept)
+    session.account(home, packet(Kind.START, T0), nas(can=can), world(T0, Catalogue(terms)))
+    (one,) = home.sessions
+    return home, one
+
+
+def use(home: Subscriber, mib: int, *terms: Terms, at: int = T0 + 300, can: Capabilities = CAN) -> Session:
+    event = packet(Kind.INTERIM, at, 0, mib * MIB, at - T0)
+    return session.account(home, event, nas(can=can), world(at, Catalogue(*terms))).session
+
+
+def want(home: Subscriber, one: Session, *terms: Terms, at: int = T0 + 301, can: Capabilities = CAN) -> Wanted:
+    return wanted(home, one, nas(can=can), world(at, Catalogue(*terms)))
+
+
+def promised(home: Subscriber, right_id: str) -> int:
+    one = home.right(right_id)
+    assert one is not None
+    return one.used_bytes + sum(lease.bytes for s in home.sessions for lease in s.leases if lease.right == right_id)
+
+
+def test_a_quota_that_is_used_up_is_a_cut() -> None:
+    home, one = online(QUOTA)
+    use(home, 100, QUOTA)
+    assert want(home, one, QUOTA) == Cut(IntentReason.QUOTA)
+
+
+def test_a_right_that_has_ended_is_a_cut() -> None:
+    home, one = online(QUOTA)
+    assert want(home, one, QUOTA, at=T0 + DAY_S) == Cut(IntentReason.ENDED)
+
+
+def test_closing_time_is_a_cut_and_opening_time_is_none() -> None:
+    terms = day_terms(hours=(Hours(0b1111111, 8 * 60, 20 * 60),))  # it is 19:00 at T0
+    home, one = online(terms)
+    assert want(home, one, terms, at=T0 + 3599) == Nothing("it has what it should have")
+    assert want(home, one, terms, at=T0 + 3600) == Cut(IntentReason.ENDED)
+
+
+def test_a_blocked_customer_is_cut_and_an_unblocked_one_is_not() -> None:
+    home, one = online(QUOTA)
+    home.blocked = "chargeback"
+    assert want(home, one, QUOTA) == Cut(IntentReason.BLOCKED)
+    home.blocked = ""
+    assert want(home, one, QUOTA) == Nothing("it has what it should have")
+
+
+def test_a_session_that_ended_here_is_cut_where_it_goes_on() -> None:
+    home, one = online(QUOTA)
+    one.state = SessionState.CLOSED
+    assert want(home, one, QUOTA) == Cut(IntentReason.REPLACED)
+
+
+def test_a_session_that_is_gone_or_not_begun_wants_nothing() -> None:
+    home, one = online(QUOTA)
+    assert wanted(home, None, nas(), world(T0, Catalogue(QUOTA))) == Nothing("no such session")
+    one.state = SessionState.RESERVED
+    assert want(home, one, QUOTA) == Nothing("no such session")
+
+
+@pytest.mark.parametrize("can", [CAN, CHANGES, MOVES_CAPS])
+def test_a_payment_overtakes_a_cut(can: Capabilities) -> None:
+    home, one = online(QUOTA, can)
+    use(home, 101, QUOTA, can=can)
+    more = right("right002", "day.4", ends_at=T0 + 2 * DAY_S)
+    home.rights.append(more)
+    bigger = day_terms("day.4", quota_bytes=GIB, rate=FAST)
+    owed = want(home, one, QUOTA, bigger, can=can)
+    assert isinstance(owed, Owed)
+    assert (owed.limits.total_bytes, owed.limits.rate, owed.moved) == (101 * MIB + GIB, FAST, {"total_bytes"})
+    assert owed.limits.session_s == one.ends_at - T0, "counted from the session's start, as in a CoA"
+    assert promised(home, "right002") == GIB, "granted: the caller commits it before it sends"
+    assert want(home, one, QUOTA, bigger, can=can) == owed, "asked again after a crash, the same"
+
+
+def test_a_slow_down_is_owed_and_stays_owed_until_it_was_told() -> None:
+    home, one = online(SLOWING, CHANGES)
+    use(home, 100, SLOWING, can=CHANGES)
+    for _ in range(2):
+        owed = want(home, one, SLOWING, can=CHANGES)
+        assert isinstance(owed, Owed)
+        assert (owed.limits.rate, owed.limits.total_bytes, owed.moved) == (SLOW, None, {"rate"})
+        home = decode(encode(home))
+        one = home.sessions[0]
+    one.told = None
+    assert want(home, one, SLOWING, can=CHANGES) == Nothing("it has what it should have")
+
+
+def test_a_top_up_restores_a_slow_session() -> None:
+    home, one = online(SLOWING, CHANGES)
+    use(home, 100, SLOWING, can=CHANGES)
+    want(home, one, SLOWING, can=CHANGES)
+    one.told = None
+    home.rights.append(right("right002", ends_at=T0 + 2 * DAY_S))
+    owed = want(home, one, SLOWING, can=CHANGES)
+    assert isinstance(owed, Owed)
+    assert (owed.limits.rate, owed.moved, one.slowed, one.right) == (FAST, {"rate"}, False, "right002")
+
+
+def test_a_top_up_before_the_slow_down_was_told_leaves_nothing_moved() -> None:
+    home, one = online(SLOWING, CHANGES)
+    use(home, 100, SLOWING, can=CHANGES)
+    want(home, one, SLOWING, can=CHANGES)
+    home.rights.append(right("right002", ends_at=T0 + 2 * DAY_S))
+    owed = want(home, one, SLOWING, can=CHANGES)
+    assert isinstance(owed, Owed)
+    assert (owed.limits.rate, owed.moved) == (FAST, set())
+
+
+def test_a_new_period_gives_the_full_rate_back() -> None:
+    daily = day_terms(quota_bytes=100 * MIB, rate=FAST, slow_rate=SLOW, period=PeriodUnit.DAY)
+    home = subscriber(right(ends_at=T0 + 3 * DAY_S))
+    home.rights[0].period_ends_at = T0 + 5 * 3600
+    home.rights[0].used_bytes = 100 * MIB
+    one = live(leases=[], ends_at=T0 + DAY_S)
+    one.slowed = True
+    home.sessions.append(one)
+    assert want(home, one, daily, at=T0 + 1, can=CHANGES) == Nothing("it has what it should have")
+    owed = want(home, one, daily, at=T0 + 5 * 3600, can=CHANGES)
+    assert isinstance(owed, Owed)
+    assert (owed.limits.rate, owed.moved) == (FAST, {"rate"})
+
+
+def test_what_was_bought_meanwhile_moves_the_cap_where_the_router_can() -> None:
+    home, one = online(QUOTA, MOVES_CAPS)
+    use(home, 10, QUOTA, can=MOVES_CAPS)
+    home.rights.append(right("right002", ends_at=T0 + 2 * DAY_S))
+    owed = want(home, one, QUOTA, can=MOVES_CAPS)
+    assert isinstance(owed, Owed)
+    assert (owed.limits.total_bytes, owed.moved) == (200 * MIB, {"total_bytes"})
+    assert [promised(home, name) for name in ("right001", "right002")] == [100 * MIB, 100 * MIB]
+
+
+def test_a_cap_that_cannot_be_moved_is_left_to_end_the_session() -> None:
+    home, one = online(QUOTA, CHANGES)
+    home.rights.append(right("right002", ends_at=T0 + 2 * DAY_S))
+    assert want(home, one, QUOTA, can=CHANGES) == Nothing("it has what it should have")
+    assert one.leases == [Lease("right001", 100 * MIB, -1)]
+
+
+def test_more_time_is_a_longer_session_and_nothing_else() -> None:
+    terms = day_terms(rate=FAST)
+    home, one = online(terms, CHANGES)
+    home.rights.append(right("right002", ends_at=T0 + 2 * DAY_S))
+    owed = want(home, one, terms, can=CHANGES)
+    assert isinstance(owed, Owed)
+    assert (owed.limits.session_s, owed.moved) == (2 * DAY_S, set())
+
+
+def test_another_kind_of_right_waits_for_the_end_of_the_first() -> None:
+    other = day_terms("day.9", rate=SLOW)
+    home, one = online(day_terms(), CHANGES)
+    home.rights.append(right("right002", "day.9", ends_at=T0 + 2 * DAY_S))
+    assert want(home, one, day_terms(), other, can=CHANGES) == Nothing("it has what it should have")
+    owed = want(home, one, day_terms(), other, at=T0 + DAY_S, can=CHANGES)
+    assert isinstance(owed, Owed)
+    assert owed.moved == {"rate"}
+
+
+def test_a_slot_that_went_to_another_device_is_not_given_twice() -> None:
+    terms = day_terms(quota_bytes=100 * MIB, slow_rate=SLOW, extra_device=ExtraDevice.REJECT)
+    home = subscriber(right())
+    home.rights[0].used_bytes = 100 * MIB
+    one = live(leases=[])
+    home.sessions = [live(LAPTOP, "res0000002", leases=[]), one]
+    one.right = ""
+    assert want(home, one, terms) == Cut(IntentReason.ENDED)
+
+
+def test_a_right_that_is_forgotten_counts_as_all_moved() -> None:
+    home, one = online(QUOTA)
+    one.told = Told("long-ago", 0, slowed=False)
+    owed = want(home, one, QUOTA)
+    assert isinstance(owed, Owed)
+    assert owed.moved == {"total_bytes", "rate", "idle_s", "devices"}
+
+
+def test_a_renewed_lease_is_owed() -> None:
+    terms = day_terms(quota_bytes=GIB, devices=2)
+    home, one = online(terms, MOVES_CAPS)
+    use(home, 450, terms, can=MOVES_CAPS)
+    assert [intent.reason for intent in home.intents] == [IntentReason.TERMS]
+    owed = want(home, one, terms, can=MOVES_CAPS)
+    assert isinstance(owed, Owed)
+    assert owed.moved == {"total_bytes"}
+
+
+def test_of_two_generations_of_one_uid_the_latest_is_meant() -> None:
+    first, second = live(reservation="", at=T0), live(reservation="", at=T0 + 500)
+    home = subscriber(right(), sessions=[first, second])
+    assert session_of(home, second.uid) is second
+    assert session_of(home, "nobody") is None
+
+
+def test_where_a_router_did_not_obey_the_next_sessions_are_short() -> None:
+    for router, until, expected in (
+        (NAS, T0 + 10, SESSION_S_MAX_UNHEEDED),
+        (OTHER_NAS, T0 + 10, DAY_S),
+        (NAS, T0, DAY_S),
+    ):
+        home = subscriber(right())
+        home.unheeded_on, home.unheeded_until = router, until
+        accept = policy.reserve(home, ask(), nas(), world(T0, Catalogue(QUOTA)))
+        assert isinstance(accept, policy.Accept)
+        assert accept.limits.session_s == expected
+
+
+def test_usage_above_a_rate() -> None:
+    rate = Rate(64_000, 128_000)  # 24,000 bytes a second
+    assert not above(rate, 24_000 * 300, 300)
+    assert not above(rate, 30_000 * 300 + MIB, 300)
+    assert above(rate, 30_000 * 300 + MIB + 1, 300)
+
+
+def test_what_an_ordinary_session_stores_has_not_grown() -> None:
+    home, _ = online(QUOTA)
+    assert b'"q"' not in encode(home)
+    assert enforcement.due_at(home, 0) > T0
