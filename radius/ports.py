@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from enum import Enum
 from typing import NamedTuple, Protocol
 
+from radius.domain.attempt import Attempt
 from radius.domain.identity import NasId, SessionUid, SubscriberId
 from radius.domain.nas import Router, Site
 from radius.domain.record import SessionRecord
@@ -130,6 +131,16 @@ class DueWork(Protocol):
 
     def advance(self, worker: str, to: int, deadline: float) -> Outcome:
         """Move the checkpoint forward: COMMITTED, or ALREADY_DONE when it is already there or further."""
+
+
+class Attempts(Protocol):
+    """The audit of enforcement (table AttemptsTable): append-only, kept `ATTEMPT_KEPT_S`."""
+
+    def record(self, attempt: Attempt, deadline: float) -> None:
+        """Append one; the same once more comes to the same."""
+
+    def of_session(self, uid: SessionUid, now: int, deadline: float) -> list[Attempt]:
+        """All about a session, oldest first; strongly consistent."""
 
 
 class Catalogue(Protocol):

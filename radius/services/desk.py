@@ -33,6 +33,7 @@ class Decided(NamedTuple, Generic[T_co]):
     changed: bool
     records: tuple[SessionRecord, ...] = ()
     looked_at: int = 0  # when a worker looked at all due work: the due index moves on; 0: none did
+    recount: bool = False  # a worker moved what was due: the index says the earliest that is due now, also a later one
 
 
 Decision = Callable[[A], Decided[T]]
@@ -230,7 +231,7 @@ class Desk(Generic[A]):
                 changed = True
                 body = self._codec.encode(present)
                 records |= {(record.uid, record.started_at): record for record in decided.records}
-                due_at = self._codec.due_at(present, due_at, looked_at=decided.looked_at)
+                due_at = self._codec.due_at(present, 0 if decided.recount else due_at, looked_at=decided.looked_at)
                 looked |= decided.looked_at > 0
             if len(jobs) > 1 and not decided.changed:
                 present = self._codec.decode(body)

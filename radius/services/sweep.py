@@ -4,12 +4,10 @@ Any number of workers may run it: every step is one conditional change, and doin
 goes from a stored checkpoint, so a worker that stood still skips nothing.
 """
 
-from collections import defaultdict
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
-from radius.domain import enforcement, lifecycle, spill
-from radius.domain import subscriber as aggregate
+from radius.domain import enforcement, lifecycle
 from radius.domain.entitlement import ZONE_DEFAULT
 from radius.domain.errors import Unavailable
 from radius.domain.identity import NasId, SessionUid, SubscriberId
@@ -22,13 +20,9 @@ from radius.ports import DueWork, Sessions
 from radius.services.accounting import day_at
 from radius.services.desk import Decided, Desk
 from radius.services.directory import Directory
+from radius.services.due import BATCH_MAX, LOOK_AGAIN_S, DueWalk
+from radius.services.marks import lay_all_over, shards_of
 
-BATCH_MAX = 100  # subscribers looked at in one poll
-OVERLAP_S = 120  # the due index is eventually consistent: look back this far behind the checkpoint
-FIRST_LOOK_S = 86_400  # where no worker ever was; what was due before is settled when its subscriber is next read
-# One poll walks this much of the index, a query a minute and shard: 60 of them take 5 s, its deadline, at 80 ms each.
-WINDOW_S_MAX = 900
-LOOK_AGAIN_S = 60  # work that a look did not move (an intent that its sender must do) is looked at again after this
 INTENT_PAUSE_S_MAX = 300  # an intent that nobody works on comes up again at least this often
 WORKER = "sweep"
 
@@ -69,11 +63,10 @@ class Sweep:
         news: News | None = None,
     ) -> None:
         self._news = news
-        self._looked: dict[tuple[SubscriberId, int], int] = {}  # due work that a look did not move, and when that was
         self._boots: dict[NasId, tuple[int, set[tuple[SessionUid, int]]]] = {}
         self._desk = desk
         self._marks = marks
-        self._due = due
+        self._walk = DueWalk(due, WORKER, self._deadline)
         self._sessions = sessions
         self._directory = directory
         self._world = world
@@ -82,24 +75,15 @@ class Sweep:
 
     def poll(self, now: int) -> Swept:
         """Look at what is due up to `now`, at most `BATCH_MAX` subscribers and `WINDOW_S_MAX` of the index at once."""
-        checkpoint = self._due.checkpoint(WORKER, self._deadline()) or now - FIRST_LOOK_S
-        since, until = max(0, checkpoint - OVERLAP_S), min(now, checkpoint + WINDOW_S_MAX - OVERLAP_S)
-        # What stays in the index must not fill every page: those who come after it would never be reached.
-        self._looked = {
-            entry: at for entry, at in self._looked.items() if entry[1] >= since and now - at < LOOK_AGAIN_S
-        }
-        limit = BATCH_MAX + len(self._looked)
-        found = self._due.due(since, until, limit, self._deadline())
-        fresh = [entry for entry in found if entry not in self._looked]
+        look = self._walk.look(now)
         closed = filed = 0
-        for entry in fresh:
+        for entry in look.fresh:
             one = self._try(entry[0], now, overdue=entry[1] <= now - LOOK_AGAIN_S)
             closed, filed = closed + one.closed, filed + one.filed
             if one.stays:
-                self._looked[entry] = now
-        full = len(found) >= limit
-        self._due.advance(WORKER, found[-1][1] if full else until, self._deadline())
-        return Swept(len(fresh), closed, filed, more=full or until < now)
+                self._walk.stays(entry, now)
+        self._walk.done(look)
+        return Swept(len(look.fresh), closed, filed, more=look.more)
 
     def boots(self, nas: NasId, now: int) -> int:
         """Close a batch of the sessions that a reboot of `nas` ended; returns how many were looked at, 0: all done.
@@ -135,12 +119,10 @@ class Sweep:
         on then: else it would fall behind the window of the polls and stay there.
         """
         world = self._world(now)
-        shards = self._shards(subscriber)
+        shards = shards_of(self._desk, self._marks, subscriber, self._deadline)
 
         def settle(present: Subscriber) -> Decided[list[Session]]:
-            if shards is not None:
-                for session in present.sessions:
-                    spill.lay_over(present, session, shards[spill.shard_id(subscriber, session.uid)], world)
+            lay_all_over(present, shards, world)
             settled = lifecycle.settle(present, world, marks_whole=shards is not None)
             unfiled = [s for s in present.sessions if s.state is SessionState.CLOSED and not s.filed]
             # A pending intent keeps its place in the index for the sender; to write that again would change nothing.
@@ -165,18 +147,6 @@ class Sweep:
 
         filed = self._desk.change(subscriber, mark, self._deadline()) or 0
         return Swept(1, len(unfiled), filed)
-
-    def _shards(self, subscriber: SubscriberId) -> dict[SubscriberId, Shard] | None:
-        """The marks of an account with very many devices; None for an ordinary one."""
-        stored = self._desk.read(subscriber, self._deadline())
-        if stored is None or not aggregate.decode(stored.body).spilled:
-            return None
-        found: dict[SubscriberId, Shard] = defaultdict(Shard)
-        for key in spill.shard_ids(subscriber):
-            shard = self._marks.read(key, self._deadline())
-            if shard is not None:
-                found[key] = spill.decode(shard.body)
-        return found
 
     def _file(self, subscriber: SubscriberId, session: Session) -> None:
         """Write the final record of a session; names that only packets carry are taken from its earlier record."""

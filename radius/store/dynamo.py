@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from radius.domain.attempt import Attempt
 from radius.domain.identity import NasId, SessionUid, SubscriberId
 from radius.domain.record import SessionRecord
 from radius.ports import ALIASES_MAX, Change, Outcome, Stored, check_due_window
@@ -194,6 +195,29 @@ class DynamoSessions:
             }
             count += sum(int(page["Count"]) for page in self._desk.pages(deadline, **request))
         return count
+
+
+class DynamoAttempts:
+    """`Attempts`."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def record(self, attempt: Attempt, deadline: float) -> None:
+        """See `Attempts.record`."""
+        item = attributes(records.attempt_item(attempt))
+        self._desk.ask(deadline, "put_item", TableName=self._desk.table(keys.ATTEMPTS), Item=item)
+
+    def of_session(self, uid: SessionUid, now: int, deadline: float) -> list[Attempt]:
+        """See `Attempts.of_session`."""
+        items = self._desk.items(
+            deadline,
+            TableName=self._desk.table(keys.ATTEMPTS),
+            KeyConditionExpression="uid = :uid",
+            ExpressionAttributeValues={":uid": {"S": uid}},
+            ConsistentRead=True,
+        )
+        return [records.attempt_of(item) for item in map(values, items) if int(item["expires_at"]) > now]
 
 
 class DynamoDueWork:

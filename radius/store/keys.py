@@ -1,6 +1,6 @@
 """The access-pattern table: every request to the store, its key, index, consistency and price; and the keys themselves.
 
-Three tables. A stage sets a prefix before their names (`demo-UsersTable`).
+Four tables. A stage sets a prefix before their names (`demo-UsersTable`).
 
 UsersTable (hash `pk`), short attribute names because they count against the write unit of 1,024 bytes:
 
@@ -11,6 +11,8 @@ SessionsTable (hash `uid`, range `started_at`): revision, subscriber, body and t
 
 ConfigTable (hash `kind`, range `id`): terms, routers, sites, boots, nodes, checkpoints, unheard sources. Small lists
 that are read whole with one Query; `expires_at` is its TTL attribute and collects garbage only.
+
+AttemptsTable (hash `uid`, range `at`: milliseconds, worker): the audit of enforcement; body, and `expires_at`, its TTL.
 
 An index entry is rewritten only when one of its own attributes changes. An ordinary interim update keeps `k` and `d`
 and writes no record, so it costs one write unit and touches no index.
@@ -24,6 +26,7 @@ from radius.domain.identity import NasId, SessionUid, SubscriberId
 USERS = "UsersTable"
 SESSIONS = "SessionsTable"
 CONFIG = "ConfigTable"
+ATTEMPTS = "AttemptsTable"
 
 DUE_INDEX = "due"
 ROUTER_INDEX = "by_router"
@@ -83,6 +86,8 @@ ACCESS = (
     Access("DueWork.due", "Query", USERS, "minute#shard, due_at between", DUE_INDEX, "eventual", "0.5 RU a shard"),
     Access("DueWork.checkpoint", "GetItem", CONFIG, "checkpoint, worker", "", "strong", "1 RU"),
     Access("DueWork.advance", "UpdateItem", CONFIG, "checkpoint, worker", "", "forward only", "1 WU"),
+    Access("Attempts.record", "PutItem", ATTEMPTS, "uid, at", "", "none", "1 WU"),
+    Access("Attempts.of_session", "Query", ATTEMPTS, "uid", "", "strong", "1 RU per 4 KB"),
     Access("Catalogue.terms", "GetItem", CONFIG, "terms, id", "", "strong", "1 RU"),
     Access("Catalogue.add", "PutItem", CONFIG, "terms, id", "", "absent", "1 WU"),
     Access("Routers.routers", "Query", CONFIG, "router", "", "strong", "1 RU per 4 KB"),
@@ -146,6 +151,11 @@ def open_key(nas: NasId, uid: SessionUid) -> str:
 def open_keys(nas: NasId) -> list[str]:
     """All hash keys of one router's open sessions."""
     return [f"{nas}#{shard}" for shard in range(OPEN_SHARDS)]
+
+
+def attempt_key(at_ms: int, worker: str) -> str:
+    """Range key of an attempt: sorts by time."""
+    return f"{at_ms:014d}#{worker}"
 
 
 def item_bytes(item: dict[str, str | int]) -> int:

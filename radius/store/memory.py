@@ -12,6 +12,7 @@ from operator import itemgetter
 from threading import Lock
 from typing import TypeVar
 
+from radius.domain.attempt import ATTEMPT_KEPT_S, Attempt
 from radius.domain.errors import Unavailable
 from radius.domain.identity import NasId, SessionUid, SubscriberId
 from radius.domain.nas import Router, Site
@@ -49,6 +50,7 @@ class _State:
     aliases: dict[str, SubscriberId] = field(default_factory=dict)
     records: dict[tuple[SessionUid, int], SessionRecord] = field(default_factory=dict)
     checkpoints: dict[str, int] = field(default_factory=dict)
+    attempts: dict[tuple[SessionUid, int, str], Attempt] = field(default_factory=dict)
     terms: dict[str, Terms] = field(default_factory=dict)
     routers: dict[NasId, Router] = field(default_factory=dict)
     sites: dict[str, Site] = field(default_factory=dict)
@@ -185,6 +187,17 @@ class _MemorySessions(_Room):
             return _forward(state.checkpoints, worker, to)
 
 
+class _MemoryAttempts(_Room):
+    def record(self, attempt: Attempt, deadline: float) -> None:
+        with self._request("record", deadline) as state:
+            state.attempts[attempt.uid, attempt.at_ms, attempt.worker] = attempt
+
+    def of_session(self, uid: SessionUid, now: int, deadline: float) -> list[Attempt]:
+        with self._request("of_session", deadline) as state:
+            found = sorted(key for key in state.attempts if key[0] == uid and key[1] // 1000 + ATTEMPT_KEPT_S > now)
+            return [state.attempts[key] for key in found]
+
+
 class _MemoryConfig(_Room):
     def terms(self, terms_id: str, deadline: float) -> Terms | None:
         with self._request("terms", deadline) as state:
@@ -250,8 +263,8 @@ class _MemoryConfig(_Room):
             return [state.nodes[name] for name in sorted(state.nodes)]
 
 
-class MemoryStore(_MemorySubscribers, _MemorySessions, _MemoryConfig):
-    """Every port in one object: `Subscribers`, `Names`, `Sessions`, `DueWork`, `Catalogue`, `Routers`, `Nodes`."""
+class MemoryStore(_MemorySubscribers, _MemorySessions, _MemoryAttempts, _MemoryConfig):
+    """Every port of `radius.ports` in one object."""
 
 
 def _file(state: _State, record: SessionRecord) -> Outcome:

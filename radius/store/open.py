@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from radius.ports import Catalogue, DueWork, Names, Nodes, Routers, Sessions, Subscribers
+from radius.ports import Attempts, Catalogue, DueWork, Names, Nodes, Routers, Sessions, Subscribers
 from radius.store import desk as desks
 from radius.store import tables, wire
 from radius.store.breaker import Breaker
 from radius.store.capacity import Capacity
 from radius.store.catalog import ConfigTable, DynamoCatalogue, DynamoNodes, DynamoRouters
-from radius.store.dynamo import DynamoDueWork, DynamoNames, DynamoSessions, DynamoSubscribers
+from radius.store.dynamo import DynamoAttempts, DynamoDueWork, DynamoNames, DynamoSessions, DynamoSubscribers
 from radius.store.hot import HotStore
 from radius.store.memory import MemoryStore
 
@@ -50,6 +50,7 @@ class Store:
     names: Names
     sessions: Sessions
     due_work: DueWork
+    attempts: Attempts
     catalogue: Catalogue
     routers: Routers
     nodes: Nodes
@@ -97,6 +98,7 @@ def open_store(settings: StoreSettings, clock: Callable[[], float] = time.monoto
         names=DynamoNames(hot, desk),
         sessions=DynamoSessions(desk),
         due_work=DynamoDueWork(desk),
+        attempts=DynamoAttempts(desk),
         catalogue=DynamoCatalogue(table),
         routers=DynamoRouters(table),
         nodes=DynamoNodes(table),
@@ -114,6 +116,7 @@ def memory_store(memory: MemoryStore) -> Store:
         names=memory,
         sessions=memory,
         due_work=memory,
+        attempts=memory,
         catalogue=memory,
         routers=memory,
         nodes=memory,

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from radius.domain.attempt import ATTEMPT_KEPT_S, Attempt
 from radius.domain.errors import Corrupt
 from radius.domain.identity import SessionUid
 from radius.domain.record import SessionRecord
@@ -22,6 +23,7 @@ REVISION_LOWER = "attribute_not_exists(uid) OR revision < :revision"
 
 _encode_json = msgspec.json.Encoder().encode
 _decode_record = msgspec.json.Decoder(SessionRecord).decode
+_decode_attempt = msgspec.json.Decoder(Attempt).decode
 
 
 def subscriber_item(change: Change) -> Item:
@@ -79,6 +81,24 @@ def record_of(item: Mapping[str, Any]) -> SessionRecord:
         return _decode_record(item["body"])
     except (KeyError, msgspec.MsgspecError) as bad:
         raise Corrupt(f"session record {item.get('uid')}/{item.get('started_at')}: {bad}") from bad
+
+
+def attempt_item(attempt: Attempt) -> Item:
+    """An audited step."""
+    return {
+        "uid": attempt.uid,
+        "at": keys.attempt_key(attempt.at_ms, attempt.worker),
+        "body": _encode_json(attempt).decode(),
+        "expires_at": attempt.at_ms // 1000 + ATTEMPT_KEPT_S,
+    }
+
+
+def attempt_of(item: Mapping[str, Any]) -> Attempt:
+    """An audited step as read. Raises Corrupt when this version cannot read it."""
+    try:
+        return _decode_attempt(item["body"])
+    except (KeyError, msgspec.MsgspecError) as bad:
+        raise Corrupt(f"attempt {item.get('uid')}/{item.get('at')}: {bad}") from bad
 
 
 def record_key(record: SessionRecord) -> tuple[SessionUid, int]:

@@ -58,6 +58,7 @@ TABLES = (
         ),
     ),
     Table(keys.CONFIG, "kind", "id", {"kind": "S", "id": "S"}, (), "expires_at"),
+    Table(keys.ATTEMPTS, "uid", "at", {"uid": "S", "at": "S"}, (), "expires_at"),
 )
 
 

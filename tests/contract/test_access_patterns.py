@@ -11,7 +11,7 @@ from radius.ports import Node, Outcome
 from radius.store import keys
 from radius.store.open import Store, StoreKind, open_store
 from tests.contract.test_config import ROUTER, TERMS
-from tests.contract.values import change, name, record, soon
+from tests.contract.values import attempt, change, name, record, soon
 from tests.fakes.store_proxy import StoreProxy
 from tests.fixtures_engine import Engine, new_prefix, settings
 
@@ -30,6 +30,8 @@ CALLS: dict[str, Callable[[Store], object]] = {
     "DueWork.due": lambda store: store.due_work.due(0, 59, 9, soon()),
     "DueWork.checkpoint": lambda store: store.due_work.checkpoint("sweep", soon()),
     "DueWork.advance": lambda store: store.due_work.advance("sweep", 9, soon()),
+    "Attempts.record": lambda store: store.attempts.record(attempt(), soon()),
+    "Attempts.of_session": lambda store: store.attempts.of_session(attempt().uid, 0, soon()),
     "Catalogue.terms": lambda store: store.catalogue.terms("day.1", soon()),
     "Catalogue.add": lambda store: store.catalogue.add(TERMS, soon()),
     "Routers.routers": lambda store: store.routers.routers(soon()),

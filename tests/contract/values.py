@@ -2,6 +2,7 @@
 
 import time
 
+from radius.domain.attempt import Attempt
 from radius.domain.identity import NasId, SessionUid, SubscriberId
 from radius.domain.record import SessionRecord
 from radius.ports import Change
@@ -43,3 +44,18 @@ def record(uid: str = "u1", started_at: int = 1_000, revision: int = 1, **fields
         "day": "20261123",
     }
     return SessionRecord(SessionUid(uid), started_at, revision, **{**defaults, **fields})  # type: ignore[arg-type]
+
+
+def attempt(uid: str = "u1", at_ms: int = 1_764_000_000_123, worker: str = "w1", **fields: object) -> Attempt:
+    defaults: dict[str, object] = {
+        "subscriber": name(1),
+        "nas": NasId("gate"),
+        "reason": "quota",
+        "outcome": "acked",
+        "request": "disconnect",
+        "target": "192.0.2.1:3799",
+        "number": 1,
+        "tries": 2,
+        "round_trip_ms": 41,
+    }
+    return Attempt(SessionUid(uid), at_ms, worker, **{**defaults, **fields})  # type: ignore[arg-type]

@@ -10,7 +10,8 @@ from radius.domain.request import Status
 from radius.domain.subscriber import Session, SessionState
 from radius.ports import Change
 from radius.ports import Node as Heartbeat
-from radius.services.sweep import FIRST_LOOK_S, WINDOW_S_MAX, WORKER, Swept
+from radius.services.due import FIRST_LOOK_S, WINDOW_S_MAX
+from radius.services.sweep import WORKER, Swept
 from tests.unit.domain.builders import DAY_S, MIB, NAS, T0, day_terms
 from tests.unit.services.wired import Node, access_request, accounting_request
 

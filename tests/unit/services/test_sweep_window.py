@@ -16,7 +16,7 @@ from radius.domain.subscriber import Session, SessionState, Subscriber
 from radius.domain.terms import PeriodUnit, Terms, Window, WindowStart
 from radius.ports import Change, Node, Outcome
 from radius.services.desk import Decided
-from radius.services.sweep import OVERLAP_S
+from radius.services.due import OVERLAP_S
 from radius.store.memory import Faults
 from tests.sim.cluster import Clock, Process, ShakyStore
 from tests.unit.domain.builders import NAS, T0, live
