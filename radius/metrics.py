@@ -22,7 +22,8 @@ from typing import NamedTuple, Protocol
 from radius.domain.clock import SuspectReason
 from radius.domain.errors import Malformed
 from radius.domain.guessing import LimitName
-from radius.domain.intent import IntentReason
+from radius.domain.intent import IntentReason, IntentState
+from radius.domain.nas import Family
 from radius.domain.policy import Reason
 
 NAMESPACE = "WiFiBilling"
@@ -75,6 +76,7 @@ def _seconds(name: str, meaning: str, buckets: tuple[float, ...], **dims: tuple[
 
 LATENCY_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0)  # 0.2 and 0.5: the deadlines
 SESSION_S = (60, 300, 900, 1800, 3600, 7200, 14_400, 28_800, 86_400, 604_800)
+ENFORCEMENT_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)  # 0.25: the aim to the wire
 GROUPS = ("read", "write")
 CACHES = ("subscriber", "names")
 KINDS = ("start", "interim", "stop", "on", "off", "other")
@@ -124,6 +126,15 @@ CATALOGUE: tuple[Metric, ...] = (
     _counter("MalformedPackets", "requests whose attributes cannot be what they claim"),
     _counter("HookErrors", "hooks that ended in an unexpected exception", Hook=HOOKS),
     _counter("IntentsCommitted", "intents committed by packets, by why", Reason=_values(IntentReason)),
+    _counter("DisconnectsSent", "Disconnect-Requests that went out, by router family", Family=_values(Family)),
+    _counter("ChangesSent", "CoA-Requests that went out, by router family", Family=_values(Family)),
+    _counter("RouterAcks", "requests that a router acknowledged", Family=_values(Family)),
+    _counter("RouterNaks", "requests that a router refused", Family=_values(Family)),
+    _counter("RouterSilences", "requests that a router did not answer to any try", Family=_values(Family)),
+    _counter("EnforcementSteps", "steps of intents, by where they then stand", State=_values(IntentState)),
+    _counter("EnforcementAlarms", "intents given up, and routers set up wrongly: a person must look"),
+    _seconds("EnforcementWire", "from the packet that proved it to its request on the wire", ENFORCEMENT_S),
+    _seconds("EnforcementEnd", "from the packet that proved it until the session's end was seen", ENFORCEMENT_S),
     _counter("SessionsReaped", "sessions closed without a Stop"),
     _counter("CorruptRecords", "stored records that cannot be read: an alarm"),
     _counter(

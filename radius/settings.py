@@ -140,6 +140,9 @@ class Settings(BaseSettings):
     spool_dir: AbsolutePath = Field(default_factory=lambda data: Path(f"{data.get('state_dir')}/spool"))
     heartbeat_s: int = Field(default=15, ge=5, le=60)
 
+    # The sender of Disconnect- and CoA-Requests: its own address, where a router accepts only that one
+    coa_source: Address | None = None
+
     # The clock: readings before it are wrong
     clock_floor: AwareDatetime | None = None
 
@@ -150,6 +153,7 @@ class Settings(BaseSettings):
     metrics_bind: Address = "127.0.0.1"
     metrics_port: int = Field(default=9_812, ge=0, le=65_535)  # 0: no endpoint
     worker_metrics_port: int = Field(default=9_813, ge=0, le=65_535)
+    coa_metrics_port: int = Field(default=9_814, ge=0, le=65_535)
 
     @property
     def clock_floor_at(self) -> int:

@@ -9,6 +9,7 @@ from radius import log as logs
 from radius import metrics as measures
 from radius import secrets
 from radius import settings as settings_module
+from radius.bell import Bell
 from radius.domain.guessing import Guard
 from radius.domain.request import Chap
 from radius.domain.spill import Shard
@@ -127,8 +128,11 @@ def build_core(settings: Settings) -> Core:
 class NodeApp:
     """The node inside FreeRADIUS: the edge, its keeper thread and its metrics endpoint."""
 
-    def __init__(self, core: Core, edge: Edge, keeper: Keeper, logger: logs.Log, metrics: measures.InProcess) -> None:
+    def __init__(
+        self, core: Core, edge: Edge, keeper: Keeper, logger: logs.Log, metrics: measures.InProcess, bell: Bell
+    ) -> None:
         self.edge = edge
+        self._bell = bell
         self._core = core
         self._keeper = keeper
         self._log = logger
@@ -142,6 +146,7 @@ class NodeApp:
     def close(self) -> None:
         """Stop and join everything this app started."""
         self._keeper.close()
+        self._bell.close()
         if self._endpoint is not None:
             self._endpoint.close()
         self._core.store.close()
@@ -163,6 +168,7 @@ def build_node(settings_path: Path) -> NodeApp:
     accounting = build_accounting(core)
     watch = Watch(time.time)
     clocks = system_clocks(KeeperFiles(settings.state_dir).last_good(), settings.clock_floor_at)
+    bell = Bell(settings.state_dir)
     edge = Edge(
         access,
         accounting,
@@ -174,6 +180,7 @@ def build_node(settings_path: Path) -> NodeApp:
         logs.Pseudonyms(core.keys.subkey("pseudonym")),
         deadline_s,
         lambda: spool.has_room(settings.spool_dir),
+        bell.ring,
     )
     meter, excepted = build_meter(core, metrics, guard), Excepted(metrics, logger.logger)
 
@@ -193,7 +200,7 @@ def build_node(settings_path: Path) -> NodeApp:
         measure,
         lambda error: logger.logger.error("Keeper round failed", exc_info=error),
     )
-    return NodeApp(core, edge, keeper, logger, metrics)
+    return NodeApp(core, edge, keeper, logger, metrics, bell)
 
 
 def build_meter(core: Core, metrics: measures.Metrics, guard: Guard | None = None) -> Meter:

@@ -301,7 +301,7 @@ def _revive(subscriber: Subscriber, session: Session, event: Event, nas: Nas, wo
     return True
 
 
-_REAPED = frozenset({"silent", "timeout", "nas-reboot", "replaced", "lapsed"})
+_REAPED = frozenset({"silent", "timeout", "nas-reboot", "replaced", "lapsed", "gone"})
 
 
 def _restore(subscriber: Subscriber, event: Event, filed: Sequence[SessionRecord]) -> Session | None:

@@ -11,6 +11,7 @@ from structlog.typing import FilteringBoundLogger
 
 from radius.domain.clock import Suspect
 from radius.domain.errors import Malformed, Unavailable
+from radius.domain.identity import SubscriberId
 from radius.domain.nas import Language, Nas, PortPair
 from radius.domain.policy import Reason
 from radius.domain.request import AccessRequest, Tunnel
@@ -34,7 +35,7 @@ SILENCE = (("Response-Packet-Type", ":=", "Do-Not-Respond"),)
 class Edge:
     """The hooks of one node."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - one of each, put together in one place
         self,
         access: Access,
         accounting: Accounting,
@@ -46,7 +47,9 @@ class Edge:
         pseudonyms: Pseudonyms,
         deadline_s: float,
         spool_has_room: Callable[[], bool],
+        ring: Callable[[SubscriberId], None] = lambda _: None,
     ) -> None:
+        """`ring` tells the sender of an intent that was committed; it must be quick and must not raise."""
         self._access = access
         self._accounting = accounting
         self._directory = directory
@@ -57,6 +60,7 @@ class Edge:
         self._pseudonyms = pseudonyms
         self._deadline_s = deadline_s
         self._spool_has_room = spool_has_room
+        self._ring = ring
         self._news = News(metrics, log)
         self.request_id = RequestIds()
 
@@ -134,6 +138,8 @@ class Edge:
             self._metrics.count("DegradedAccepts")
         for reason in granted.intents:
             self._metrics.count("IntentsCommitted", Reason=reason.value)
+        if granted.intents:
+            self._ring(granted.subscriber)
         took_s = self._clocks.monotonic() - started
         self._metrics.observe("AuthLatency", took_s)
         self._log.info(
@@ -234,6 +240,8 @@ class Edge:
         user = self._pseudonyms.of("user", counted.subscriber) if counted.subscriber else None
         known: dict[str, str | int] = {}
         accounted = counted.accounted
+        if accounted is not None and accounted.intents and counted.subscriber is not None:
+            self._ring(counted.subscriber)
         if accounted is not None:
             in_bytes, out_bytes = moved(accounted.session)
             known = {"session": accounted.session.uid, "in_bytes": in_bytes, "out_bytes": out_bytes}

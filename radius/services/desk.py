@@ -232,7 +232,7 @@ class Desk(Generic[A]):
                 body = self._codec.encode(present)
                 records |= {(record.uid, record.started_at): record for record in decided.records}
                 due_at = self._codec.due_at(present, 0 if decided.recount else due_at, looked_at=decided.looked_at)
-                looked |= decided.looked_at > 0
+                looked |= decided.looked_at > 0 or decided.recount
             if len(jobs) > 1 and not decided.changed:
                 present = self._codec.decode(body)
         if not changed:

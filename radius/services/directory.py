@@ -177,7 +177,7 @@ class Directory:
         router = table.routers.get(name) if name is not None else None
         if router is None or router.disabled:
             return None
-        sealed, epoch = (router.secret_a, router.epoch_a) if pair is PortPair.A else (router.secret_b, router.epoch_b)
+        sealed, epoch = _sealed(router, pair)
         if not sealed:
             return None
         client = Client(router, self._unseal(sealed, router.id, f"secret_{pair.value.lower()}", epoch))
@@ -186,12 +186,31 @@ class Directory:
             self._handed[router.id, pair] = _Handed(epoch, self._monotonic() if before is not None else float("-inf"))
         return client
 
+    def secret(self, name: NasId) -> str:
+        """The secret that a router certainly has, for what is sent to it: while one is rotated the old one; "" if none.
+
+        Raises Corrupt for one that the keys here do not open.
+        """
+        router = self._table.routers.get(name)
+        if router is None:
+            return ""
+        pairs = sorted(PortPair, key=lambda pair: pair.value == router.rotating_to)
+        for pair in pairs:
+            sealed, epoch = _sealed(router, pair)
+            if sealed:
+                return self._unseal(sealed, router.id, f"secret_{pair.value.lower()}", epoch)
+        return ""
+
     def proven_epoch(self, name: NasId, pair: PortPair) -> int | None:
         """The epoch of the secret that a packet on this pair proves; None while an older one may still be in use."""
         handed = self._handed.get((name, pair))
         if handed is None or self._monotonic() - handed.at < SECRET_LINGERS_S:
             return None
         return handed.epoch
+
+
+def _sealed(router: Router, pair: PortPair) -> tuple[str, int]:
+    return (router.secret_a, router.epoch_a) if pair is PortPair.A else (router.secret_b, router.epoch_b)
 
 
 def _addresses(

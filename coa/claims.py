@@ -1,0 +1,113 @@
+"""Takes what is due of one aggregate: which sessions get a request, and what is settled without one.
+
+Changes the aggregate in place; the dispatcher commits it before anything is sent.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import msgspec
+
+from coa.claim import Claim, Note, drop, note_of
+from coa.effects import seen_through
+from coa.steps import LEASE_S
+from radius.domain.identity import SubscriberId
+from radius.domain.intent import Intent, IntentReason, IntentState, Step, step
+from radius.domain.nas import Nas
+from radius.domain.subscriber import Session, SessionState, Subscriber
+from radius.domain.wanted import Cut, Nothing, Owed, session_of, wanted
+from radius.domain.world import World
+
+REAUTHORIZE_LOOK_S = 300
+REAUTHORIZE_S_MAX = 3600  # who has not come by then asks again
+
+
+class Taken(NamedTuple):
+    """What a look came to. `changed`: the aggregate must be written."""
+
+    claims: list[Claim]
+    notes: list[Note]
+    changed: bool
+
+
+def take(present: Subscriber, nas_of: Callable[[str], Nas | None], world: World, worker: str) -> Taken:
+    """Claim the sessions that are due and in nobody's hands; settle those that need no request any more."""
+    claims: list[Claim] = []
+    notes: list[Note] = []
+    changed = False
+    for uid in dict.fromkeys(intent.session for intent in present.intents):
+        intents = [intent for intent in present.intents if intent.session == uid]
+        if any(_in_hand(intent, world.now) for intent in intents) or all(i.due_at > world.now for i in intents):
+            continue
+        changed = True
+        if all(intent.reason is IntentReason.REAUTHORIZE for intent in intents):
+            notes += _reauthorize(present, intents, world.now)
+            continue
+        claim, told = _take_one(present, intents, nas_of, world, worker)
+        notes += told
+        if claim is not None:
+            claims.append(claim)
+    return Taken(claims, notes, changed)
+
+
+def _in_hand(intent: Intent, now: int) -> bool:
+    """A worker has it, or a Disconnect was acknowledged and its Stop is awaited: one request a session at a time."""
+    awaited = intent.state is IntentState.ACKED and not intent.mark_at and intent.due_at > now
+    return awaited or intent.lease_until > now
+
+
+def _take_one(
+    present: Subscriber, intents: list[Intent], nas_of: Callable[[str], Nas | None], world: World, worker: str
+) -> tuple[Claim | None, list[Note]]:
+    session = session_of(present, intents[0].session)
+    nas = nas_of(session.nas) if session is not None else None
+    if session is None or nas is None:
+        drop(present, intents)
+        words = "Its router is not registered any more." if session is not None else "The session is long over."
+        state = IntentState.ABANDONED if session is not None else IntentState.SUPERSEDED
+        return None, [note_of(session, intents, state, words)]
+    intents, notes = seen_through(present, session, intents, world)
+    if not intents:
+        return None, notes
+    wish = wanted(present, session, nas, world)
+    if isinstance(wish, Nothing):
+        drop(present, intents)
+        return None, [*notes, note_of(session, intents, IntentState.SUPERSEDED, f"Nothing to do: {wish.why}.")]
+    return _claim(present.id, session, nas, wish, intents, world.now, worker), notes
+
+
+def _claim(
+    subscriber: SubscriberId, session: Session, nas: Nas, wish: Cut | Owed, intents: list[Intent], now: int, worker: str
+) -> Claim:
+    again = all(intent.state is IntentState.ABANDONED for intent in intents)
+    for intent in intents:
+        lapsed = (Step.LAPSE,) if intent.state is IntentState.LEASED else ()
+        intent.state = step(intent.state, *lapsed, Step.CLAIM)
+        intent.lease_until = intent.due_at = now + LEASE_S
+        intent.worker = worker
+        intent.attempts += 1
+    return Claim(
+        subscriber=subscriber,
+        session=msgspec.structs.replace(session),
+        nas=nas,
+        wish=wish,
+        reason=wish.reason if isinstance(wish, Cut) else intents[0].reason,
+        worker=worker,
+        lease_until=now + LEASE_S,
+        created_at=min(intent.created_at for intent in intents),
+        number=max(intent.attempts for intent in intents),
+        cut=any(intent.cut for intent in intents),
+        again=again,
+    )
+
+
+def _reauthorize(present: Subscriber, intents: list[Intent], now: int) -> list[Note]:
+    """The device that waits is let in by its own log-in (the portal's page sends it); here it is only seen."""
+    online = [s for s in present.sessions if s.device == intents[0].session and s.state is SessionState.OPEN]
+    if not online and now < intents[0].created_at + REAUTHORIZE_S_MAX:
+        for intent in intents:
+            intent.due_at = now + REAUTHORIZE_LOOK_S
+        return []
+    drop(present, intents)
+    words = "The device is online." if online else "Nobody logged in."
+    return [note_of(online[-1] if online else None, intents, IntentState.SUPERSEDED, words)]

@@ -1,0 +1,157 @@
+"""The worker that makes limits true on live sessions: woken by the bell, sure by the poll of due work.
+
+    python -m coa run --settings FILE
+
+Any number may run, on any machine that reaches the routers. One thread polls, one hears the bell, some do the work
+(they wait for the store), one sends. A store that is away is waited for; nothing else stops it.
+"""
+
+import signal
+import threading
+import time
+from collections.abc import Callable
+from queue import SimpleQueue
+
+from coa.dispatch import Sent
+from coa.news import News
+from coa.outcome import Answer
+from coa.sender import Sender
+from coa.wiring import build_dispatcher
+from radius import log as logs
+from radius import metrics as measures
+from radius.bell import Ear
+from radius.domain.clock import Suspect
+from radius.domain.errors import Unavailable
+from radius.domain.identity import SubscriberId
+from radius.keeper import KeeperFiles
+from radius.rlm.clocks import Clocks, system_clocks
+from radius.wiring import BACKGROUND_DEADLINE_S, Core, build_meter
+
+POLL_S = 1.0  # what the bell did not tell of waits this long, and one of the index's own delays
+IDLE_S = 0.25  # how soon a Stop is looked for, and an end of this process noticed
+THREADS = 8  # each waits for a handful of store requests a session
+WAITING_MAX = 2_000  # visits that wait for a thread; with more the poll pauses
+MEASURE_S = 10.0
+
+Job = Callable[[int], object]
+
+
+class Runner:
+    """Starts nothing but the sender before `run`."""
+
+    def __init__(self, core: Core, metrics: measures.InProcess, logger: logs.Log, clocks: Clocks | None = None) -> None:
+        settings = core.settings
+        self._core = core
+        self._metrics = metrics
+        self._log = logger.logger
+        self._clocks = clocks or system_clocks(KeeperFiles(settings.state_dir).last_good(), settings.clock_floor_at)
+        self._jobs: SimpleQueue[Job | None] = SimpleQueue()
+        self._stop = threading.Event()
+        self._sender = Sender()
+        news = News(metrics, logger.logger, logs.Pseudonyms(core.keys.subkey("pseudonym")))
+        self.dispatcher = build_dispatcher(core, self._sender, self._hand_back, news)
+        self._ear = self._listen()
+        self._refreshed_at = self._measured_at = float("-inf")
+        self._measure = build_meter(core, metrics).round
+        self._threads = [threading.Thread(target=self._work, name=f"coa-{number}") for number in range(THREADS)]
+        if self._ear is not None:
+            self._threads.append(threading.Thread(target=self._hear, args=(self._ear,), name="coa-ear"))
+
+    def _listen(self) -> Ear | None:
+        try:
+            return Ear(self._core.settings.state_dir)
+        except OSError as refused:
+            self._log.warning("No bell: intents are found by polling", error=type(refused).__name__)
+            return None
+
+    def run(self, stop: threading.Event) -> None:
+        """Until `stop` is set."""
+        for thread in self._threads:
+            thread.start()
+        poll_at = 0.0
+        while not stop.is_set():
+            if time.monotonic() >= poll_at and self._jobs.qsize() < WAITING_MAX:
+                more = self._guarded(self._poll)
+                poll_at = time.monotonic() + (0.0 if more else POLL_S)
+            self._guarded(self.dispatcher.check)
+            stop.wait(0.0 if self._jobs.qsize() else min(IDLE_S, self.dispatcher.next_check_s()))
+            self._housekeep()
+
+    def close(self) -> None:
+        """Stop and join everything. No more visits; what is under way is answered and written down first."""
+        self._stop.set()
+        self._sender.close()
+        for _ in range(THREADS):
+            self._jobs.put(None)
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join()
+        if self._ear is not None:
+            self._ear.close()
+
+    def _poll(self, now: int) -> bool:
+        if time.monotonic() - self._refreshed_at >= self._core.settings.routers_refresh_s:
+            self._core.directory.refresh(now, time.monotonic() + BACKGROUND_DEADLINE_S)
+            self._refreshed_at = time.monotonic()
+        return self.dispatcher.poll(now, self._queue_visit)
+
+    def _queue_visit(self, subscriber: SubscriberId, overdue: bool, proved_at: float = 0.0) -> None:
+        def visit(now: int) -> int:
+            return 0 if self._stop.is_set() else self.dispatcher.visit(subscriber, now, proved_at, overdue=overdue)
+
+        self._jobs.put(visit)
+
+    def _hand_back(self, sent: Sent, answer: Answer) -> None:
+        self._jobs.put(lambda now: self.dispatcher.answered(sent, answer, now))
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            self._guarded(job)
+
+    def _hear(self, ear: Ear) -> None:
+        while not self._stop.is_set():
+            rung = ear.hear(IDLE_S)
+            if rung is not None:
+                self._queue_visit(rung.subscriber, overdue=False, proved_at=rung.at)
+
+    def _guarded(self, job: Job) -> bool:
+        """Do one job at the present; on a wrong clock nothing is done: the leases lapse and the poll comes again."""
+        judged = self._clocks.judge()
+        if isinstance(judged, Suspect):
+            self._metrics.count("ClockSuspect", Reason=judged.reason.value)
+            return False
+        try:
+            return bool(job(judged.now))
+        except Unavailable as away:
+            self._log.warning("Enforcement waits for the store", error=type(away).__name__)
+        except Exception as error:  # noqa: BLE001 - thread boundary: told with its trace, and due again
+            self._log.error("Enforcement job failed", exc_info=error)
+        return False
+
+    def _housekeep(self) -> None:
+        if time.monotonic() - self._measured_at >= MEASURE_S:
+            self._measured_at = time.monotonic()
+            self._clocks.vouch()
+            self._measure()
+
+
+def run(core: Core) -> int:
+    """Run until SIGTERM or SIGINT; 0 after a clean stop."""
+    settings = core.settings
+    metrics = measures.InProcess(settings.environment)
+    logger = logs.open_log(settings.log_path, settings.log_format, settings.log_level, metrics=metrics)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    runner = Runner(core, metrics, logger)
+    port = settings.coa_metrics_port
+    endpoint = measures.serve(metrics, settings.metrics_bind, port) if port else None
+    try:
+        runner.run(stop)
+    finally:
+        runner.close()
+        if endpoint is not None:
+            endpoint.close()
+        core.store.close()
+        logger.sink.close()
+    return 0
