@@ -18,6 +18,7 @@ from radius.domain.subscriber import Session, SessionState, Subscriber
 from radius.domain.wanted import Cut, Nothing, Owed, session_of, wanted
 from radius.domain.world import World
 
+UNKNOWN_ROUTER_S = 60
 REAUTHORIZE_LOOK_S = 300
 REAUTHORIZE_S_MAX = 3600  # who has not come by then asks again
 
@@ -61,11 +62,13 @@ def _take_one(
 ) -> tuple[Claim | None, list[Note]]:
     session = session_of(present, intents[0].session)
     nas = nas_of(session.nas) if session is not None else None
-    if session is None or nas is None:
+    if session is None:
         drop(present, intents)
-        words = "Its router is not registered any more." if session is not None else "The session is long over."
-        state = IntentState.ABANDONED if session is not None else IntentState.SUPERSEDED
-        return None, [note_of(session, intents, state, words)]
+        return None, [note_of(None, intents, IntentState.SUPERSEDED, "The session is long over.")]
+    if nas is None:  # registered a moment ago, or taken away: then its sessions fall silent and are ended
+        for intent in intents:
+            intent.due_at = world.now + UNKNOWN_ROUTER_S
+        return None, []
     intents, notes = seen_through(present, session, intents, world)
     if not intents:
         return None, notes

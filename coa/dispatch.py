@@ -38,6 +38,7 @@ from radius.services.due import LOOK_AGAIN_S, DueWalk
 from radius.services.marks import lay_all_over, shards_of
 
 WORKER = "coa"
+FIRST_LOOK_S = 600  # where no sender ever was: the sweep has made older intents due anew within 300 s
 CHECKS_S = (
     0.3,
     0.7,
@@ -132,7 +133,7 @@ class Dispatcher:
         self._wall = wall
         self._deadline_s = deadline_s
         self._source = source
-        self._walk = DueWalk(stores.due, WORKER, self._deadline)
+        self._walk = DueWalk(stores.due, WORKER, self._deadline, FIRST_LOOK_S)
         self._awaited: list[tuple[float, int, int, Sent]] = []  # when, order, which look, of what
         self._order = count()
         self._lock = Lock()
@@ -226,7 +227,7 @@ class Dispatcher:
             nas=claim.nas.id,
             reason=claim.reason.value,
             outcome=state.value,
-            request=sent.code.name.lower().removesuffix("_request"),
+            request="disconnect" if sent.code is CUT else "change",
             target=sent.target,
             number=claim.number,
             verdict=row.verdict.value,

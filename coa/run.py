@@ -65,7 +65,10 @@ class Runner:
             return None
 
     def run(self, stop: threading.Event) -> None:
-        """Until `stop` is set."""
+        """Until `stop` is set. Nothing is done before the routers are known."""
+        while not self._guarded(self._refresh):
+            if stop.wait(POLL_S):
+                return
         for thread in self._threads:
             thread.start()
         poll_at = 0.0
@@ -89,10 +92,14 @@ class Runner:
         if self._ear is not None:
             self._ear.close()
 
+    def _refresh(self, now: int) -> bool:
+        self._core.directory.refresh(now, time.monotonic() + BACKGROUND_DEADLINE_S)
+        self._refreshed_at = time.monotonic()
+        return True
+
     def _poll(self, now: int) -> bool:
         if time.monotonic() - self._refreshed_at >= self._core.settings.routers_refresh_s:
-            self._core.directory.refresh(now, time.monotonic() + BACKGROUND_DEADLINE_S)
-            self._refreshed_at = time.monotonic()
+            self._refresh(now)
         return self.dispatcher.poll(now, self._queue_visit)
 
     def _queue_visit(self, subscriber: SubscriberId, overdue: bool, proved_at: float = 0.0) -> None:

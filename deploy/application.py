@@ -51,6 +51,7 @@ def write_settings(options: Options, state: State) -> Path:
         "spool_dir": str(state.radius_folder / "spool"),
         "metrics_port": options.ports.radius_metrics,
         "worker_metrics_port": options.ports.worker_metrics,
+        "coa_metrics_port": options.ports.coa_metrics,
     }
     lines = ["# Written by deploy/run at each start: change the environment (WIFIBILLING_...) instead, it wins."]
     lines += [f"{name} = {json.dumps(value)}" for name, value in values.items()]  # of these, JSON's values are TOML's
@@ -73,14 +74,14 @@ def replace_file(path: Path, text: str) -> None:
     fresh.replace(path)
 
 
-def prepare_site(settings_path: Path) -> None:
-    """Create the tables that are missing and seed the demo site, once; nothing that exists is touched.
+def prepare_site(settings_path: Path, coa_port: int) -> None:
+    """Create the tables that are missing and seed the demo site, once; what exists is left, but for the demo's port.
 
     Raises:
         Refusal: the settings cannot be used, or the store does not answer or refuses.
     """
     try:
-        demo.prepare(settings_path)
+        demo.prepare(settings_path, coa_port)
     except (RadiusError, BotoCoreError, ClientError) as error:
         raise Refusal(f"the tables and the demo site cannot be made: {error}") from error
 
@@ -126,6 +127,16 @@ def worker_program(options: Options, settings_path: Path) -> Program:
     )
 
 
+def coa_program(options: Options, settings_path: Path) -> Program:
+    """What cuts and changes live sessions. It serves when its metrics do."""
+    return Program(
+        name="coa",
+        command=(sys.executable, "-P", "-m", "coa", "run", "--settings", str(settings_path)),
+        environment=application_environment(),
+        is_ready=lambda _log: answers(options.ports.coa_metrics),
+    )
+
+
 def freeradius_program(raddb: Path) -> Program:
     """FreeRADIUS with the hooks. UTC, because dates reach the hooks as text in local time."""
     return Program(
@@ -137,8 +148,9 @@ def freeradius_program(raddb: Path) -> Program:
 
 
 def story_command(options: Options, settings_path: Path) -> tuple[str, ...]:
-    """The demo: one customer's evening. Its exit code is the verdict."""
+    """The demo: an evening of two customers. Its exit code is the verdict."""
     ports = ("--auth-port", str(options.ports.auth), "--acct-port", str(options.ports.acct))
+    ports += ("--coa-port", str(options.ports.demo_coa))
     return (sys.executable, "-P", "-m", "deploy.demo", "--settings", str(settings_path), *ports)
 
 

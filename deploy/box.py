@@ -1,4 +1,4 @@
-"""Everything on one machine: engine, worker, FreeRADIUS; then the story; then it stays up, or with --once ends.
+"""Everything on one machine: engine, workers, FreeRADIUS; then the story; then it stays up, or with --once ends.
 
 Root only opens the door: where an unprivileged user can read the clone, all servers run as that user.
 """
@@ -87,9 +87,10 @@ def start_all(options: Options, state: State, supervisor: Supervisor) -> Path:
     application.write_key(state.key_file)
     settings_path = application.write_settings(options, state)
     supervisor.start(application.engine_program(options, state))
-    application.prepare_site(settings_path)
+    application.prepare_site(settings_path, options.ports.demo_coa)
     raddb = application.lay_configuration(options, state, settings_path)
     supervisor.start(application.worker_program(options, settings_path))
+    supervisor.start(application.coa_program(options, settings_path))
     supervisor.start(application.freeradius_program(raddb))
     return settings_path
 

@@ -1,27 +1,31 @@
-"""The story that `deploy/run` shows: one customer's evening, through real FreeRADIUS into the real store.
+"""The story that `deploy/run` shows: an evening of two customers, through real FreeRADIUS into the real store.
 
-A fake MikroTik (tests/fakes/nas.py) speaks real RADIUS. Every line printed is a reply or a record as it is; whatever is
-not as it should be ends the story with exit code 1.
+A fake MikroTik (tests/fakes) speaks real RADIUS and obeys real Disconnect- and CoA-Requests; its one fault is that it
+ignores its own byte cap. Every line printed is a reply or a record as it is; whatever is not as it should be ends the
+story with exit code 1.
 """
 
 import argparse
 import secrets
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from radius import settings as settings_module
 from radius.domain import entitlement
 from radius.domain import subscriber as aggregate
 from radius.domain.errors import Corrupt
 from radius.domain.identity import NasId, SubscriberId
-from radius.domain.intent import IntentReason
 from radius.domain.nas import Family, Router, Site
 from radius.domain.subscriber import Subscriber
 from radius.domain.terms import PeriodUnit, Rate, Terms, Window, WindowStart
 from radius.wiring import Core, build_core
 from tests.fakes.nas import FakeRouter, total_limit
+from tests.fakes.router_das import FakeDas, Manners
 
 SITE = "demo"
 ROUTER = NasId("demo-router")
@@ -33,6 +37,16 @@ PACKAGE = Terms(
     rate=Rate(up_bps=2_000_000, down_bps=5_000_000),
     interim_s=60,
 )
+UNLIMITED = Terms(
+    "night.1",
+    Window(WindowStart.PURCHASE, 6 * 3600, PeriodUnit.SECOND),
+    quota_bytes=50 * MEGABYTE,
+    rate=Rate(up_bps=2_000_000, down_bps=5_000_000),
+    slow_rate=Rate(up_bps=128_000, down_bps=256_000),
+    interim_s=60,
+)
+ADDRESS = "10.0.0.5"
+ENFORCED_S_MAX = 5.0  # it takes a tenth of a second; a machine that was just set up may be busy
 SECRET_FILE = "demo-router.secret"  # noqa: S105 - the name of the file
 DEADLINE_S = 5.0
 
@@ -41,8 +55,8 @@ class Untrue(Exception):
     """Something in the story was not as it should be."""
 
 
-def prepare(settings_path: Path) -> None:
-    """Create tables, the demo site, its router and its package, once; what exists is left as it is.
+def prepare(settings_path: Path, coa_port: int) -> None:
+    """Create tables, the demo site, its router and its packages, once; what exists is left, but for the router's port.
 
     Raises Corrupt when the key is not the one that sealed what is there.
     """
@@ -53,13 +67,22 @@ def prepare(settings_path: Path) -> None:
         known = {router.id: router for router in core.store.routers.routers(time.monotonic() + DEADLINE_S)}
         if ROUTER in known:
             _check_key(core, known[ROUTER])
+            _move(core, known[ROUTER], coa_port)
         else:
             core.provision.site(Site(SITE))
             secret = _secret(settings.state_dir)
-            core.provision.router(Router(ROUTER, SITE, Family.MIKROTIK, ("127.0.0.1",)), secret)
-        core.provision.terms(PACKAGE)
+            router = Router(ROUTER, SITE, Family.MIKROTIK, ("127.0.0.1",), coa_port=coa_port)
+            core.provision.router(router, secret)
+        for package in (PACKAGE, UNLIMITED):
+            core.provision.terms(package)
     finally:
         core.store.close()
+
+
+def _move(core: Core, router: Router, coa_port: int) -> None:
+    if router.coa_port != coa_port:
+        moved = msgspec.structs.replace(router, coa_port=coa_port, version=router.version + 1)
+        core.store.routers.put_router(moved, time.monotonic() + DEADLINE_S)
 
 
 def _check_key(core: Core, router: Router) -> None:
@@ -79,23 +102,26 @@ def _secret(state: Path) -> str:
 
 
 class Story:
-    """Plays one customer against a running box."""
+    """Plays customers, one after the other, against a running box."""
 
-    def __init__(self, core: Core, router: FakeRouter) -> None:
+    def __init__(self, core: Core, router: FakeRouter, das: FakeDas) -> None:
         self._core = core
         self._router = router
-        self._phone = f"07{secrets.randbelow(10**8):08d}"
+        self._das = das
+        self._phone = ""
         self._subscriber: SubscriberId | None = None
 
     def play(self) -> None:
         """The evening. Raises Untrue at the first thing that is not as it should be."""
-        phone_mac, tablet_mac = "02:00:00:00:AA:01", "02:00:00:00:AA:02"
-        now = int(time.time())
-        self._subscriber = self._core.provision.customer([self._phone], "karibu", now, site=SITE)
+        self._until_the_quota("02:00:00:00:AA:01", "02:00:00:00:AA:02")
+        self._slow_and_restored("02:00:00:00:AA:03")
+
+    def _until_the_quota(self, phone_mac: str, tablet_mac: str) -> None:
         _say("A customer registers and comes to the hotspot. No package yet.")
+        self._register()
         self._refused(phone_mac, "no active package")
         _say("The operator grants the package 'evening': 100 MB, 6 hours from the first log-in, 2M/5M, one device.")
-        self._core.provision.grant(self._subscriber, PACKAGE.id, now, f"g{secrets.token_hex(4)}")
+        self._grant(PACKAGE)
         _say("The same phone again:")
         reply = self._accepted(phone_mac)
         _check(total_limit(reply) == PACKAGE.quota_bytes, "the router gets the whole 100 MB as its cap")
@@ -103,33 +129,72 @@ class Story:
         self._router.start(phone_mac)
         _say("Online. The router reports every minute:")
         for _ in range(2):
-            self._router.use(phone_mac, 3 * MEGABYTE, 37 * MEGABYTE, 60)
-            self._router.interim(phone_mac)
-            self._show_usage()
+            self._use(phone_mac, 3, 37)
         _check(self._left() == 20 * MEGABYTE, "80 MB are charged, 20 MB are left, to the byte")
         _say("A second device tries the same package:")
         self._refused(tablet_mac, "devices")
-        _say("The phone uses what is left. The report that proves it commits the intent to cut, in the same write:")
-        self._router.use(phone_mac, 0, 20 * MEGABYTE, 30)
-        self._router.interim(phone_mac)
-        self._show_usage()
-        reasons = [intent.reason for intent in self._aggregate().intents]
-        _check(IntentReason.QUOTA in reasons, "an intent 'quota' waits for the sender")
-        self._router.stop(phone_mac, "NAS-Request")
-        _say("The router's own cap has ended the session. The customer tries again:")
+        _say("The phone uses what is left, and this router does not stop it. Its report proves it:")
+        session = self._router.sessions[phone_mac].session_id
+        self._use(phone_mac, 0, 20)
+        took_ms = _await(lambda: session not in self._das.sessions, "the router is told to end the session")
+        print(f"   <- Disconnect-Request, {took_ms} ms after the report; the router obeys")
+        self._router.stop(phone_mac, "Admin-Reset")
+        uid = self._closed().uid
+        audit = self._core.store.attempts
+        _await(
+            lambda: [a.outcome for a in audit.of_session(uid, 0, _soon())][-1:] == ["confirmed"],
+            "the session's end confirms it",
+        )
+        for step in audit.of_session(uid, 0, _soon()):
+            print(f"   audit: {step.reason}: {step.request or 'seen'} -> {step.outcome}. {step.words}")
+        _say("The customer tries again:")
         self._refused(phone_mac, "data")
-        _check(not self._aggregate().intents, "the Stop has settled the intent")
-        records = self._core.store.sessions.find(self._closed().uid, time.monotonic() + DEADLINE_S)
+        _check(not self._aggregate().intents, "nothing is left to be done about that session")
+        records = self._core.store.sessions.find(uid, _soon())
         _check(len(records) == 1 and records[0].closed_at > 0, "the session's own record is filed")
         total = records[0].in_bytes + records[0].out_bytes
         _check(
             total == PACKAGE.quota_bytes, f"it says {total:,} bytes in {records[0].time_s} s, cause {records[0].cause}"
         )
 
+    def _slow_and_restored(self, mac: str) -> None:
+        _say("Another customer has 'night': 50 MB at 2M/5M, then slow (128k/256k) instead of cut.")
+        self._register()
+        self._grant(UNLIMITED)
+        self._accepted(mac)
+        self._router.start(mac)
+        self._use(mac, 2, 48)
+        took_ms = self._until_rate(mac, "128k/256k")
+        print(f"   <- CoA-Request, {took_ms} ms after the report: the session goes on at 128k/256k")
+        _say("The customer buys the same once more:")
+        self._grant(UNLIMITED)
+        took_ms = self._until_rate(mac, "2M/5M")
+        print(f"   <- CoA-Request, {took_ms} ms after the top-up: 2M/5M again, without a new log-in")
+        self._router.stop(mac)
+
+    def _until_rate(self, mac: str, rate: str) -> int:
+        session = self._das.sessions[self._router.sessions[mac].session_id]
+        return _await(lambda: session.limits.get("Mikrotik-Rate-Limit") == rate, f"the router is told {rate}")
+
+    def _register(self) -> None:
+        self._phone = f"07{secrets.randbelow(10**8):08d}"
+        self._subscriber = self._core.provision.customer([self._phone], "karibu", int(time.time()), site=SITE)
+
+    def _grant(self, package: Terms) -> None:
+        assert self._subscriber is not None
+        self._core.desk.read(self._subscriber, _soon())
+        self._core.provision.grant(self._subscriber, package.id, int(time.time()), f"g{secrets.token_hex(4)}")
+
+    def _use(self, mac: str, up_megabytes: int, down_megabytes: int) -> None:
+        self._router.use(mac, up_megabytes * MEGABYTE, down_megabytes * MEGABYTE, 60)
+        self._router.interim(mac)
+        self._show_usage()
+
     def _accepted(self, mac: str) -> dict[str, Any]:
-        good, reply = self._router.login(self._phone, "karibu", mac)
+        good, reply = self._router.login(self._phone, "karibu", mac, more={"Framed-IP-Address": ADDRESS})
         if not good:
             raise Untrue(f"refused: {reply.get('Reply-Message')}")
+        self._das.add(self._router.sessions[mac].session_id, self._phone, ADDRESS)
         print("   <- Access-Accept")
         for name, value in reply.items():
             if name not in ("Message-Authenticator", "Class"):
@@ -149,17 +214,32 @@ class Story:
         print(f"   <- Accounting-Response; used {used} MB, left {left} MB")
 
     def _left(self) -> int:
-        return entitlement.remaining_bytes(self._aggregate().rights[-1], PACKAGE) or 0
+        right = self._aggregate().rights[-1]
+        return entitlement.remaining_bytes(right, self._core.terms(right.terms)) or 0
 
     def _closed(self) -> aggregate.Session:
         return next(s for s in self._aggregate().sessions if s.state is aggregate.SessionState.CLOSED)
 
     def _aggregate(self) -> Subscriber:
         assert self._subscriber is not None
-        stored = self._core.desk.read(self._subscriber, time.monotonic() + DEADLINE_S)
+        stored = self._core.desk.read(self._subscriber, _soon())
         if stored is None:
             raise Untrue("the customer's record is gone")
         return aggregate.decode(stored.body)
+
+
+def _soon() -> float:
+    return time.monotonic() + DEADLINE_S
+
+
+def _await(condition: Callable[[], bool], what: str) -> int:
+    """Wait until it is so; milliseconds that took."""
+    began = time.monotonic()
+    while not condition():
+        if time.monotonic() - began > ENFORCED_S_MAX:
+            raise Untrue(f"not within {ENFORCED_S_MAX:.0f} s: {what}")
+        time.sleep(0.005)
+    return round((time.monotonic() - began) * 1000)
 
 
 def _say(text: str) -> None:
@@ -178,13 +258,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--settings", type=Path, required=True)
     parser.add_argument("--auth-port", type=int, default=1812)
     parser.add_argument("--acct-port", type=int, default=1813)
+    parser.add_argument("--coa-port", type=int, required=True)
     given = parser.parse_args(arguments)
     settings = settings_module.load(given.settings)
     core = build_core(settings)
     secret = _secret(settings.state_dir)
     router = FakeRouter(secret.encode(), str(ROUTER), auth_port=given.auth_port, acct_port=given.acct_port)
     try:
-        Story(core, router).play()
+        with FakeDas(secret.encode(), Manners.MIKROTIK, port=given.coa_port, nas_ip=router.address) as das:
+            Story(core, router, das).play()
     except Exception as error:  # noqa: BLE001 - the verdict of a program
         print(f"\nThe story failed: {type(error).__name__}: {error}", file=sys.stderr)
         return 1

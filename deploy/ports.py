@@ -15,7 +15,10 @@ LISTENING = {"tcp": "0A", "udp": "07"}  # the state column of /proc/net/tcp and 
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """1812 and 1813 are RADIUS (RFC 2865, 2866); the second pair answers the new secret while one is rotated."""
+    """1812 and 1813 are RADIUS (RFC 2865, 2866); the second pair answers the new secret while one is rotated.
+
+    On `demo_coa` the demo's router hears Disconnect- and CoA-Requests (RFC 5176: 3799) while the story is told.
+    """
 
     auth: int = 1812
     acct: int = 1813
@@ -25,6 +28,8 @@ class Ports:
     engine: int = 18122
     radius_metrics: int = 18123
     worker_metrics: int = 18124
+    coa_metrics: int = 18125
+    demo_coa: int = 18126
 
     def moved(self, offset: int) -> "Ports":
         """All ports, `offset` higher: a second instance beside the first.
@@ -39,9 +44,9 @@ class Ports:
 
     def sockets(self) -> Iterator[tuple[str, int, str]]:
         """(protocol, port, what for) of each."""
-        for name in ("auth", "acct", "auth_rotated", "acct_rotated", "status"):
+        for name in ("auth", "acct", "auth_rotated", "acct_rotated", "status", "demo_coa"):
             yield "udp", getattr(self, name), name.replace("_", " ")
-        for name in ("engine", "radius_metrics", "worker_metrics"):
+        for name in ("engine", "radius_metrics", "worker_metrics", "coa_metrics"):
             yield "tcp", getattr(self, name), name.replace("_", " ")
 
 

@@ -58,14 +58,9 @@ def wanted(subscriber: Subscriber, session: Session | None, nas: Nas, world: Wor
         return Nothing("no such session")
     if session.state is SessionState.CLOSED:
         return Cut(IntentReason.REPLACED)
-    if subscriber.blocked:
-        return Cut(IntentReason.BLOCKED)
-    for right in subscriber.rights:
-        entitlement.roll_period(right, world.terms(right.terms), world.now)
-    if not _stands(subscriber, session, world.now):
-        over = lifecycle.ended(subscriber, session.right, world.now) or world.now >= session.ends_at
-        if not enforcement.lease_again(subscriber, session, nas, world) and not _slow(subscriber, session, nas, world):
-            return Cut(IntentReason.ENDED if over else IntentReason.QUOTA)
+    reason = _cut(subscriber, session, nas, world)
+    if reason is not None:
+        return Cut(reason)
     _run_on(subscriber, session, nas, world)
     if session.told is None:
         return Nothing("it has what it should have")
@@ -75,9 +70,29 @@ def wanted(subscriber: Subscriber, session: Session | None, nas: Nas, world: Wor
     return Owed(limits, _moved(subscriber, session, session.told, limits, nas, world))
 
 
+def _cut(subscriber: Subscriber, session: Session, nas: Nas, world: World) -> IntentReason | None:
+    """Why an open session may not go on; None if it may, on leases that it has then."""
+    if subscriber.blocked:
+        return IntentReason.BLOCKED
+    for right in subscriber.rights:
+        entitlement.roll_period(right, world.terms(right.terms), world.now)
+    over = lifecycle.ended(subscriber, session.right, world.now) or world.now >= session.ends_at
+    if _stands(subscriber, session, world.now) or enforcement.lease_again(subscriber, session, nas, world):
+        return None
+    if _sleeps(subscriber, session, nas, world):
+        return IntentReason.TERMS  # a right that sleeps is started by a log-in: this is the way to one
+    if _slow(subscriber, session, nas, world):
+        return None
+    return IntentReason.ENDED if over else IntentReason.QUOTA
+
+
 def _stands(subscriber: Subscriber, session: Session, now: int) -> bool:
     alive = not lifecycle.ended(subscriber, session.right, now) and now < session.ends_at
     return alive and not session.slowed and not charging.spent(session)
+
+
+def _sleeps(subscriber: Subscriber, session: Session, nas: Nas, world: World) -> bool:
+    return any(not right.starts_at for right, _ in enforcement.candidates(subscriber, session, nas, world))
 
 
 def _slow(subscriber: Subscriber, session: Session, nas: Nas, world: World) -> bool:

@@ -30,15 +30,18 @@ class Look(NamedTuple):
 class DueWalk:
     """Not thread-safe: one poll at a time."""
 
-    def __init__(self, due: DueWork, worker: str, deadline: Callable[[], float]) -> None:
+    def __init__(
+        self, due: DueWork, worker: str, deadline: Callable[[], float], first_look_s: int = FIRST_LOOK_S
+    ) -> None:
         self._due = due
         self._worker = worker
         self._deadline = deadline
+        self._first_look_s = first_look_s
         self._looked: dict[Entry, int] = {}  # due work that a look did not move, and when that was
 
     def look(self, now: int) -> Look:
         """What is due up to `now`, at most `BATCH_MAX` subscribers and `WINDOW_S_MAX` of the index at once."""
-        checkpoint = self._due.checkpoint(self._worker, self._deadline()) or now - FIRST_LOOK_S
+        checkpoint = self._due.checkpoint(self._worker, self._deadline()) or now - self._first_look_s
         since, until = max(0, checkpoint - OVERLAP_S), min(now, checkpoint + WINDOW_S_MAX - OVERLAP_S)
         self._looked = {
             entry: at for entry, at in self._looked.items() if entry[1] >= since and now - at < LOOK_AGAIN_S

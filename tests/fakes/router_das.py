@@ -128,13 +128,17 @@ class _Answer(NamedTuple):
 
 
 class FakeDas:
-    """One router. `remembers`: a retransmission gets the same answer again (RFC 5080 §2.2.2); hostapd does not."""
+    """One router, on `port` or a free one.
+
+    `remembers`: a retransmission gets the same answer again (RFC 5080 §2.2.2); hostapd does not.
+    """
 
     def __init__(
         self,
         secret: bytes = b"testing123",
         manners: Manners = Manners.RFC,
         *,
+        port: int = 0,
         nas_ip: str = "192.0.2.1",
         wants_signature: bool = False,
         wants_timestamp: bool = False,
@@ -153,7 +157,7 @@ class FakeDas:
         self._tries: dict[tuple[tuple[str, int], bytes], int] = {}
         self._held: list[tuple[bytes, tuple[str, int]]] = []
         self._later: list[tuple[float, bytes, tuple[str, int]]] = []
-        self._udp = self._bind(0)
+        self._udp = self._bind(port)
         self._other = self._bind(0)
         self.port = int(self._udp.getsockname()[1])
         self._dark_until = 0.0

@@ -146,6 +146,9 @@ class Box:
         module = SKEWED if self.skewed else "radius.worker"
         command = [sys.executable, "-m", module, "--settings", str(self.worker_settings)]
         self.worker = Process(command, self.root / "worker.out", self._skew())
+        self.coa_settings = self.root / "coa.toml"
+        command = [sys.executable, "-m", "coa", "run", "--settings", str(self.coa_settings)]
+        self.coa = Process(command, self.root / "coa.out")
 
     def _lab(self, root: Path, settings: Path) -> Lab:
         return Lab(
@@ -193,9 +196,10 @@ class Box:
         if kind is None:
             assert codes[0] in (0, None), f"freeradius exited with {codes[0]}:\n{self.lab.log()[-3000:]}"
             assert codes[1] in (0, None), f"the worker exited with {codes[1]}:\n{self.worker.log.read_text()[-3000:]}"
+            assert codes[2] in (0, None), f"the sender exited with {codes[2]}:\n{self.coa.log.read_text()[-3000:]}"
 
-    def _end(self) -> tuple[int | None, int | None]:
-        codes = self.lab.stop(), self.worker.stop()
+    def _end(self) -> tuple[int | None, int | None, int | None]:
+        codes = self.lab.stop(), self.worker.stop(), self.coa.stop()
         if hasattr(self, "core"):
             self.core.store.close()
         if self.proxy is not None:
@@ -221,6 +225,7 @@ class Box:
         hooks = self._hooks_port()
         self.settings_file.write_text(_toml(self._settings(hooks)))
         self.worker_settings.write_text(_toml(self._settings(hooks, log_path=str(self.root / "worker.log"))))
+        self.coa_settings.write_text(_toml(self._settings(hooks, log_path=str(self.root / "coa.log"))))
 
     def _hooks_port(self) -> int:
         return self.proxy.port if self.proxy is not None else self.engine_port
@@ -234,6 +239,7 @@ class Box:
             "key_ref": f"file:{self.state / 'data.key'}",
             "metrics_port": 0,
             "worker_metrics_port": 0,
+            "coa_metrics_port": 0,
             "log_path": str(self.root / "radius.log"),
             "node_id": "box",
             "routers_refresh_s": 1,

@@ -177,10 +177,11 @@ time.sleep(1000)
 """
     return Program(name=name, command=(sys.executable, "-c", body), is_ready=lambda log: "ready" in log)
 
-application.prepare_site = lambda path: None
+application.prepare_site = lambda path, port: None
 application.lay_configuration = lambda options, state, path: state.radius_folder
 application.engine_program = lambda options, state: program("engine")
 application.worker_program = lambda options, path: program("worker")
+application.coa_program = lambda options, path: program("coa")
 application.freeradius_program = lambda raddb: program("freeradius")
 application.story_command = lambda options, path: (sys.executable, "-c", verdict)
 stopping = threading.Event()
@@ -233,7 +234,8 @@ class Box:
         pytest.fail(f"the box ended: {said}")
 
 
-IN_ORDER = ["start-engine", "start-worker", "start-freeradius", "stop-freeradius", "stop-worker", "stop-engine"]
+IN_ORDER = [f"start-{name}" for name in ("engine", "worker", "coa", "freeradius")]
+IN_ORDER += [f"stop-{name}" for name in ("freeradius", "coa", "worker", "engine")]
 
 
 @pytest.fixture
@@ -273,7 +275,7 @@ def test_a_server_that_dies_during_the_story_spoils_it(box: Box) -> None:
     assert process.returncode == 1
     assert "worker died (signal SIGKILL)" in output
     assert "a server died during the story" in output
-    assert box.happened()[-2:] == ["stop-freeradius", "stop-engine"]
+    assert box.happened()[-3:] == ["stop-freeradius", "stop-coa", "stop-engine"]
 
 
 def test_it_stays_up_until_told_to_stop(box: Box) -> None:
@@ -306,7 +308,7 @@ def test_after_a_kill_of_the_box_alone_the_next_run_ends_what_it_left(box: Box) 
 def test_after_a_kill_of_everything_the_next_run_works(box: Box) -> None:
     process = box.start("stay")
     box.wait_until_up(process)
-    for pid in (process.pid, *(box.pid(name) for name in ("engine", "worker", "freeradius"))):
+    for pid in (process.pid, *(box.pid(name) for name in ("engine", "worker", "coa", "freeradius"))):
         os.kill(pid, signal.SIGKILL)
     process.communicate()
     box.happened()

@@ -30,10 +30,10 @@ def test_another_key_than_that_of_the_tables_is_named(
     state: State, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = settings(state, engine, monkeypatch)
-    application.prepare_site(path)
-    application.prepare_site(path)  # once is enough, twice does no harm
+    application.prepare_site(path, 18126)
+    application.prepare_site(path, 18126)  # once is enough, twice does no harm
     state.key_file.unlink()
     application.write_key(state.key_file)
     with pytest.raises(Refusal, match=r"restore the data\.key") as refused:
-        application.prepare_site(path)
+        application.prepare_site(path, 18126)
     assert "\n" not in str(refused.value)

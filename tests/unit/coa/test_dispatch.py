@@ -328,6 +328,16 @@ def test_a_router_that_cannot_be_told_is_recorded_once_and_left(works: Works) ->
     assert "ends by its Session-Timeout" in works.audit(found)[0].words
 
 
+def test_a_router_that_this_worker_does_not_know_yet_is_waited_for(works: Works) -> None:
+    works.used_up()
+    known, works.node.directory.nas = works.node.directory.nas, lambda _: None  # type: ignore[method-assign]
+    works.poll()
+    assert (works.out, works.told.stages) == ([], [])
+    works.node.directory.nas = known  # type: ignore[method-assign]
+    works.wait(61)
+    assert works.take().request.code is Code.DISCONNECT_REQUEST
+
+
 def test_a_router_without_an_address_says_what_to_register(works: Works) -> None:
     router = works.node.directory.router(COOVA)
     assert router is not None

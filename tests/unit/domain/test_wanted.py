@@ -140,6 +140,20 @@ def test_a_top_up_restores_a_slow_session() -> None:
     assert (owed.limits.rate, owed.moved, one.slowed, one.right) == (FAST, {"rate"}, False, "right002")
 
 
+@pytest.mark.parametrize("terms", [QUOTA, SLOWING])
+def test_a_right_that_sleeps_is_begun_by_a_new_log_in(terms: Terms) -> None:
+    home, one = online(terms, CHANGES)
+    use(home, 100, terms, can=CHANGES)
+    home.rights.append(right("right002", starts_at=0, ends_at=0))
+    assert want(home, one, terms, can=CHANGES) == Cut(IntentReason.TERMS)
+
+
+def test_a_right_that_sleeps_ends_nothing_that_goes_on() -> None:
+    home, one = online(QUOTA, CHANGES)
+    home.rights.append(right("right002", starts_at=0, ends_at=0))
+    assert want(home, one, QUOTA, can=CHANGES) == Nothing("it has what it should have")
+
+
 def test_a_top_up_before_the_slow_down_was_told_leaves_nothing_moved() -> None:
     home, one = online(SLOWING, CHANGES)
     use(home, 100, SLOWING, can=CHANGES)
