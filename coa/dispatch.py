@@ -162,15 +162,15 @@ class Dispatcher:
         """
         try:
             taken = self._take(subscriber, now, overdue=overdue)
+            for note in taken.notes:
+                self._note(subscriber, note, now)
+            for claim in taken.claims:
+                self._send(claim, now, proved_at or float(claim.created_at))
         except Unavailable:
             raise
         except Exception as error:  # noqa: BLE001 - one broken record must not keep the others online
             self._news.broken(subscriber, error)
             return 0
-        for note in taken.notes:
-            self._note(subscriber, note, now)
-        for claim in taken.claims:
-            self._send(claim, now, proved_at or float(claim.created_at))
         return len(taken.claims)
 
     def _take(self, subscriber: SubscriberId, now: int, *, overdue: bool) -> Taken:

@@ -8,7 +8,7 @@ from coa.outcome import Acked, Answer, Nak, Silent
 from coa.steps import CUT
 from radius.domain.identity import SubscriberId
 from radius.domain.nas import Family
-from radius.log import Pseudonyms
+from radius.log import Pseudonyms, RequestIds
 from radius.metrics import Metrics
 
 
@@ -19,6 +19,7 @@ class News:
         self._metrics = metrics
         self._log = log
         self._pseudonyms = pseudonyms
+        self._request_id = RequestIds()
 
     def sent(self, code: Code, family: Family, age_s: float) -> None:
         """A request goes to the wire."""
@@ -38,7 +39,8 @@ class News:
             self._metrics.count("EnforcementAlarms")
         tell = self._log.error if stage.alarm else self._log.info
         tell(
-            "Enforcement given up" if stage.alarm else "Enforcement",
+            "Enforcement needs a person" if stage.alarm else "Enforcement",
+            request_id=self._request_id(),
             user_id=self._pseudonyms.of("user", attempt.subscriber),
             nas=attempt.nas or None,
             site=stage.site or None,

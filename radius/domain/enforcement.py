@@ -62,12 +62,19 @@ def lease_again(subscriber: Subscriber, session: Session, nas: Nas, world: World
 def reach_further(
     subscriber: Subscriber, session: Session, delta_bytes: int, delta_s: int, nas: Nas, world: World
 ) -> None:
-    """Lease from rights that came since the log-in, before use that the leases do not cover is called too much."""
+    """Lease from rights that came since the log-in, before use that the leases do not cover is called too much.
+
+    A right of another rate is news for the router.
+    """
     held = {lease.right for lease in session.leases}
     if not held or charging.covered(session, delta_bytes, delta_s):
         return
-    for right, _, lease in _leasable(subscriber, session, nas, world):
+    current = subscriber.right(session.right)
+    for right, terms, lease in _leasable(subscriber, session, nas, world):
         if right.id not in held:
+            if current is not None and terms.rate != world.terms(current.terms).rate:
+                session.note_told()
+                lifecycle.add_intent(subscriber, session.uid, IntentReason.TERMS, world.now)
             session.leases.append(lease)
             if charging.covered(session, delta_bytes, delta_s):
                 return

@@ -214,6 +214,17 @@ def test_another_kind_of_right_waits_for_the_end_of_the_first() -> None:
     assert owed.moved == {"rate"}
 
 
+@pytest.mark.parametrize(("rate", "moved"), [(FAST, None), (SLOW, {"rate"})])
+def test_use_that_reaches_into_the_next_right_tells_of_its_rate(rate: Rate, moved: set[str] | None) -> None:
+    home, one = online(QUOTA, CHANGES)
+    other = day_terms("day.9", quota_bytes=100 * MIB, rate=rate)
+    home.rights.append(right("right002", "day.9", ends_at=T0 + 2 * DAY_S))
+    use(home, 110, QUOTA, other, can=CHANGES)
+    assert [intent.reason for intent in home.intents] == ([IntentReason.TERMS] if moved else [])
+    owed = want(home, one, QUOTA, other, can=CHANGES)
+    assert (owed.moved if isinstance(owed, Owed) else None) == moved
+
+
 def test_a_slot_that_went_to_another_device_is_not_given_twice() -> None:
     terms = day_terms(quota_bytes=100 * MIB, slow_rate=SLOW, extra_device=ExtraDevice.REJECT)
     home = subscriber(right())

@@ -11,8 +11,9 @@ import pytest
 from radius import log as logs
 from radius.domain.clock import ClockGuard
 from radius.domain.errors import Unavailable
-from radius.domain.identity import NasId
+from radius.domain.identity import NasId, SubscriberId
 from radius.domain.nas import Family, Language, PortPair, Router, Site
+from radius.domain.terms import ExtraDevice
 from radius.metrics import Recording
 from radius.rlm import messages
 from radius.rlm.attributes import Pairs
@@ -21,7 +22,7 @@ from radius.rlm.edge import Edge
 from radius.rlm.exit import Rcode, Reply
 from radius.services.watch import Watch
 from tests.unit.domain.builders import MIB, T0, day_terms
-from tests.unit.services.wired import PASSWORD, SECRET, Node
+from tests.unit.services.wired import PASSWORD, SECRET, Node, access_request, second_device
 
 FROM = (("Packet-Src-IP-Address", "10.8.0.2"), ("Tmp-String-0", "kilimani-03"), ("Tmp-String-2", "A"))
 SILENCE = {"config": (("Response-Packet-Type", ":=", "Do-Not-Respond"),)}
@@ -68,6 +69,7 @@ class Door:
         self.metrics = Recording()
         self.watch = Watch(lambda: self.node.now)
         self.room = True
+        self.rung: list[SubscriberId] = []
         self._path = folder / "log"
         self._log = logs.open_log(self._path, strict=True)
         self.pseudonyms = logs.Pseudonyms(self.node.keys.subkey("pseudonym"))
@@ -85,6 +87,7 @@ class Door:
             self.pseudonyms,
             0.5,
             lambda: self.room,
+            self.rung.append,
         )
 
     def authorize(self, pairs: Pairs) -> Reply:
@@ -393,6 +396,27 @@ def test_what_goes_beyond_the_right_is_counted(door: Door) -> None:
     door.node.pass_time(300)
     door.accounting(packet("Interim-Update", T0 + 300, used=(700, 700), time_s=300))
     assert door.metrics.total("OverspendBytes") == 400
+
+
+def test_the_bell_rings_when_an_intent_was_committed_and_only_then(door: Door) -> None:
+    found = door.node.customer(terms=day_terms(quota_bytes=1000))
+    door.log_in()
+    door.node.pass_time(300)
+    door.accounting(packet("Interim-Update", T0 + 300, used=(400, 400), time_s=300))
+    assert door.rung == []
+    door.node.pass_time(300)
+    spent = packet("Interim-Update", T0 + 600, used=(500, 500), time_s=600)
+    door.accounting(spent)
+    door.accounting(spent)
+    assert door.rung == [found]
+
+
+def test_the_bell_rings_when_a_log_in_takes_the_slot_of_another_device(door: Door) -> None:
+    found = door.node.customer(terms=day_terms(extra_device=ExtraDevice.REPLACE_OLDEST))
+    door.node.log_in(second_device(access_request()))
+    assert door.rung == []
+    door.log_in()
+    assert door.rung == [found]
 
 
 def test_octets_are_turned_for_a_router_that_takes_the_clients_view(door: Door) -> None:
