@@ -137,8 +137,9 @@ def stay_up(options: Options, state: State, supervisor: Supervisor, stopping: th
     say("try it: echo 'User-Name=0712345678,User-Password=x,Message-Authenticator=0' |")
     say(f'    radclient -x 127.0.0.1:{ports.auth} auth "$(sudo cat {state.folder}/demo-router.secret)"')
     say("a real router: register it as README.md tells ('First router in ten minutes'); it works within 30 seconds")
-    say(f"data, keys and logs (one line a packet in log/freeradius.log): {state.folder}")
-    say(f"metrics: http://127.0.0.1:{ports.radius_metrics}/metrics and http://127.0.0.1:{ports.worker_metrics}/metrics")
+    say(f"data, keys and logs (freeradius.log: a line a packet; coa.log: a line a cut or change): {state.folder}")
+    served = (ports.radius_metrics, ports.worker_metrics, ports.coa_metrics)
+    say(f"metrics: {', '.join(f'http://127.0.0.1:{port}/metrics' for port in served)}")
     say(f"Ctrl-C or 'kill {os.getpid()}' stops it")
     while not stopping.wait(WATCH_S):
         supervisor.watch()

@@ -48,7 +48,7 @@ def parse(arguments: Sequence[str]) -> Options:
     """
     parser = argparse.ArgumentParser(
         prog="deploy/run",
-        description="Install what is missing, start everything on this machine, and show one customer's evening.",
+        description="Install what is missing, start everything on this machine, and show an evening.",
     )
     default = os.environ.get(STATE_VARIABLE) or ROOT / "deploy" / ".state"
     parser.add_argument("--once", action="store_true", help="show the evening, stop everything, exit with its verdict")

@@ -25,7 +25,7 @@ from radius.domain.identity import (
     parse_mac,
     parse_username,
 )
-from radius.domain.intent import IntentReason
+from radius.domain.intent import IntentReason, IntentState
 from radius.domain.lifecycle import add_intent
 from radius.domain.nas import Family, PortPair, Router, Site
 from radius.domain.subscriber import Credential, SecretKind, SessionState, Subscriber
@@ -246,6 +246,8 @@ class Provision:
 
         def decide(present: Subscriber) -> Decided[bool]:
             present.blocked = reason
+            # What was given up before is tried anew: somebody has asked for it again.
+            present.intents = [intent for intent in present.intents if intent.state is not IntentState.ABANDONED]
             for session in present.sessions:
                 if reason and session.state is SessionState.OPEN:
                     add_intent(present, session.uid, IntentReason.BLOCKED, now)

@@ -110,6 +110,16 @@ def test_an_unblocked_customer_is_not_cut(works: Works) -> None:
     assert (works.out, works.told.outcomes, works.node.home(found).intents) == ([], ["superseded"], [])
 
 
+def test_who_is_blocked_once_more_after_a_failure_is_tried_once_more(works: Works) -> None:
+    found = works.online()
+    works.node.provision.block(found, "chargeback", works.node.now)
+    works.poll()
+    works.answer(nak(501))
+    works.node.provision.block(found, "chargeback", works.node.now)
+    works.poll()
+    assert works.take().request.code is Code.DISCONNECT_REQUEST
+
+
 def test_a_session_that_ended_by_itself_is_left_alone(works: Works) -> None:
     found = works.used_up()
     works.report(found, 100 * MIB, Status.STOP, pass_s=1)
