@@ -78,34 +78,39 @@ def mpesa(shortcode: str) -> Account:
     return Account(AccountKind.MPESA, shortcode)
 
 
+def sold(
+    cause: Cause,
+    fact: Fact,
+    sale: Sale,
+    payer: Account,
+    *also: Move,
+    payment: str = "",
+    mpesa_receipt: str = "",
+) -> Journal:
+    """A package for money out of `payer`, whoever that is; `also` what else moves with it."""
+    return journal(
+        cause,
+        fact,
+        sale.cents,
+        [(payer, sale.cents), *revenue(sale.package, sale.cents, sale.rate), *also],
+        package=sale.package,
+        payment=payment,
+        right=sale.right,
+        receipt=sale.receipt,
+        mpesa_receipt=mpesa_receipt,
+    )
+
+
 def sale_by_mpesa(fact: Fact, sale: Sale, came: Came) -> Journal:
     """A payment bought its package: `fact` names the payment."""
     if (came.cents, came.payment) != (sale.cents, fact.subject):
         raise Unbalanced(f"{fact.subject}: {came.cents} cents of {came.payment!r} came for a sale of {sale.cents}")
-    return journal(
-        Cause.SALE_MPESA,
-        fact,
-        sale.cents,
-        [(came.into, sale.cents), *revenue(sale.package, sale.cents, sale.rate)],
-        package=sale.package,
-        payment=came.payment,
-        right=sale.right,
-        receipt=sale.receipt,
-        mpesa_receipt=came.mpesa_receipt,
-    )
+    return sold(Cause.SALE_MPESA, fact, sale, came.into, payment=came.payment, mpesa_receipt=came.mpesa_receipt)
 
 
 def sale_by_cash(fact: Fact, sale: Sale, seller: str) -> Journal:
     """A seller took cash: it is in that seller's hand from now on."""
-    return journal(
-        Cause.SALE_CASH,
-        fact,
-        sale.cents,
-        [(cash_of(seller), sale.cents), *revenue(sale.package, sale.cents, sale.rate)],
-        package=sale.package,
-        right=sale.right,
-        receipt=sale.receipt,
-    )
+    return sold(Cause.SALE_CASH, fact, sale, cash_of(seller))
 
 
 def top_up(fact: Fact, subscriber: str, came: Came, receipt: str) -> Journal:
@@ -129,15 +134,7 @@ def purchase(
     missing = sale.cents - balance_cents - overdraft_cents
     if missing > 0:
         return Missing(missing)
-    return journal(
-        Cause.PURCHASE,
-        fact,
-        sale.cents,
-        [(customer(subscriber), sale.cents), *revenue(sale.package, sale.cents, sale.rate)],
-        package=sale.package,
-        right=sale.right,
-        receipt=sale.receipt,
-    )
+    return sold(Cause.PURCHASE, fact, sale, customer(subscriber))
 
 
 def unmatched_in(fact: Fact, came: Came) -> Journal:
@@ -179,26 +176,26 @@ def taken_back_cents(entry: Journal, others: Iterable[Journal]) -> int:
 
 
 def refund(
-    fact: Fact, sold: Journal, cents: int, before: Iterable[Journal], out_of: Account, receipt: str
+    fact: Fact, entry: Journal, cents: int, before: Iterable[Journal], out_of: Account, receipt: str
 ) -> Journal | Reason:
-    """Give back all or part of what `sold` took for a package; `before` are journals that may have done so already.
+    """Give back all or part of what `entry` took for a package; `before` are journals that may have done so already.
 
     The tax of each part is what makes the sum of all parts right: after the last one, exactly the tax of the sale.
     """
-    rate = sold_at(sold)
+    rate = sold_at(entry)
     if rate is None:
-        return Reason(f"{sold.id} sold no package")
-    already = taken_back_cents(sold, before)
-    if not 0 < cents <= sold.cents - already:
-        return Reason(f"{sold.cents - already} cents of {sold.id} are left to give back")
+        return Reason(f"{entry.id} sold no package")
+    already = taken_back_cents(entry, before)
+    if not 0 < cents <= entry.cents - already:
+        return Reason(f"{entry.cents - already} cents of {entry.id} are left to give back")
     tax = split(already + cents, rate).tax_cents - split(already, rate).tax_cents
     moves = [
-        (Account(AccountKind.REFUNDS, package_code(sold.package)), cents - tax),
+        (Account(AccountKind.REFUNDS, package_code(entry.package)), cents - tax),
         (Account(AccountKind.TAX, rate.id), tax),
         (out_of, -cents),
     ]
-    links = {"package": sold.package, "payment": sold.payment, "right": sold.right}
-    return journal(Cause.REFUND, fact, cents, moves, receipt=receipt, reverses=sold.id, **links)
+    links = {"package": entry.package, "payment": entry.payment, "right": entry.right}
+    return journal(Cause.REFUND, fact, cents, moves, receipt=receipt, reverses=entry.id, **links)
 
 
 def sold_at(entry: Journal) -> TaxRate | None:

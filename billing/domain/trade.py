@@ -7,7 +7,7 @@ the two accounts of a batch say at any time what is in the drawer and what custo
 import msgspec
 
 from billing.domain.journal import Account, AccountKind, Cause, Fact, Journal, Unbalanced, journal
-from billing.domain.ledger import Came, Missing, Move, Sale, cash_of, package_code, revenue
+from billing.domain.ledger import Came, Missing, Move, Sale, cash_of, package_code, revenue, sold
 from billing.domain.money import BASIS_POINTS_ALL, TaxRate, share
 
 PAYS_FOR_PAPER = frozenset({AccountKind.CASH, AccountKind.BANK, AccountKind.MPESA, AccountKind.FLOAT})
@@ -82,8 +82,9 @@ def voucher_void(fact: Fact, paper: Paper, paid_back_from: Account | None = None
 
 def voucher_expired(fact: Fact, paper: Paper, rate: TaxRate, *, sold: bool) -> Journal:
     """One voucher was not used in time: unsold paper leaves the stock, what was paid for is ours to keep, with tax."""
-    credits_: tuple[Move, ...]
-    credits_ = revenue(paper.package, paper.price_cents, rate) if sold else ((paper.stock, -paper.price_cents),)
+    credits_: tuple[Move, ...] = (
+        revenue(paper.package, paper.price_cents, rate) if sold else ((paper.stock, -paper.price_cents),)
+    )
     moves = [(paper.outstanding, paper.price_cents), *credits_]
     return journal(Cause.VOUCHER_EXPIRED, fact, paper.price_cents, moves, package=paper.package)
 
@@ -137,13 +138,8 @@ def sale_by_agent(
     missing = agent_takes(sale.cents, float_cents, ceiling_cents)
     if missing is not None:
         return missing
-    moves = [
-        (agent_float(agent), sale.cents),
-        *revenue(sale.package, sale.cents, sale.rate),
-        *earns(agent, sale.package, sale.cents, basis_points),
-    ]
-    links = {"package": sale.package, "right": sale.right, "receipt": sale.receipt}
-    return journal(Cause.SALE_AGENT, fact, sale.cents, moves, **links)
+    commission = earns(agent, sale.package, sale.cents, basis_points)
+    return sold(Cause.SALE_AGENT, fact, sale, agent_float(agent), *commission)
 
 
 def commission_paid(fact: Fact, agent: str, cents: int, earned_cents: int, out_of: Account) -> Journal | Missing:
