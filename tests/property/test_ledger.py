@@ -9,9 +9,11 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from billing.domain import ledger
 from billing.domain.audit import check
 from billing.domain.books import Books
-from billing.domain.journal import AccountKind, Leg, balances
+from billing.domain.journal import AccountKind, Fact, Journal, Leg, balances
+from billing.domain.ledger import Sale, cash_of
 from billing.domain.money import TaxRate, split
 from tests.property.evening import STEPS, Till
 
@@ -93,3 +95,19 @@ def test_a_split_price_is_the_price(gross: int, points: int) -> None:
     assert parts.net_cents >= 0
     # The tax is what the net would have borne, to less than a cent.
     assert abs(parts.tax_cents * (10_000 + points) - gross * points) * 2 <= 10_000 + points
+
+
+@given(st.integers(1, 20_000), st.lists(st.integers(1, 5_000), min_size=1, max_size=8), st.integers(0, 10_000))
+def test_a_sale_given_back_in_any_parts_leaves_no_cent_of_tax(cents: int, parts: list[int], points: int) -> None:
+    sale = Sale("day.1", cents, TaxRate("2021-01-01", points), "right001", "K1-000001")
+    books = [ledger.sale_by_cash(Fact("s-1", 0, "2026-11-25"), sale, "achieng")]
+    for number, part in enumerate([*parts, cents]):
+        left = cents - ledger.taken_back_cents(books[0], books)
+        if left:
+            fact = Fact(f"r-{number}", 0, "2026-11-25", "achieng", "slow", "otieno")
+            back = ledger.refund(fact, books[0], min(part, left), books, cash_of("achieng"), "C1-000001")
+            assert isinstance(back, Journal)
+            books.append(back)
+    sums = {account.kind: total for account, total in balances(books).items()}
+    assert sums.get(K.TAX, 0) == sums[K.CASH] == 0
+    assert sums[K.REFUNDS] == -sums[K.REVENUE]
