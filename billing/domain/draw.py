@@ -1,6 +1,7 @@
 """Characters out of random bytes that are handed in. Each character is as likely as any other (no modulo bias)."""
 
 from collections.abc import Callable
+from hashlib import sha256
 
 from billing.domain.check_digit import LETTERS, is_right, with_check
 from radius.domain.errors import RadiusError
@@ -68,3 +69,8 @@ def callback_token(draw: Draw) -> str:
     if len(token) != TOKEN_BYTES or len(set(token)) == 1:
         raise NoChance("the random bytes are no use")
     return token.hex()
+
+
+def token_hash(token: str) -> str:
+    """What is kept of a token: whoever reads the store cannot forge a callback. 128 random bits need no key or salt."""
+    return sha256(token.encode(errors="replace")).hexdigest()

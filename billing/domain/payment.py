@@ -109,17 +109,18 @@ TABLE: dict[tuple[PaymentState, PaymentEvent], Step] = {
 
 
 class Payment(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A payment as stored. `reference` is printed in the payer's SMS; `token` is in the callback's path.
+    """A payment as stored.
 
-    `package` is what it buys (``day.3``), empty for a top-up. `code` is the last ResultCode that was heard. The payer's
-    number is not here: what comes back is masked, and nothing is ever looked up by it.
+    `reference` is printed in the payer's SMS; of the token in the callback's path only the hash is kept. `package`
+    is what it buys (``day.3``), empty for a top-up. `code` is the last ResultCode that was heard. The payer's number is
+    not here: what comes back is masked, and nothing is ever looked up by it.
     """
 
     id: str
     cents: int
     shortcode: str
     reference: str
-    token: str
+    token_hash: str
     created_at: int
     subscriber: str
     package: str = ""

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from billing.domain.daraja import ALARMING, PAID, error_class, push_error
+from billing.domain.draw import token_hash
 from billing.domain.payment import (
     EXPIRES_S,
     PAID_STATES,
@@ -31,6 +32,7 @@ _CALLBACKS = frozenset({E.CALLBACK_PAID, E.CALLBACK_FAILED, E.CALLBACK_OPEN})
 _QUERIES = frozenset({E.QUERY_PAID, E.QUERY_FAILED, E.QUERY_OPEN})
 _CODED = frozenset({E.CALLBACK_FAILED, E.CALLBACK_OPEN, E.QUERY_FAILED, E.QUERY_OPEN})
 _WITH_RECEIPT = frozenset({E.CALLBACK_PAID, E.RECEIPT_FOUND, E.C2B_NOTICE})
+_PROOFS = _CALLBACKS | _QUERIES | _WITH_RECEIPT
 
 
 class Proof(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -96,7 +98,12 @@ Settlement = Settled | Waits | Refused
 
 
 def settle(payment: Payment, proof: Proof, now: int) -> Settlement:
-    """What `proof` does to `payment`; `now` in UTC seconds. A proof that is not of this payment changes nothing."""
+    """What `proof` does to `payment`; `now` in UTC seconds. A proof that is not of this payment changes nothing.
+
+    Raises ValueError for an event that is no proof: `pushed` and `expire` are for those.
+    """
+    if proof.event not in _PROOFS:
+        raise ValueError(f"{proof.event.value} is no proof")
     stranger = _stranger(payment, proof)
     if stranger is not None:
         return Refused(payment, stranger, alarm=True)
@@ -109,7 +116,7 @@ def settle(payment: Payment, proof: Proof, now: int) -> Settlement:
 
 def _stranger(payment: Payment, proof: Proof) -> Why | None:
     """Why a proof is not of this payment. Its token, checkout and reference say so, never a phone number."""
-    if proof.event in _CALLBACKS and not (proof.token and compare_digest(proof.token.encode(), payment.token.encode())):
+    if proof.event in _CALLBACKS and not compare_digest(token_hash(proof.token), payment.token_hash):
         return Why.FORGED
     # A callback may be the first to name the checkout, when the push's reply was lost; whoever asks must know it.
     known = bool(proof.checkout_id) and payment.checkout_id in {proof.checkout_id, ""}
@@ -197,8 +204,14 @@ def _after(payment: Payment, proof: Proof, step: Step, now: int) -> Payment:
         checkout_id=payment.checkout_id or proof.checkout_id,
         code=PAID if step.to in PAID_STATES else proof.code or payment.code,
         mpesa_receipt=proof.mpesa_receipt if takes_receipt else payment.mpesa_receipt,
-        paid_at=(proof.paid_at or now) if first or takes_receipt else payment.paid_at,
+        paid_at=_paid_at(payment, proof, now) if first or takes_receipt else payment.paid_at,
     )
+
+
+def _paid_at(payment: Payment, proof: Proof, now: int) -> int:
+    """M-Pesa's time of the transaction, where it can be: it decides on which business day the sale is."""
+    possible = payment.created_at - CLOCKS_APART_S_MAX <= proof.paid_at <= now + CLOCKS_APART_S_MAX
+    return proof.paid_at if possible else now
 
 
 def _replace(payment: Payment, **changes: object) -> Payment:

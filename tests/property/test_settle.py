@@ -4,13 +4,20 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from billing.domain import ledger
+from billing.domain.audit import check
+from billing.domain.books import Books, PaymentRow, RightRow
+from billing.domain.draw import token_hash
+from billing.domain.journal import Fact, Journal, Receipt, business_day
+from billing.domain.ledger import Came, Sale, mpesa
+from billing.domain.money import NO_TAX
 from billing.domain.payment import EXPIRES_S, PAID_STATES, Effect, Payment, PaymentEvent, PaymentState
 from billing.domain.settle import Proof, Refused, Settled, Settlement, Why, expire, pushed, settle
 
 E = PaymentEvent
 T0 = 1_795_600_800
 TOKEN, CHECKOUT, RECEIPT, REFERENCE, TILL = "0a" * 16, "ws_CO_1", "TKP1XYZ789", "W37CRTX9H", "600999"
-PAYMENT = Payment("pay-7", 5_000, TILL, REFERENCE, TOKEN, T0, "cust1", "day.1")
+PAYMENT = Payment("pay-7", 5_000, TILL, REFERENCE, token_hash(TOKEN), T0, "cust1", "day.1")
 
 HONEST = (
     Proof(E.CALLBACK_PAID, TOKEN, CHECKOUT, cents=5_000, mpesa_receipt=RECEIPT, code="0", paid_at=T0 + 18),
@@ -109,3 +116,40 @@ def test_a_wrong_amount_under_its_own_token_is_held_once_and_stops_queries(
     assert answer.alarm
     if payment.state not in PAID_STATES:
         assert not isinstance(settle(answer.payment, HONEST[1], T0 + 100), Settled)
+
+
+def book(heard: list[Proof | str], extra: Proof | None) -> Books:
+    """What a caller does with each answer: one journal for a credit, one for money to be held, each receipt once."""
+    payment, taken = PAYMENT, {""}
+    journals: dict[str, Journal] = {}
+    for number, each in enumerate([*heard, *([extra] if extra else [])]):
+        answer = hear(payment, each, T0 + 30 + number)
+        receipt = each.mpesa_receipt if isinstance(each, Proof) else ""
+        if isinstance(answer, Settled) and answer.effect in {Effect.CREDIT, Effect.ATTACH}:
+            if answer.payment.mpesa_receipt in taken - {""}:
+                continue  # the store refuses a receipt that was used: nothing of this is committed
+            taken.add(answer.payment.mpesa_receipt)
+        if isinstance(answer, Settled) and answer.effect is Effect.CREDIT:
+            fact = Fact("pay-7", answer.payment.paid_at, business_day(answer.payment.paid_at))
+            sale = Sale("day.1", 5_000, NO_TAX, "right001", "K1-000001")
+            came = Came(mpesa(TILL), 5_000, answer.payment.mpesa_receipt, "pay-7")
+            entry = ledger.sale_by_mpesa(fact, sale, came)
+            assert entry.id not in journals
+            journals[entry.id] = entry
+        elif isinstance(answer, Refused) and answer.unmatched and isinstance(each, Proof) and receipt not in taken:
+            assert each.cents is not None
+            taken.add(receipt)
+            entry = ledger.unmatched_in(Fact(receipt, T0, business_day(T0)), Came(mpesa(TILL), each.cents, receipt))
+            journals[entry.id] = entry
+        payment = answer.payment
+    paid = payment.state in PAID_STATES
+    receipts = (Receipt("K1", 1, "sale_mpesa:pay-7", 5_000),) if paid else ()
+    rights = (RightRow("right001"),) if paid else ()
+    row = PaymentRow("pay-7", paid, 5_000, payment.mpesa_receipt)
+    return Books(tuple(journals.values()), receipts, (row,), rights)
+
+
+@given(HEARD, st.sampled_from([None, 1, 4_999, 5_000]), st.sampled_from([RECEIPT, "TKAGAIN123"]))
+def test_what_is_booked_by_any_of_it_is_right(heard: list[Proof | str], cents: int | None, receipt: str) -> None:
+    extra = msgspec.structs.replace(HONEST[0], cents=cents, mpesa_receipt=receipt) if cents else None
+    assert check(book(heard, extra)) == []

@@ -5,6 +5,7 @@ import pytest
 
 from billing.domain import daraja
 from billing.domain.daraja import ErrorClass, PushOutcome
+from billing.domain.draw import token_hash
 from billing.domain.payment import (
     EXPIRES_S,
     PROMPT_S_MAX,
@@ -74,7 +75,7 @@ def test_the_table_is_whole_and_paid_is_final() -> None:
 
 def payment(state: PaymentState = S.PENDING, **changes: object) -> Payment:
     known = "" if state in {S.CREATED, S.UNKNOWN} else CHECKOUT
-    one = Payment("pay-7", 5_000, "600999", "W37CRTX9H", TOKEN, T0, "cust1", "day.1", state, known)
+    one = Payment("pay-7", 5_000, "600999", "W37CRTX9H", token_hash(TOKEN), T0, "cust1", "day.1", state, known)
     if state is S.PAID:
         one = msgspec.structs.replace(one, mpesa_receipt=RECEIPT, paid_at=T0 + 20, code="0")
     if state is S.PROVEN:
@@ -189,7 +190,7 @@ def test_another_amount_after_the_query_alarms_and_is_not_counted_twice() -> Non
         (callback(token=""), Why.FORGED),
         (callback(token=TOKEN[:-1] + "e"), Why.FORGED),
         (callback(E.CALLBACK_FAILED, "1032", token="guess"), Why.FORGED),
-        (callback(E.CALLBACK_OPEN, "26", token="\u00fc"), Why.FORGED),
+        (callback(E.CALLBACK_OPEN, "26", token="\udcfc"), Why.FORGED),
         (callback(checkout_id="ws_CO_other"), Why.OTHER_PAYMENT),
         (callback(checkout_id=""), Why.OTHER_PAYMENT),
         (Proof(E.QUERY_PAID, checkout_id="ws_CO_other", code="0"), Why.OTHER_PAYMENT),
@@ -206,9 +207,30 @@ def test_what_is_not_of_this_payment_changes_nothing(proof: Proof, why: Why) -> 
     assert settle(payment(), proof, T0 + 25) == Refused(payment(), why, alarm=True)
 
 
+@pytest.mark.parametrize("event", [E.PUSH_ACCEPTED, E.PUSH_REFUSED, E.PUSH_UNKNOWN, E.WRONG_AMOUNT, E.EXPIRY])
+def test_what_is_no_proof_cannot_be_handed_in_as_one(event: PaymentEvent) -> None:
+    with pytest.raises(ValueError, match="is no proof"):
+        settle(payment(), Proof(event), T0 + 25)
+
+
 def test_a_token_of_nothing_opens_nothing() -> None:
-    assert settle(payment(token=""), callback(token=""), T0 + 25).payment == payment(token="")
-    assert isinstance(settle(payment(token=""), callback(token=""), T0 + 25), Refused)
+    for kept in ("", TOKEN):  # nor does what is kept
+        answer = settle(payment(token_hash=kept), callback(token=kept), T0 + 25)
+        assert answer == Refused(payment(token_hash=kept), Why.FORGED, alarm=True)
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        (0, T0 + 25),
+        (T0 - CLOCKS_APART_S_MAX - 1, T0 + 25),
+        (T0 - CLOCKS_APART_S_MAX, T0 - CLOCKS_APART_S_MAX),
+        (T0 + 25 + CLOCKS_APART_S_MAX, T0 + 25 + CLOCKS_APART_S_MAX),
+        (T0 + 26 + CLOCKS_APART_S_MAX, T0 + 25),
+    ],
+)
+def test_the_time_of_the_transaction_is_believed_where_it_can_be(said: int, kept: int) -> None:
+    assert settle(payment(), callback(paid_at=said), T0 + 25).payment.paid_at == kept
 
 
 def test_a_query_of_a_payment_whose_checkout_is_not_known_proves_nothing() -> None:
