@@ -65,14 +65,24 @@ def _share(remaining: int | None, taken: int, free_slots: int, floor: int) -> in
 
 
 def charge(
-    subscriber: Subscriber, session: Session, delta_bytes: int, delta_s: int, since: int, at: int, world: World
+    subscriber: Subscriber,
+    session: Session,
+    delta_bytes: int,
+    delta_s: int,
+    since: int,
+    at: int,
+    world: World,
+    *,
+    slows: bool = True,
 ) -> int:
     """Charge use to the rights the session holds leases of, in order; return the bytes beyond every quota.
+
+    `slows`: the router can slow down, so that use beyond a quota that does so is none too much.
 
     The whole delta from `since` (the last report) to `at` goes to the periods and rights that were current at `since`
     (split at the interim points); only then do periods turn and ended rights step aside.
     """
-    over = _charge_bytes(subscriber, session, delta_bytes, since, world)
+    over = _charge_bytes(subscriber, session, delta_bytes, since, world, slows=slows)
     _charge_seconds(subscriber, session, delta_s, since, world)
     for right in subscriber.rights:
         entitlement.roll_period(right, world.terms(right.terms), at)
@@ -80,7 +90,7 @@ def charge(
     return over
 
 
-def _charge_bytes(subscriber: Subscriber, session: Session, left: int, since: int, world: World) -> int:
+def _charge_bytes(subscriber: Subscriber, session: Session, left: int, since: int, world: World, *, slows: bool) -> int:
     for lease in session.leases:
         right = subscriber.right(lease.right)
         if right is None:
@@ -95,7 +105,7 @@ def _charge_bytes(subscriber: Subscriber, session: Session, left: int, since: in
         terms = world.terms(last.terms)
         quota, before = terms.quota_bytes, last.used_bytes
         entitlement.use(last, terms, since, left, 0)
-        if quota is None or terms.slow_rate is not None:
+        if quota is None or (slows and terms.slow_rate is not None):
             return 0
         return max(0, last.used_bytes - quota) - max(0, before - quota)
     return 0

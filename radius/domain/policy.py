@@ -91,7 +91,7 @@ def reserve(subscriber: Subscriber, ask: Ask, nas: Nas, world: World) -> Accept 
     lifecycle.release_device(subscriber, ask.device, nas.id, world.now)
     session: Session | None = None
     for index, (right, terms) in enumerate(candidates):
-        reason = _make_room(subscriber, right, terms, world.now)
+        reason = _make_room(subscriber, right, terms, nas, world.now)
         if reason is None:
             session = _book(subscriber, ask, nas, candidates[index:], world)
             if session is not None:
@@ -140,7 +140,7 @@ def refusal(  # noqa: PLR0911 - one rule a line, first that applies
         return Reason.WRONG_SITE
     if terms.hours and calendar.closes_at(terms.hours, nas.site.zone, now) == now:
         return Reason.OUTSIDE_HOURS
-    if terms.slow_rate is None:
+    if not can_slow(nas, terms):
         if entitlement.remaining_bytes(right, terms) == 0:
             return Reason.QUOTA_USED
         if entitlement.remaining_s(right, terms) == 0:
@@ -148,14 +148,14 @@ def refusal(  # noqa: PLR0911 - one rule a line, first that applies
     return None
 
 
-def _make_room(subscriber: Subscriber, right: Right, terms: Terms, now: int) -> Reason | None:
+def _make_room(subscriber: Subscriber, right: Right, terms: Terms, nas: Nas, now: int) -> Reason | None:
     holders = charging.devices_on(subscriber, right.id, None)
     if len(holders) < terms.devices:
         return None
     if terms.extra_device is ExtraDevice.REJECT:
         return Reason.DEVICE_LIMIT
     leaving = holders[: len(holders) - terms.devices + 1]
-    if not _has_room(subscriber, right, terms, leaving):
+    if not _has_room(subscriber, right, terms, nas, leaving):
         return Reason.QUOTA_LEASED  # nobody is cut for a device that is not let in here
     for session in leaving:
         lifecycle.close(subscriber, session, "replaced", now)
@@ -163,22 +163,27 @@ def _make_room(subscriber: Subscriber, right: Right, terms: Terms, now: int) -> 
     return None
 
 
-def _has_room(subscriber: Subscriber, right: Right, terms: Terms, leaving: list[Session]) -> bool:
+def _has_room(subscriber: Subscriber, right: Right, terms: Terms, nas: Nas, leaving: list[Session]) -> bool:
     """True when the right would carry one more session without those that are to leave."""
     staying = [session for session in subscriber.sessions if session not in leaving]
     without = msgspec.structs.replace(subscriber, sessions=staying)
-    return _slow(right, terms) or charging.lease_of(without, right, terms, None) is not None
+    return _slow(right, terms, nas) or charging.lease_of(without, right, terms, None) is not None
 
 
-def _slow(right: Right, terms: Terms) -> bool:
-    return terms.slow_rate is not None and entitlement.exhausted(right, terms)
+def can_slow(nas: Nas, terms: Terms) -> bool:
+    """True when these terms slow down at the quota and this router knows speeds; elsewhere the quota cuts."""
+    return terms.slow_rate is not None and nas.capabilities.rate
+
+
+def _slow(right: Right, terms: Terms, nas: Nas) -> bool:
+    return can_slow(nas, terms) and entitlement.exhausted(right, terms)
 
 
 def _book(
     subscriber: Subscriber, ask: Ask, nas: Nas, candidates: list[tuple[Right, Terms]], world: World
 ) -> Session | None:
     right, terms = candidates[0]
-    slow = _slow(right, terms)
+    slow = _slow(right, terms, nas)
     leases = [] if slow else chain(subscriber, candidates)
     if not slow and not leases:
         return None
@@ -195,10 +200,10 @@ def _book(
         acct_session_id=ask.acct_session_id,
         leases=leases,
         interim_s=terms.interim_s,
+        slowed=slow,
     )
     session.ends_at = end_of(subscriber, session, nas, terms, world)
     session.cap_bytes = cap_bytes(session, nas, terms) or 0
-    session.slowed = slow
     subscriber.sessions.append(session)
     return session
 
@@ -247,6 +252,9 @@ def end_of(subscriber: Subscriber, session: Session, nas: Nas, terms: Terms, wor
     closing = calendar.closes_at(terms.hours, nas.site.zone, world.now)
     if closing is not None:
         ends.append(closing)
+    slow = subscriber.right(session.right) if session.slowed else None
+    if slow is not None and slow.period_ends_at and nas.capabilities.coa is not CoaScope.CHANGE:
+        ends.append(slow.period_ends_at)  # the full speed that is back then comes with a new log-in
     seconds = [lease.seconds for lease in session.leases]
     if seconds and charging.UNLIMITED not in seconds and not _slows_live(nas, terms):
         ends.append(world.now + sum(seconds))
@@ -283,4 +291,4 @@ def cap_bytes(session: Session, nas: Nas, terms: Terms) -> int | None:
 
 def _slows_live(nas: Nas, terms: Terms) -> bool:
     """At the quota the router is told the slow rate by CoA: a cap or a time-out at that point would cut instead."""
-    return terms.slow_rate is not None and nas.capabilities.coa is CoaScope.CHANGE
+    return can_slow(nas, terms) and nas.capabilities.coa is CoaScope.CHANGE

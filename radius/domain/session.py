@@ -265,7 +265,8 @@ def _count(subscriber: Subscriber, session: Session, event: Event, nas: Nas, wor
         session.last_at = max(since, event.at)
     if delta_bytes or delta_s:
         enforcement.reach_further(subscriber, session, delta_bytes, delta_s, nas, world)
-        over = charging.charge(subscriber, session, delta_bytes, delta_s, since, event.at, world)
+        slows = nas.capabilities.rate
+        over = charging.charge(subscriber, session, delta_bytes, delta_s, since, event.at, world, slows=slows)
     session.over_bytes += over
     return delta_bytes, delta_s, over
 

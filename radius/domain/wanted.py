@@ -99,7 +99,7 @@ def _slow(subscriber: Subscriber, session: Session, nas: Nas, world: World) -> b
     """Give a session the slow rate of a right that is used up; True also if it has it."""
     for right, terms in enforcement.candidates(subscriber, session, nas, world):
         others = charging.devices_on(subscriber, right.id, session)
-        if terms.slow_rate is None or not right.starts_at or len(others) >= terms.devices:
+        if not policy.can_slow(nas, terms) or not right.starts_at or len(others) >= terms.devices:
             continue
         if session.slowed and session.right == right.id and world.now < session.ends_at:
             return True

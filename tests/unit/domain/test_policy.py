@@ -1,14 +1,16 @@
 """The decision: which right, which slot, which reason. What an accept promises is in `test_limits`."""
 
+import msgspec
 import pytest
 
-from radius.domain import policy
+from radius.domain import policy, session, wanted
 from radius.domain.entitlement import Right
 from radius.domain.identity import MacAddress, NasId, ReservationId
 from radius.domain.intent import Intent, IntentReason
+from radius.domain.nas import CoaScope
 from radius.domain.policy import Accept, Reason, Reject
 from radius.domain.subscriber import Lease, Session, SessionState, Subscriber
-from radius.domain.terms import ExtraDevice, Hours, Rate, Service, Terms
+from radius.domain.terms import ExtraDevice, Hours, PeriodUnit, Rate, Service, Terms
 from tests.unit.domain.builders import (
     DAY_S,
     FIRST_LOGIN_DAY,
@@ -21,9 +23,11 @@ from tests.unit.domain.builders import (
     TABLET,
     Catalogue,
     ask,
+    capabilities,
     day_terms,
     live,
     nas,
+    packet,
     right,
     subscriber,
     world,
@@ -330,3 +334,42 @@ def test_a_device_that_proved_the_secret_is_remembered_once_and_eight_of_them() 
     for mac in [*macs, macs[-1]]:
         accepted(decide(home, day_terms(devices=99), device=mac))
     assert home.devices == macs[1:]
+
+
+# -- a slow rate where no router can be told ---------------------------------------------------------------------
+
+
+NO_RATE = msgspec.structs.replace(capabilities(), rate=False, byte_cap=False)
+SLOWS = day_terms(quota_bytes=100 * MIB, slow_rate=SLOW)
+
+
+def test_where_the_router_knows_no_speed_the_quota_cuts() -> None:
+    home = subscriber(used(100 * MIB))
+    known = policy.reserve(home, ask(), nas(can=NO_RATE), world(T0, Catalogue(SLOWS)))
+    assert known == Reject(Reason.QUOTA_USED)
+    assert accepted(policy.reserve(home, ask(), nas(), world(T0, Catalogue(SLOWS)))).limits.rate == SLOW
+
+
+def test_there_use_beyond_the_quota_is_too_much_and_is_cut() -> None:
+    home = subscriber(right())
+    router, there = nas(can=NO_RATE), world(T0, Catalogue(SLOWS))
+    accepted(policy.reserve(home, ask(reservation="r1"), router, there))
+    session.account(home, packet(session.Kind.START, T0, reservation="r1"), router, there)
+    report = packet(session.Kind.INTERIM, T0 + 300, 0, 130 * MIB, 300, reservation="r1")
+    counted = session.account(home, report, router, world(T0 + 300, Catalogue(SLOWS)))
+    assert counted.over_bytes == 30 * MIB
+    assert [one.reason for one in home.intents] == [IntentReason.QUOTA]
+    owed = wanted.wanted(home, counted.session, router, world(T0 + 301, Catalogue(SLOWS)))
+    assert owed == wanted.Cut(IntentReason.QUOTA)
+
+
+@pytest.mark.parametrize(("coa", "session_s"), [(CoaScope.NONE, 5 * 3600), (CoaScope.CHANGE, 7 * DAY_S)])
+def test_a_slow_session_ends_where_the_full_speed_is_back_unless_the_router_can_be_told(
+    coa: CoaScope, session_s: int
+) -> None:
+    daily = day_terms(quota_bytes=100 * MIB, slow_rate=SLOW, period=PeriodUnit.DAY)
+    full = used(100 * MIB, ends_at=T0 + 30 * DAY_S)
+    full.period_ends_at = T0 + 5 * 3600
+    home = subscriber(full)
+    answer = policy.reserve(home, ask(), nas(can=capabilities(coa=coa)), world(T0, Catalogue(daily)))
+    assert accepted(answer).limits.session_s == session_s
