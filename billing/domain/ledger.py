@@ -201,9 +201,10 @@ def refund(
 def sold_at(entry: Journal) -> TaxRate | None:
     """The tax rate a package was sold at, from the journal's own tax leg; None if it sold none.
 
-    A sale without tax has no such leg: it is the rate of nought.
+    A sale without tax has no such leg: it is the rate of nought. What takes a sale back sold nothing.
     """
-    if not any(leg.account.kind is AccountKind.REVENUE for leg in entry.legs):
+    earned = {AccountKind.REVENUE, AccountKind.TAX}
+    if entry.reverses or not any(leg.account.kind in earned for leg in entry.legs):
         return None
     for leg in entry.legs:
         if leg.account.kind is AccountKind.TAX:
@@ -219,7 +220,7 @@ def void(fact: Fact, entry: Journal, others: Iterable[Journal]) -> Journal | Rea
     """
     if fact.subject != entry.id:
         raise Unbalanced(f"voiding {fact.subject} with the legs of {entry.id}")
-    if entry.cause is Cause.VOID or entry.cause in MEMOS:
+    if entry.reverses or entry.cause in MEMOS:
         return Reason(f"{entry.id} cannot be voided; book what should be")
     if any(leg.account.kind is AccountKind.MPESA for leg in entry.legs):
         return Reason(f"{entry.id} moved money through M-Pesa; refund it")

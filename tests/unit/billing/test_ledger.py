@@ -126,6 +126,12 @@ def test_a_refund_is_more_than_nothing_and_no_more_than_was_paid(cents: int) -> 
 def test_what_sold_no_package_is_no_refund() -> None:
     refused = ledger.refund(signed("r-1"), held(), 100, [], mpesa(TILL), "C1-000001")
     assert refused == Reason("unmatched_in:TKQ9 sold no package")
+    back = ledger.refund(signed("r-1"), sold(), 100, [], cash_of("achieng"), "C1-000001")
+    assert isinstance(back, Journal)
+    assert ledger.refund(signed("r-2"), back, 100, [], cash_of("achieng"), "C1-000002") == Reason(
+        "refund:r-1 sold no package"
+    )
+    assert isinstance(ledger.void(signed(back.id), back, []), Reason)
 
 
 def test_a_void_is_the_mirror_and_happens_once() -> None:
