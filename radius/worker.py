@@ -7,6 +7,7 @@ Any number may run; each step is one conditional change. A store that is away is
 """
 
 import argparse
+import os
 import signal
 import sys
 import time
@@ -60,7 +61,7 @@ class Worker:
         now = self._ready()
         if now is None:
             return
-        self._playback.round(now)
+        self._play_back(now)
         for _ in range(ROUNDS_MAX):
             if not self._sweep.poll(now).more:
                 break
@@ -70,6 +71,15 @@ class Worker:
         if time.monotonic() - self._counted_at >= COUNT_S:
             self._count_active()
             self._counted_at = time.monotonic()
+
+    def _play_back(self, now: int) -> None:
+        """A spool that cannot be played back is told of each round, and keeps no other work waiting."""
+        try:
+            self._playback.round(now)
+        except Unavailable:
+            raise
+        except Exception:  # noqa: BLE001 - told with its trace; sweeps and boots must not stand still for it
+            self._log.exception("Spool cannot be played back")
 
     def replay_parked(self) -> Replayed | None:
         """Play back once what was parked; None if there is nothing. Raises Unavailable: run it again."""
@@ -132,6 +142,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(given: argparse.Namespace, opened: ExitStack) -> int:
     settings = settings_module.load(given.settings)
+    if given.replay_parked and settings.spool_dir.is_dir():
+        become_owner(settings.spool_dir)
     metrics = measures.InProcess(settings.environment)
     logger = logs.open_log(settings.log_path, settings.log_format, settings.log_level, metrics=metrics)
     opened.callback(logger.sink.close)
@@ -155,6 +167,15 @@ def _rounds(worker: Worker, logger: logs.Log, *, once: bool) -> int:
         if once or stop.wait(PAUSE_S):
             break
     return verdict if once else 0
+
+
+def become_owner(folder: Path) -> None:
+    """As root: go on as whoever owns the folder. What root parked anew the worker could not write to."""
+    owner = folder.stat()
+    if os.geteuid() == 0 and owner.st_uid != 0:
+        os.setgroups([])
+        os.setgid(owner.st_gid)
+        os.setuid(owner.st_uid)
 
 
 def _replay_parked(worker: Worker, settings: Settings) -> int:

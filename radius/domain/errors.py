@@ -34,4 +34,4 @@ class Unavailable(RadiusError):
 
 
 class Contended(Unavailable):
-    """`STALE_TRIES_MAX` decisions in a row were overtaken by other writers."""
+    """Others were writing the same subscriber until it was too late: the store is there, this is no outage."""

@@ -119,6 +119,16 @@ def parse_code(code: str) -> Username:
     return Username(code, NameKind.NAME, normal)
 
 
+def parse_account(name: str) -> Username:
+    """A customer's name as it is written down: twelve hex digits without colons or dots are a name and no MAC.
+
+    For that is how they are read when the customer types them, on whatever device. Raises Malformed.
+    """
+    parsed = parse_username(name, None)
+    ambiguous = parsed.kind is NameKind.MAC and _MAC_UNMISTAKABLE.fullmatch(name.strip()) is None
+    return parse_code(name) if ambiguous else parsed
+
+
 def normal_name(text: str) -> str:
     """Normal form of a code or an account name: case, spaces and dashes do not count."""
     return text.translate(_TYPED_NOISE).casefold()

@@ -3,6 +3,7 @@
 Units: bytes, seconds, bits per second. `None` means no such limit; nothing here is ever negative.
 """
 
+import re
 from enum import StrEnum
 
 import msgspec
@@ -13,6 +14,13 @@ DAYS_ALL = 0b1111111  # bit 0 is Monday
 MINUTES_A_DAY = 1440
 WINDOW_YEARS_MAX = 10  # longer is a typing error, and the calendar must stay within what dates can say
 INTERIM_S_MIN = 60  # RFC 2869 §2.1 forbids less; CoovaChilli discards it
+INTERIM_S_MAX = 3600  # silence is told by three of them
+IDLE_S_MAX = 7 * 86_400
+QUOTA_BYTES_MAX = 1 << 60  # an exabyte; gigawords end at 64 bits
+DEVICES_MAX = 10_000
+RATE_BPS_MAX = 100_000_000_000
+BURST_S_MAX = 3600
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,61}\.[0-9]+", re.ASCII)
 INTERIM_S_DEFAULT = 300
 
 
@@ -110,28 +118,37 @@ _WINDOW_MAX = {
 
 def check_terms(terms: Terms) -> Terms:
     """Return `terms` if it can be sold; raise Malformed naming the first bad field."""
-    if terms.window.count > _WINDOW_MAX[terms.window.unit]:
-        raise Malformed("window.count", f"must be at most {_WINDOW_MAX[terms.window.unit]} {terms.window.unit.value}")
-    for field, value, least in (
-        ("window.count", terms.window.count, 1),
-        ("quota_bytes", terms.quota_bytes, 1),
-        ("quota_s", terms.quota_s, 1),
-        ("devices", terms.devices, 1),
-        ("idle_s", terms.idle_s, 1),
-        ("interim_s", terms.interim_s, INTERIM_S_MIN),
+    for field, value, least, most in (
+        ("window.count", terms.window.count, 1, _WINDOW_MAX[terms.window.unit]),
+        ("quota_bytes", terms.quota_bytes, 1, QUOTA_BYTES_MAX),
+        ("quota_s", terms.quota_s, 1, _WINDOW_MAX[PeriodUnit.SECOND]),
+        ("devices", terms.devices, 1, DEVICES_MAX),
+        ("idle_s", terms.idle_s, 1, IDLE_S_MAX),
+        ("interim_s", terms.interim_s, INTERIM_S_MIN, INTERIM_S_MAX),
     ):
         if value is not None and value < least:
             raise Malformed(field, f"must be at least {least}")
+        if value is not None and value > most:
+            raise Malformed(field, f"must be at most {most}")
     if terms.period is PeriodUnit.SECOND:
         raise Malformed("period", "must be d, w or m")
-    if not terms.id or "#" in terms.id:
-        raise Malformed("id", "must be code.version")
+    if not _ID.fullmatch(terms.id):
+        raise Malformed("id", "must be code.version, for example day.3, of at most 64 letters, digits, dashes and dots")
     for rate in (terms.rate, terms.slow_rate):
-        if rate is not None and (rate.up_bps < 1 or rate.down_bps < 1):
-            raise Malformed("rate", "must be at least 1 bit/s each way")
+        if rate is not None:
+            _check_rate(rate)
     for hours in terms.hours:
         _check_hours(hours)
     return terms
+
+
+def _check_rate(rate: Rate) -> None:
+    speeds = (rate.up_bps, rate.down_bps)
+    bursts = (rate.burst_up_bps, rate.burst_down_bps, rate.threshold_up_bps, rate.threshold_down_bps)
+    if min(speeds) < 1 or max(*speeds, *bursts) > RATE_BPS_MAX or min(bursts) < 0:
+        raise Malformed("rate", f"must be 1 to {RATE_BPS_MAX} bit/s each way, bursts and thresholds 0 (none) or so")
+    if not 0 <= rate.burst_s <= BURST_S_MAX:
+        raise Malformed("rate.burst_s", f"must be 0 to {BURST_S_MAX}")
 
 
 def _check_hours(hours: Hours) -> None:

@@ -263,7 +263,7 @@ class Edge:
         room = self._spool_has_room()
         subscriber = indexed.subscriber
         self._log.warning(
-            "Accounting spooled",
+            "Accounting spooled" if room else "Accounting unanswered",
             request_id=request_id,
             user_id=self._pseudonyms.of("user", subscriber) if subscriber else None,
             nas=indexed.router or None,

@@ -156,7 +156,7 @@ class Desk(Generic[A]):
             if job.leads or job.woken.acquire(blocking=False):
                 return  # promoted at the last instant (the queue counts on this thread), or just done
             job.gone = True
-        raise Unavailable(f"subscriber {subscriber}: still queued at the deadline")
+        raise Contended(f"subscriber {subscriber}: still queued at the deadline")
 
     def _lead(self, subscriber: SubscriberId, own: _Job) -> None:
         """Serve `own` and all who wait now; then hand the lead to one who came meanwhile."""

@@ -15,12 +15,13 @@ from radius.domain import calendar, entitlement
 from radius.domain import subscriber as aggregate
 from radius.domain.entitlement import ZONE_DEFAULT, Right
 from radius.domain.errors import Malformed, Unavailable
+from radius.domain.guessing import check_code_length
 from radius.domain.identity import (
     MacAddress,
     NameKind,
-    NasId,
     SubscriberId,
     Username,
+    parse_account,
     parse_code,
     parse_mac,
     parse_username,
@@ -37,7 +38,9 @@ from radius.services.names import NameBook
 
 SECRET_CHARS_MIN = 16  # a shared secret shorter than this falls to an offline search (RFC 2865 §3 wants 16 octets)
 SECRET_CHARS_MAX = 64
-NAS_CHARS_MAX = 64  # a router's name is a file name, a label of metrics and FreeRADIUS's shortname of it
+ID_CHARS_MAX = 64  # a router's name is a file name, a label of metrics and FreeRADIUS's shortname of it
+PASSWORD_BYTES_MAX = 128
+PORT_MAX = 65_535
 POOL_CHARS_MAX = 64
 
 
@@ -89,7 +92,9 @@ class Provision:
     def site(self, site: Site, mac_password: str = "") -> Site:
         """Write a site; the password for MAC log-ins is sealed."""
         calendar.zone(site.zone)
+        check_id("site", site.id)
         if mac_password:
+            check_password(mac_password)
             sealed = self._sealer.seal(mac_password, site.id, "mac_password", 0)
             site = msgspec.structs.replace(site, mac_password=sealed)
         self._stores.routers.put_site(site, self._deadline())
@@ -107,11 +112,18 @@ class Provision:
 
     def _check_router(self, router: Router) -> None:
         """Refuse what would later silence this router or another; raises Malformed naming the field."""
-        check_nas_id(router.id)
+        check_id("id", router.id)
+        if not 1 <= router.coa_port <= PORT_MAX:
+            raise Malformed("coa_port", f"must be 1 to {PORT_MAX}")
+        for field, address in (("coa_address", router.coa_address), ("nas_ip_address", router.nas_ip_address)):
+            if address:
+                _check_ip(field, address)
         self._capabilities(router.family, router.overrides)
         networks = {parse_network(address) for address in router.addresses}
         if router.site not in {site.id for site in self._stores.routers.sites(self._deadline())}:
             raise Malformed("site", f"{router.site!r} does not exist; add the site first")
+        if any(network.prefixlen == 0 for network in networks):
+            raise Malformed("addresses", "a router is not the whole internet: name its address or network")
         for other in self._stores.routers.routers(self._deadline()):
             claimed = set() if other.disabled or other.id == router.id else networks & networks_of(other)
             if claimed:
@@ -163,14 +175,15 @@ class Provision:
         self, names: Sequence[str], secret: str, now: int, *, site: str = "", hashed: bool = False
     ) -> SubscriberId:
         """Create a customer or a home line who logs in with any of `names` and `secret`."""
-        if not secret:
-            raise Malformed("secret", "is empty: who needs none is a device or a voucher")
+        if not names:
+            raise Malformed("names", "a customer needs at least one name to log in with")
+        check_password(secret)
         subscriber = SubscriberId(self._new_id())
         if hashed:
             credential = Credential(SecretKind.HASH, self._sealer.hash_password(secret))
         else:
             credential = Credential(SecretKind.SEALED, self._sealer.seal(secret, subscriber, "secret", 1), 1)
-        return self._create(subscriber, credential, [parse_username(name, None) for name in names], now, site, [])
+        return self._create(subscriber, credential, [parse_account(name) for name in names], now, site, [])
 
     def voucher(
         self, code: str, terms_id: str, now: int, *, redeem_by: int = 0, zone: str = ZONE_DEFAULT
@@ -178,9 +191,14 @@ class Provision:
         """Create a voucher: the code is name and secret, its right sleeps until the first log-in."""
         subscriber = SubscriberId(self._new_id())
         calendar.zone(zone)
+        name = parse_code(code)
+        letters = 10 if name.normal.isdigit() else 36
+        check_code_length(letters, len(name.normal), 1, max(1, len(self._stores.routers.routers(self._deadline()))))
+        if 0 < redeem_by <= now:
+            raise Malformed("redeem_by", "is past already")
         right = Right(self._new_id()[:8], terms_id, now, zone=zone, redeem_by=redeem_by)
         self._terms(terms_id)
-        return self._create(subscriber, Credential(SecretKind.CODE), [parse_code(code)], now, "", [right])
+        return self._create(subscriber, Credential(SecretKind.CODE), [name], now, "", [right])
 
     def device(self, mac: str, now: int, *, site: str = "") -> SubscriberId:
         """Create a subscriber that is a device: it logs in by its MAC address."""
@@ -260,7 +278,7 @@ class Provision:
         if mac is not None and parse_mac(mac) != mac:
             raise Malformed("caller", "must be a MAC address in its normal form, aabbccddeeff")
         if fixed_ip:
-            _check_ipv4(fixed_ip)
+            _check_ip("fixed_ip", fixed_ip)
         if pool and not (pool.isascii() and pool.isprintable() and len(pool) <= POOL_CHARS_MAX):
             raise Malformed("pool", f"must be 1 to {POOL_CHARS_MAX} printable ASCII characters")
 
@@ -271,21 +289,30 @@ class Provision:
         return bool(self._desk.change(subscriber, decide, self._deadline()))
 
 
-def check_nas_id(name: str) -> NasId:
-    """A router's name: 1 to 64 letters, digits, dots, dashes and underscores; raises Malformed."""
-    if not _NAS_ID.fullmatch(name):
-        raise Malformed("id", f"must be 1 to {NAS_CHARS_MAX} letters, digits, dots, dashes or underscores")
-    return NasId(name)
+def check_id(field: str, name: str) -> str:
+    """The name of a router or a site: 1 to 64 letters, digits, dots, dashes and underscores; raises Malformed."""
+    if not _ID.fullmatch(name):
+        raise Malformed(field, f"must be 1 to {ID_CHARS_MAX} letters, digits, dots, dashes or underscores")
+    return name
 
 
-def _check_ipv4(text: str) -> None:
+def check_password(password: str) -> str:
+    """A password that every method can carry: 1 to 128 bytes (RFC 2865 §5.2) and no NUL; raises Malformed."""
+    if not 1 <= len(password.encode(errors="surrogatepass")) <= PASSWORD_BYTES_MAX or "\0" in password:
+        raise Malformed("secret", f"must have 1 to {PASSWORD_BYTES_MAX} bytes and no NUL")
+    return password
+
+
+def _check_ip(field: str, text: str) -> None:
     try:
-        IPv4Address(text)
+        usable = not IPv4Address(text).is_unspecified
     except ValueError:
-        raise Malformed("fixed_ip", f"{text!r} is no IPv4 address") from None
+        usable = False
+    if not usable:
+        raise Malformed(field, f"{text!r} is no IPv4 address of a host")
 
 
-_NAS_ID = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{NAS_CHARS_MAX - 1}}}", re.ASCII)
+_ID = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{ID_CHARS_MAX - 1}}}", re.ASCII)
 
 
 def _with(router: Router, **changes: object) -> Router:

@@ -356,7 +356,7 @@ class Refusal:
         return phone
 
     def _outside_hours(self) -> str:
-        return self._with(f"night{new_mac()}", hours=_closed_now(self.box))
+        return self._with(f"night-{new_mac().replace(':', '')}.1", hours=_closed_now(self.box))
 
     def _wrong_site(self) -> str:
         return self._with("kisumu", sites=("kisumu",))

@@ -423,3 +423,15 @@ def test_a_log_that_cannot_be_written_is_one_clear_line(
     assert (
         said == f"wifibilling worker: log_path: cannot write {tmp_path}/no/such/folder.log: No such file or directory\n"
     )
+
+
+def test_a_spool_that_cannot_be_played_back_keeps_nothing_else_waiting(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = site.online()
+    site.pass_time(90_000)  # its day is over
+    monkeypatch.setattr(site.worker._playback, "round", lambda _now: (_ for _ in ()).throw(PermissionError("parked")))
+    for _ in range(4):  # a new worker walks a day of the index
+        site.worker.round()
+    assert [one.cause for one in site.node.home(found).sessions] in ([], ["timeout"]), "the sweep ended it"
+    assert "Spool cannot be played back" in [line["message"] for line in site.lines]

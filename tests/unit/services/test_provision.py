@@ -302,6 +302,10 @@ def test_two_routers_cannot_have_one_address() -> None:
         (Router(NasId(""), "kilimani", Family.UNIFI, ()), "id"),
         (Router(NasId("a b"), "kilimani", Family.UNIFI, ()), "id"),
         (Router(NasId("x"), "nowhere", Family.UNIFI, ()), "site"),
+        (Router(NasId("x"), "kilimani", Family.UNIFI, ("0.0.0.0/0",)), "addresses"),
+        (Router(NasId("x"), "kilimani", Family.UNIFI, (), coa_port=99_999), "coa_port"),
+        (Router(NasId("x"), "kilimani", Family.UNIFI, (), coa_address="foo bar"), "coa_address"),
+        (Router(NasId("x"), "kilimani", Family.UNIFI, (), nas_ip_address="0.0.0.0"), "nas_ip_address"),
         (Router(NasId("x"), "kilimani", Family.UNIFI, (), overrides={"foo": True}), "foo"),
     ],
 )
@@ -326,7 +330,28 @@ def test_a_line_that_could_never_be_answered_is_refused(bound: tuple[MacAddress 
 
 
 def test_a_customer_without_a_password_and_a_device_that_is_none_are_refused() -> None:
-    with pytest.raises(Malformed, match="secret"):
-        Node().provision.customer(["0712345678"], "", T0)
+    for secret in ("", "a\0b", "x" * 129):
+        with pytest.raises(Malformed, match="secret"):
+            Node().provision.customer(["0712345678"], secret, T0)
+    with pytest.raises(Malformed, match="names"):
+        Node().provision.customer([], "karibu-7", T0)
     with pytest.raises(Malformed, match="mac"):
         Node().provision.device("0712345678", T0)
+
+
+@pytest.mark.parametrize("name", ["195578371463", "deadbeef0123", "1234-5678-9012"])
+def test_an_account_of_twelve_hex_digits_is_a_name(name: str) -> None:
+    node = Node()
+    found = node.provision.customer([name], "karibu-7", T0)
+    typed = parse_username(name, MacAddress("02aabbccddee"))
+    assert node.names.resolve(node.names.alias(typed), node.deadline) == found
+
+
+@pytest.mark.parametrize(
+    ("code", "redeem_by", "field"), [("Q", 0, "length"), ("1234", 0, "length"), ("ABCD-2345", 5, "redeem_by")]
+)
+def test_a_code_that_could_be_guessed_or_is_past_is_not_made(code: str, redeem_by: int, field: str) -> None:
+    node = Node()
+    node.provision.terms(day_terms("printed.1", FIRST_LOGIN_DAY))
+    with pytest.raises(Malformed, match=field):
+        node.provision.voucher(code, "printed.1", T0, redeem_by=redeem_by)
