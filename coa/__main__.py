@@ -86,7 +86,7 @@ def _disconnect(options: argparse.Namespace) -> int:
         ]
     finally:
         sender.close()
-        core.store.close()
+        core.close()
     print("\n".join(one.line for one in told))
     return 0 if all(one.good for one in told) else 1
 
@@ -97,7 +97,7 @@ def _probe(options: argparse.Namespace) -> int:
         try:
             nas, das = hand.router_of(core, options.router)
         finally:
-            core.store.close()
+            core.close()
         way, places = WAYS[nas.family], [das]
     else:
         way = WAYS[options.family]

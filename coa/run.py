@@ -159,6 +159,6 @@ def run(core: Core) -> int:
         runner.close()
         if endpoint is not None:
             endpoint.close()
-        core.store.close()
+        core.close()
         logger.sink.close()
     return 0

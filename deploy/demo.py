@@ -76,7 +76,7 @@ def prepare(settings_path: Path, coa_port: int) -> None:
         for package in (PACKAGE, UNLIMITED):
             core.provision.terms(package)
     finally:
-        core.store.close()
+        core.close()
 
 
 def _move(core: Core, router: Router, coa_port: int) -> None:
@@ -271,7 +271,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"\nThe story failed: {type(error).__name__}: {error}", file=sys.stderr)
         return 1
     finally:
-        core.store.close()
+        core.close()
     print("\nThe story holds.")
     return 0
 

@@ -81,6 +81,12 @@ class Core(NamedTuple):
     terms: TermsBook
     provision: Provision
     world: Callable[[int], World]
+    bell: Bell
+
+    def close(self) -> None:
+        """Close what was opened for it."""
+        self.store.close()
+        self.bell.close()
 
 
 def build_core(settings: Settings) -> Core:
@@ -108,6 +114,7 @@ def build_core(settings: Settings) -> Core:
     terms = TermsBook(
         store.catalogue, time.monotonic, settings.request_deadline_ms / 1000, settings.terms_cache_entries
     )
+    bell = Bell(settings.state_dir)
     provision = Provision(
         Stores(store.subscribers, store.names, store.catalogue, store.routers),
         desk,
@@ -117,22 +124,20 @@ def build_core(settings: Settings) -> Core:
         secrets.new_subscriber_id,
         lambda: time.monotonic() + BACKGROUND_DEADLINE_S,
         vendors.capabilities_of,
+        bell.ring,
     )
 
     def world(now: int) -> World:
         return World(now, terms, directory.boots, lambda nas: directory.heard_until(nas, now))
 
-    return Core(settings, store, keys, vault, desk, marks, names, directory, terms, provision, world)
+    return Core(settings, store, keys, vault, desk, marks, names, directory, terms, provision, world, bell)
 
 
 class NodeApp:
     """The node inside FreeRADIUS: the edge, its keeper thread and its metrics endpoint."""
 
-    def __init__(
-        self, core: Core, edge: Edge, keeper: Keeper, logger: logs.Log, metrics: measures.InProcess, bell: Bell
-    ) -> None:
+    def __init__(self, core: Core, edge: Edge, keeper: Keeper, logger: logs.Log, metrics: measures.InProcess) -> None:
         self.edge = edge
-        self._bell = bell
         self._core = core
         self._keeper = keeper
         self._log = logger
@@ -146,10 +151,9 @@ class NodeApp:
     def close(self) -> None:
         """Stop and join everything this app started."""
         self._keeper.close()
-        self._bell.close()
         if self._endpoint is not None:
             self._endpoint.close()
-        self._core.store.close()
+        self._core.close()
         self._log.sink.close()
 
 
@@ -168,7 +172,6 @@ def build_node(settings_path: Path) -> NodeApp:
     accounting = build_accounting(core)
     watch = Watch(time.time)
     clocks = system_clocks(KeeperFiles(settings.state_dir).last_good(), settings.clock_floor_at)
-    bell = Bell(settings.state_dir)
     edge = Edge(
         access,
         accounting,
@@ -180,7 +183,7 @@ def build_node(settings_path: Path) -> NodeApp:
         logs.Pseudonyms(core.keys.subkey("pseudonym")),
         deadline_s,
         lambda: spool.has_room(settings.spool_dir),
-        bell.ring,
+        core.bell.ring,
     )
     meter, excepted = build_meter(core, metrics, guard), Excepted(metrics, logger.logger)
 
@@ -200,7 +203,7 @@ def build_node(settings_path: Path) -> NodeApp:
         measure,
         lambda error: logger.logger.error("Keeper round failed", exc_info=error),
     )
-    return NodeApp(core, edge, keeper, logger, metrics, bell)
+    return NodeApp(core, edge, keeper, logger, metrics)
 
 
 def build_meter(core: Core, metrics: measures.Metrics, guard: Guard | None = None) -> Meter:

@@ -148,7 +148,7 @@ def _run(given: argparse.Namespace, opened: ExitStack) -> int:
     logger = logs.open_log(settings.log_path, settings.log_format, settings.log_level, metrics=metrics)
     opened.callback(logger.sink.close)
     core = build_core(settings)
-    opened.callback(core.store.close)
+    opened.callback(core.close)
     worker = Worker(core, metrics, logger)
     if given.replay_parked:
         return _replay_parked(worker, settings)

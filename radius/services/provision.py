@@ -76,9 +76,11 @@ class Provision:
         new_id: Callable[[], str],
         deadline: Callable[[], float],
         capabilities: Callable[[Family, dict[str, str | bool]], object] = lambda _family, _overrides: None,
+        ring: Callable[[SubscriberId], object] = lambda _subscriber: None,
     ) -> None:
-        """`capabilities` raises Malformed for overrides that a family cannot have."""
+        """`capabilities` raises Malformed for overrides that a family cannot have; `ring` never waits nor raises."""
         self._capabilities = capabilities
+        self._ring = ring
         self._stores = stores
         self._desk = desk
         self._book = book
@@ -248,30 +250,30 @@ class Provision:
         """Give a right; False if the subscriber has this very right already (or does not exist)."""
         terms = self._terms(terms_id)
 
-        def decide(present: Subscriber) -> Decided[bool]:
+        def decide(present: Subscriber) -> bool:
             if present.right(right_id) is not None:
-                return Decided(result=False, changed=False)
+                return False
             present.rights.append(entitlement.issue(right_id, terms, now, zone))
             for session in present.sessions:
                 if session.state is SessionState.OPEN:
                     add_intent(present, session.uid, IntentReason.TERMS, now)
-            return Decided(result=True, changed=True)
+            return True
 
-        return bool(self._desk.change(subscriber, decide, self._deadline()))
+        return self._change(subscriber, decide)
 
     def block(self, subscriber: SubscriberId, reason: str, now: int) -> bool:
         """Block ("" unblocks): no new session, and live ones are to be cut; False if there is no such subscriber."""
 
-        def decide(present: Subscriber) -> Decided[bool]:
+        def decide(present: Subscriber) -> bool:
             present.blocked = reason
             # What was given up before is tried anew: somebody has asked for it again.
             present.intents = [intent for intent in present.intents if intent.state is not IntentState.ABANDONED]
             for session in present.sessions:
                 if reason and session.state is SessionState.OPEN:
                     add_intent(present, session.uid, IntentReason.BLOCKED, now)
-            return Decided(result=True, changed=True)
+            return True
 
-        return bool(self._desk.change(subscriber, decide, self._deadline()))
+        return self._change(subscriber, decide)
 
     def bind_caller(self, subscriber: SubscriberId, mac: MacAddress | None, fixed_ip: str = "", pool: str = "") -> bool:
         """Tie a PPPoE line to a device, a fixed address or a pool; None or "" unties."""
@@ -282,11 +284,23 @@ class Provision:
         if pool and not (pool.isascii() and pool.isprintable() and len(pool) <= POOL_CHARS_MAX):
             raise Malformed("pool", f"must be 1 to {POOL_CHARS_MAX} printable ASCII characters")
 
-        def decide(present: Subscriber) -> Decided[bool]:
+        def decide(present: Subscriber) -> bool:
             present.caller, present.fixed_ip, present.pool = mac, fixed_ip, pool
-            return Decided(result=True, changed=True)
+            return True
 
-        return bool(self._desk.change(subscriber, decide, self._deadline()))
+        return self._change(subscriber, decide)
+
+    def _change(self, subscriber: SubscriberId, decide: Callable[[Subscriber], bool]) -> bool:
+        """Commit what `decide` says that it changed, then ring for the sender if live sessions are to follow."""
+
+        def decided(present: Subscriber) -> Decided[tuple[bool, bool]]:
+            changed = decide(present)
+            return Decided((changed, changed and bool(present.intents)), changed)
+
+        changed, left = self._desk.change(subscriber, decided, self._deadline()) or (False, False)
+        if left:
+            self._ring(subscriber)
+        return changed
 
 
 def check_id(field: str, name: str) -> str:

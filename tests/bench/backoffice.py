@@ -32,7 +32,7 @@ class Backoffice:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._core.store.close()
+        self._core.close()
 
     def open_for_business(self, site: Site, router: Router, secret: str, terms: Terms) -> None:
         """Create the tables, a site, its router and one package."""

@@ -201,7 +201,7 @@ class Box:
     def _end(self) -> tuple[int | None, int | None, int | None]:
         codes = self.lab.stop(), self.worker.stop(), self.coa.stop()
         if hasattr(self, "core"):
-            self.core.store.close()
+            self.core.close()
         if self.proxy is not None:
             self.proxy.close()
         self.engine.stop()

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from radius import log as logs
 from radius import worker as workers
+from radius.bell import Bell
 from radius.domain.clock import ClockGuard
 from radius.domain.errors import Unavailable
 from radius.domain.identity import SubscriberId, parse_class
@@ -54,6 +55,7 @@ class Site:
             node.terms,
             node.provision,
             node.world,
+            Bell(folder),
         )
         self.metrics = InProcess("test", strict=True)
         self.log = logs.open_log(folder / "log.jsonl", strict=True)
@@ -119,6 +121,7 @@ def record(status: str, at: int, used: int = 0, time_s: int = 0, *, router: str 
 def site(tmp_path: Path) -> Iterator[Site]:
     made = Site(tmp_path)
     yield made
+    made.core.close()
     made.log.sink.close()
 
 

@@ -51,7 +51,8 @@ class Machine:
         node.store.put_router(here, node.deadline)
         settings = Settings(state_dir=folder, spool_dir=folder, node_id="here", store_endpoint="http://127.0.0.1:1")
         parts = (node.keys, Vault(node.keys), node.desk, node.marks, node.names, node.directory, node.terms)
-        core = Core(settings, memory_store(node.store), *parts, node.provision, node.world)
+        core = Core(settings, memory_store(node.store), *parts, node.provision, node.world, Bell(folder))
+        self.core = core
         self.metrics = InProcess("test", strict=True)
         self.log = logs.open_log(folder / "log.jsonl", strict=True, metrics=self.metrics)
         self.wall_s = float(BASE)
@@ -68,6 +69,7 @@ class Machine:
         if self.thread.is_alive():
             self.thread.join()
         self.runner.close()
+        self.core.close()
         self.log.sink.close()
 
     def used_up(self) -> SubscriberId:

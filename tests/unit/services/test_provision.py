@@ -5,14 +5,14 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from radius.domain.errors import Corrupt, Malformed, Unavailable
+from radius.domain.errors import Contended, Corrupt, Malformed, Unavailable
 from radius.domain.identity import MacAddress, NasId, SubscriberId, parse_class, parse_username
 from radius.domain.intent import IntentReason
 from radius.domain.nas import Family, PortPair, Router, Site
 from radius.domain.request import Status
 from radius.domain.subscriber import SecretKind
 from radius.domain.terms import Service, Terms
-from radius.ports import ALIASES_MAX
+from radius.ports import ALIASES_MAX, Outcome
 from radius.services.access import HandOver
 from radius.services.provision import check_secret
 from tests.unit.domain.builders import DAY_S, FIRST_LOGIN_DAY, NAS, T0, day_terms
@@ -220,7 +220,9 @@ def test_live_sessions_are_told_in_the_same_write(
     node = Node()
     found = online(node)
     before = node.version(found)
+    assert node.rung == [], "what was granted before anybody was online is nobody's news"
     assert act(node, found)
+    assert node.rung == [found], "the sender need not wait for its poll"
     home = node.home(found)
     assert node.version(found) == before + 1
     assert [(one.session, one.reason, one.due_at) for one in home.intents] == [(home.sessions[0].uid, reason, T0 + 9)]
@@ -232,6 +234,19 @@ def test_a_slot_that_no_start_followed_is_not_told() -> None:
     node.log_in(access_request())
     node.provision.block(found, "chargeback", T0)
     assert node.home(found).intents == []
+    assert node.rung == []
+
+
+def test_nobody_is_woken_for_what_was_not_committed() -> None:
+    node = Node()
+    found = online(node)
+    assert node.provision.block(found, "chargeback", T0)
+    node.rung.clear()
+    assert not node.provision.grant(found, "day.3", T0, "right001")
+    node.store.commit = lambda *_: Outcome.STALE  # type: ignore[method-assign]
+    with pytest.raises(Contended):
+        node.provision.block(found, "fraud", T0)
+    assert node.rung == []
 
 
 def test_blocking_and_unblocking() -> None:

@@ -63,6 +63,7 @@ class Node:
         self.sweep = Sweep(
             self.desk, self.marks, self.store, self.store, self.directory, self.world, self.monotonic, DEADLINE_S, news
         )
+        self.rung: list[SubscriberId] = []
         stores = Stores(self.store, self.store, self.store, self.store)
         self.provision = Provision(
             stores,
@@ -73,6 +74,7 @@ class Node:
             self.new_id,
             lambda: self.deadline,
             vendors.capabilities_of,
+            self.rung.append,
         )
         if store is None:
             self.provision.site(SITE)
