@@ -3,6 +3,7 @@
     python -m coa run --settings FILE                                  the worker
     python -m coa probe ROUTER [--settings FILE | --secret-file FILE]  can sessions be ended there?
     python -m coa disconnect ROUTER SESSION-UID | --user NAME          end a session now
+    python -m coa change ROUTER SESSION-UID | --user NAME              tell it anew what it should have now
 
 ROUTER is a registered name; for probe with --secret-file, an address. Exit codes: 0 done (probe: sessions can be ended
 there), 1 not (the text says why), 2 wrong usage or settings.
@@ -41,7 +42,7 @@ def main(arguments: list[str]) -> int:
     try:
         if options.command == "run":
             return run.run(_core(options))
-        return _disconnect(options) if options.command == "disconnect" else _probe(options)
+        return _probe(options) if options.command == "probe" else _tell(options)
     except Malformed as bad:
         print(f"wifibilling coa: {bad}", file=sys.stderr)
         return 2
@@ -56,18 +57,20 @@ def _parser() -> argparse.ArgumentParser:
     worker = commands.add_parser("run", help="make limits true on live sessions until told to stop")
     asked = commands.add_parser("probe", help="can sessions be ended there, and what does it want?")
     ended = commands.add_parser("disconnect", help="end a session now; its customer may log in again")
-    for command in (worker, asked, ended):
+    changed = commands.add_parser("change", help="tell a router anew what a session should have now")
+    for command in (worker, asked, ended, changed):
         command.add_argument("--settings", type=Path, help="default: $WIFIBILLING_SETTINGS")
     asked.add_argument("router", metavar="ROUTER", help="an address, or with --settings a registered name")
     asked.add_argument("--secret-file", type=_secret, dest="secret", help="holds the RADIUS secret of an address")
     asked.add_argument("--family", type=Family, choices=list(Family), default=Family.WISPR, help="of an address")
     asked.add_argument("--port", type=int, help="default: the usual ones of the family, or as registered")
     asked.add_argument("--source", type=_address, help="own address to send from")
-    ended.add_argument("router", metavar="ROUTER")
-    which = ended.add_mutually_exclusive_group(required=True)
-    which.add_argument("session", metavar="SESSION-UID", nargs="?", default="", help="as in the log, `session`")
-    which.add_argument("--user", default="", metavar="NAME", help="every open session of that customer there")
-    for command in (asked, ended):
+    for command in (ended, changed):
+        command.add_argument("router", metavar="ROUTER")
+        which = command.add_mutually_exclusive_group(required=True)
+        which.add_argument("session", metavar="SESSION-UID", nargs="?", default="", help="as in the log, `session`")
+        which.add_argument("--user", default="", metavar="NAME", help="every open session of that customer there")
+    for command in (asked, ended, changed):
         command.add_argument("--wait", type=float, default=WAIT_S, help="seconds before a try counts as lost")
     return parser
 
@@ -76,12 +79,13 @@ def _core(options: argparse.Namespace) -> Core:
     return build_core(settings_module.load(options.settings))
 
 
-def _disconnect(options: argparse.Namespace) -> int:
+def _tell(options: argparse.Namespace) -> int:
     core = _core(options)
+    tell = hand.cut if options.command == "disconnect" else hand.change
     sender = Sender(Pace(first_wait_s=options.wait, tries_max=TRIES_MAX))
     try:
         told = [
-            hand.cut(core, sender, record)
+            tell(core, sender, record)
             for record in hand.sessions_of(core, options.router, options.session, options.user)
         ]
     finally:

@@ -38,7 +38,7 @@ def take(present: Subscriber, nas_of: Callable[[str], Nas | None], world: World,
     changed = False
     for uid in dict.fromkeys(intent.session for intent in present.intents):
         intents = [intent for intent in present.intents if intent.session == uid]
-        if any(_in_hand(intent, world.now) for intent in intents) or all(i.due_at > world.now for i in intents):
+        if any(in_hand(intent, world.now) for intent in intents) or all(i.due_at > world.now for i in intents):
             continue
         changed = True
         if all(intent.reason is IntentReason.REAUTHORIZE for intent in intents):
@@ -51,7 +51,7 @@ def take(present: Subscriber, nas_of: Callable[[str], Nas | None], world: World,
     return Taken(claims, notes, changed)
 
 
-def _in_hand(intent: Intent, now: int) -> bool:
+def in_hand(intent: Intent, now: int) -> bool:
     """A worker has it, or a Disconnect was acknowledged and its Stop is awaited: one request a session at a time."""
     awaited = intent.state is IntentState.ACKED and not intent.mark_at and intent.due_at > now
     return awaited or intent.lease_until > now

@@ -1,33 +1,36 @@
-"""What an operator does by hand: end one session on a registered router, and hear in plain words what came of it."""
+"""What an operator does by hand: end a live session, or tell its router anew what it should have; answers are words."""
 
 import time
 from typing import NamedTuple
 
 import msgspec
 
-from coa.codec import Request
+from coa.claims import in_hand
+from coa.codec import Code, Request
 from coa.das import Das
-from coa.families import WAYS
-from coa.outcome import Acked, Nak, Refused, Verdict, explain, meaning
-from coa.plan import record_of, target_of
+from coa.families import WAYS, Way
+from coa.outcome import Acked, Answer, Nak, Refused, Verdict, explain, meaning
+from coa.plan import plan, record_of, target_of
 from coa.reach import das_of
 from coa.requests import disconnect
 from coa.sender import Sender
-from coa.steps import CUT
+from coa.steps import CHANGE, CUT
 from radius.domain import lifecycle
 from radius.domain import subscriber as aggregate
 from radius.domain.attempt import Attempt
 from radius.domain.errors import Malformed
 from radius.domain.identity import SessionUid, SubscriberId, parse_username
-from radius.domain.intent import IntentState
+from radius.domain.intent import IntentReason, IntentState
 from radius.domain.nas import Nas
 from radius.domain.record import SessionRecord
 from radius.domain.subscriber import SessionState, Subscriber
-from radius.domain.wanted import session_of
+from radius.domain.wanted import Cut, Nothing, Owed, owed, session_of, wanted
 from radius.services.desk import Decided
+from radius.services.marks import lay_all_over, shards_of
 from radius.wiring import BACKGROUND_DEADLINE_S, Core
 
 WHO = "by hand"  # worker and reason in the audit
+_CALLED = {CUT: "disconnect", CHANGE: "change"}
 
 
 class Told(NamedTuple):
@@ -76,14 +79,71 @@ def cut(core: Core, sender: Sender, record: SessionRecord) -> Told:
     """End one session, audit it, and close it here if its router has it no more."""
     nas, das = router_of(core, record.nas, record.nas_ip)
     way = WAYS[nas.family]
-    asked = disconnect(target_of(record, record), way, nas.capabilities)
+    return _ask(core, sender, das, disconnect(target_of(record, record), way, nas.capabilities), way, record)
+
+
+def change(core: Core, sender: Sender, record: SessionRecord) -> Told:
+    """Tell the router of one session what it should have now, also what it was told before.
+
+    As the worker would: what only an end and a new log-in can say is a Disconnect. What the question itself changed is
+    committed with an intent, so that the worker sees to it if nothing comes of this.
+    """
+    nas, das = router_of(core, record.nas, record.nas_ip)
+    way = WAYS[nas.family]
+    wish = _wish(core, record, nas)
+    if isinstance(wish, str):
+        return Told(good=False, line=wish)
+    asked = plan(wish, target_of(record, record), way, nas.capabilities, cut=False)
+    if asked is None:
+        return Told(
+            good=True, line="not sent: This router takes no limits in a session's midst; those of its log-in hold."
+        )
+    told = _ask(core, sender, das, asked, way, record)
+    if isinstance(wish, Cut):
+        return told._replace(line=f"It may not be online any more ({wish.reason.value}): a Disconnect. {told.line}")
+    if isinstance(asked, Request) and asked.code is CUT:
+        names = ", ".join(sorted(wish.moved))
+        why = f"This router cannot be told {names} in a session's midst: a Disconnect, and a new log-in brings it."
+        return told._replace(line=f"{why} {told.line}")
+    return told
+
+
+def _wish(core: Core, record: SessionRecord, nas: Nas) -> Cut | Owed | str:
+    """What a session should have now; a text: nothing, because."""
+    if not record.subscriber:
+        return "not sent: It is nobody's session; only disconnect ends it."
+    now, subscriber = int(time.time()), SubscriberId(record.subscriber)
+    world = core.world(now)
+    shards = shards_of(core.desk, core.marks, subscriber, _deadline)
+
+    def decide(present: Subscriber) -> Decided[Cut | Owed | str]:
+        lay_all_over(present, shards, world)
+        session = session_of(present, record.uid)
+        if session is None or session.state is not SessionState.OPEN or session.nas != nas.id:
+            return Decided("not sent: It has ended; disconnect is for a router that serves it on.", changed=False)
+        if any(in_hand(intent, now) for intent in present.intents if intent.session == record.uid):
+            return Decided("not sent: A worker is telling its router just now.", changed=False)
+        before = aggregate.encode(present)
+        wish = wanted(present, session, nas, world)
+        changed = aggregate.encode(present) != before
+        if changed:
+            reason = wish.reason if isinstance(wish, Cut) else IntentReason.TERMS
+            lifecycle.add_intent(present, session.uid, reason, now)
+        return Decided(owed(present, session, nas, world) if isinstance(wish, Nothing) else wish, changed, recount=True)
+
+    return core.desk.change(subscriber, decide, _deadline()) or "not sent: Its customer is no more."
+
+
+def _ask(core: Core, sender: Sender, das: Das, asked: Request | Refused, way: Way, record: SessionRecord) -> Told:
+    """Send, audit, and close the session here if its router has it no more."""
     answer = sender.ask(das, asked).result() if isinstance(asked, Request) else asked
-    row = meaning(CUT, answer, way)
+    code = asked.code if isinstance(asked, Request) else CUT
+    row = meaning(code, answer, way)
     gone = row.verdict is Verdict.GONE
     if gone and record.subscriber:
         _close(core, record)
-    _audit(core, record, das, answer, row.verdict)
-    return Told(gone or isinstance(answer, Acked), explain(CUT, answer, way))
+    _audit(core, record, das, code, answer, row.verdict)
+    return Told(gone or isinstance(answer, Acked), explain(code, answer, way))
 
 
 def _close(core: Core, record: SessionRecord) -> None:
@@ -101,7 +161,7 @@ def _close(core: Core, record: SessionRecord) -> None:
     core.desk.change(subscriber, decide, _deadline())
 
 
-def _audit(core: Core, record: SessionRecord, das: Das, answer: object, verdict: Verdict) -> None:
+def _audit(core: Core, record: SessionRecord, das: Das, code: Code, answer: Answer, verdict: Verdict) -> None:
     state = IntentState.CONFIRMED if verdict is Verdict.GONE else IntentState.REFUSED
     attempt = Attempt(
         uid=record.uid,
@@ -111,7 +171,7 @@ def _audit(core: Core, record: SessionRecord, das: Das, answer: object, verdict:
         nas=record.nas,
         reason=WHO,
         outcome=(IntentState.ACKED if isinstance(answer, Acked) else state).value,
-        request="" if isinstance(answer, Refused) else "disconnect",
+        request="" if isinstance(answer, Refused) else _CALLED[code],
         target=f"{das.address}:{das.port}",
         number=1,
         verdict=verdict.value,

@@ -64,10 +64,16 @@ def wanted(subscriber: Subscriber, session: Session | None, nas: Nas, world: Wor
     _run_on(subscriber, session, nas, world)
     if session.told is None:
         return Nothing("it has what it should have")
+    return owed(subscriber, session, nas, world)
+
+
+def owed(subscriber: Subscriber, session: Session, nas: Nas, world: World) -> Owed:
+    """All limits of an open session that `wanted` lets go on, also where its router has been told them."""
     _, terms = _right_of(subscriber, session.right, world)
     limits = policy.limits_of(subscriber, session, nas, terms, world)
     limits = msgspec.structs.replace(limits, session_s=max(1, session.ends_at - session.opened_at))
-    return Owed(limits, _moved(subscriber, session, session.told, limits, nas, world))
+    told = session.told
+    return Owed(limits, _moved(subscriber, session, told, limits, nas, world) if told is not None else frozenset())
 
 
 def _cut(subscriber: Subscriber, session: Session, nas: Nas, world: World) -> IntentReason | None:

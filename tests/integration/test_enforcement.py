@@ -217,6 +217,7 @@ def test_by_hand(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
     phone, mac, router = site.online(SMALL, MIKROTIK, site.mikrotik)
     session_id, uid = router.sessions[mac].session_id, site.session(phone).uid
     assert command.main(["probe", MIKROTIK[0], *settings]) == 0
+    assert command.main(["change", MIKROTIK[0], uid, *settings]) == 0
     assert command.main(["disconnect", MIKROTIK[0], "--user", phone, *settings]) == 0
     assert session_id not in site.mikrotik.sessions
     assert command.main(["disconnect", MIKROTIK[0], uid, *settings]) == 0
@@ -228,4 +229,5 @@ def test_by_hand(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
     assert "503 Session-Context-Not-Found" in told.out
     assert "has no open session on mikrotik-1" in told.err
     assert site.session(phone).cause == "gone"
-    assert [attempt.worker for attempt in site.audit(phone)] == ["by hand", "by hand"]
+    assert [attempt.worker for attempt in site.audit(phone)] == ["by hand"] * 3
+    assert [attempt.request for attempt in site.audit(phone)] == ["change", "disconnect", "disconnect"]
