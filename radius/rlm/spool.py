@@ -161,7 +161,8 @@ def finish(path: Path, offset: int) -> bytes | None:
 
 def park(folder: Path, raw: bytes, why: str) -> None:
     """Put a packet aside that cannot be counted, with the reason, for a person to look at."""
-    with (folder / PARKED).open("ab") as file:
+    descriptor = os.open(folder / PARKED, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)  # it has names
+    with os.fdopen(descriptor, "ab") as file:
         file.write(COMMENT + f" {why}\n".encode() + raw.rstrip(b"\n") + b"\n\n")
         file.flush()
         os.fsync(file.fileno())

@@ -98,3 +98,11 @@ def test_wherever_a_record_was_cut_off_it_is_never_whole_once_it_was_parked(tmp_
 
 def test_no_packet_waits_in_an_empty_folder(tmp_path: Path) -> None:
     assert spool.oldest_at(tmp_path) == 0
+
+
+def test_what_is_parked_is_for_its_owner_only(tmp_path: Path) -> None:
+    spool.park(tmp_path, b"one\n\n", "bad")
+    spool.park(tmp_path, b"two\n\n", "worse")
+    parked = tmp_path / spool.PARKED
+    assert parked.stat().st_mode & 0o777 == 0o600
+    assert parked.read_bytes().endswith(b" bad\none\n\n" + spool.COMMENT + b" worse\ntwo\n\n")
