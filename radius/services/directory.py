@@ -177,10 +177,10 @@ class Directory:
         router = table.routers.get(name) if name is not None else None
         if router is None or router.disabled:
             return None
-        sealed, epoch = _sealed(router, pair)
-        if not sealed:
+        if not _sealed(router, pair):
             return None
-        client = Client(router, self._unseal(sealed, router.id, f"secret_{pair.value.lower()}", epoch))
+        epoch = router.epoch(pair)
+        client = Client(router, self._open(router, pair))
         before = self._handed.get((router.id, pair))
         if before is None or before.epoch != epoch:
             self._handed[router.id, pair] = _Handed(epoch, self._monotonic() if before is not None else float("-inf"))
@@ -196,10 +196,13 @@ class Directory:
             return ""
         pairs = sorted(PortPair, key=lambda pair: pair.value == router.rotating_to)
         for pair in pairs:
-            sealed, epoch = _sealed(router, pair)
-            if sealed:
-                return self._unseal(sealed, router.id, f"secret_{pair.value.lower()}", epoch)
+            if _sealed(router, pair):
+                return self._open(router, pair)
         return ""
+
+    def _open(self, router: Router, pair: PortPair) -> str:
+        field = f"secret_{pair.value.lower()}"
+        return self._unseal(_sealed(router, pair), router.id, field, router.epoch(pair))
 
     def proven_epoch(self, name: NasId, pair: PortPair) -> int | None:
         """The epoch of the secret that a packet on this pair proves; None while an older one may still be in use."""
@@ -209,8 +212,8 @@ class Directory:
         return handed.epoch
 
 
-def _sealed(router: Router, pair: PortPair) -> tuple[str, int]:
-    return (router.secret_a, router.epoch_a) if pair is PortPair.A else (router.secret_b, router.epoch_b)
+def _sealed(router: Router, pair: PortPair) -> str:
+    return router.secret_a if pair is PortPair.A else router.secret_b
 
 
 def _addresses(

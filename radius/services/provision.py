@@ -33,7 +33,7 @@ from radius.domain.subscriber import Credential, SecretKind, SessionState, Subsc
 from radius.domain.terms import Terms, check_terms
 from radius.ports import ALIASES_MAX, Catalogue, Change, Names, Outcome, Routers, Subscribers
 from radius.services.desk import Decided, Desk
-from radius.services.directory import networks_of, parse_network
+from radius.services.directory import networks_of
 from radius.services.names import NameBook
 
 SECRET_CHARS_MIN = 16  # a shared secret shorter than this falls to an offline search (RFC 2865 §3 wants 16 octets)
@@ -121,7 +121,7 @@ class Provision:
             if address:
                 _check_ip(field, address)
         self._capabilities(router.family, router.overrides)
-        networks = {parse_network(address) for address in router.addresses}
+        networks = networks_of(router)
         if router.site not in {site.id for site in self._stores.routers.sites(self._deadline())}:
             raise Malformed("site", f"{router.site!r} does not exist; add the site first")
         if any(network.prefixlen == 0 for network in networks):
