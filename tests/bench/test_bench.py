@@ -14,7 +14,7 @@ import pytest
 from pyrad.dictionary import Dictionary
 from pyrad.packet import AcctPacket, AuthPacket
 
-from tests.bench import packets, table
+from tests.bench import packets, scale, table
 from tests.bench.cells import Cell
 from tests.bench.meter import Meter
 from tests.bench.processes import Generator, Load, compile_native
@@ -208,3 +208,19 @@ def test_plain_and_markdown_tables_hold_the_same_cells() -> None:
     marked = table.render(("w", "x", "y", "z"), body, markdown=True)
     assert plain.splitlines()[2].split() == body[1]
     assert marked.splitlines()[3] == "| aa | bb | cc | 22 |"
+
+
+@pytest.mark.parametrize(
+    ("breaks_from", "rates"),
+    [(9_999.0, [1000.0, 1000.0, 1250, 1500, 2000, 2500, 3000]), (1_500, [1000, 1000, 1250, 1500]),
+     (450, [1000, 750, 500, 400])],
+)  # fmt: skip
+def test_scale_steps_up_to_where_it_breaks_and_down_to_where_it_holds(breaks_from: float, rates: list[float]) -> None:
+    asked = []
+
+    def window(rate: float, seconds: float) -> scale.Window:
+        asked.append(rate)
+        return scale.Window(rate, replace(LOAD, p99_ms=500.0 if rate >= breaks_from else 5.0), 0)
+
+    scale._hold(window, 1000.0, 2)
+    assert asked == rates
