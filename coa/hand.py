@@ -125,11 +125,12 @@ def _wish(core: Core, record: SessionRecord, nas: Nas) -> Cut | Owed | str:
             return Decided("not sent: A worker is telling its router just now.", changed=False)
         before = aggregate.encode(present)
         wish = wanted(present, session, nas, world)
+        wish = owed(present, session, nas, world) if isinstance(wish, Nothing) else wish
         changed = aggregate.encode(present) != before
         if changed:
             reason = wish.reason if isinstance(wish, Cut) else IntentReason.TERMS
             lifecycle.add_intent(present, session.uid, reason, now)
-        return Decided(owed(present, session, nas, world) if isinstance(wish, Nothing) else wish, changed, recount=True)
+        return Decided(wish, changed, recount=True)
 
     return core.desk.change(subscriber, decide, _deadline()) or "not sent: Its customer is no more."
 

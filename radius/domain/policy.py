@@ -16,8 +16,14 @@ from radius.domain.intent import IntentReason
 from radius.domain.limits import Limits
 from radius.domain.nas import CoaScope, Nas
 from radius.domain.subscriber import Lease, Session, SessionState, Subscriber
-from radius.domain.terms import ExtraDevice, Service, Terms
-from radius.domain.world import SESSION_S_MAX, SESSION_S_MAX_UNHEEDED, SESSION_S_MAX_UNREACHABLE, World
+from radius.domain.terms import INTERIM_S_MIN, ExtraDevice, Service, Terms
+from radius.domain.world import (
+    LINE_BPS_DEFAULT,
+    SESSION_S_MAX,
+    SESSION_S_MAX_UNHEEDED,
+    SESSION_S_MAX_UNREACHABLE,
+    World,
+)
 
 
 class Reason(StrEnum):
@@ -199,11 +205,11 @@ def _book(
         right=right.id,
         acct_session_id=ask.acct_session_id,
         leases=leases,
-        interim_s=terms.interim_s,
         slowed=slow,
     )
     session.ends_at = end_of(subscriber, session, nas, terms, world)
     session.cap_bytes = cap_bytes(session, nas, terms) or 0
+    session.interim_s = interim_of(session, nas, terms)
     subscriber.sessions.append(session)
     return session
 
@@ -265,7 +271,7 @@ def limits_of(subscriber: Subscriber, session: Session, nas: Nas, terms: Terms, 
     """What the router of a session is told, from now on."""
     return Limits(
         session_s=session.ends_at - world.now,
-        interim_s=terms.interim_s,
+        interim_s=interim_of(session, nas, terms),
         ends_at=session.ends_at,
         zone=nas.site.zone,
         class_text=class_value(subscriber.id, session.reservation),
@@ -277,6 +283,19 @@ def limits_of(subscriber: Subscriber, session: Session, nas: Nas, terms: Terms, 
         fixed_ip=subscriber.fixed_ip,
         pool=subscriber.pool,
     )
+
+
+def interim_of(session: Session, nas: Nas, terms: Terms) -> int:
+    """Seconds between two reports that the router is told: fewer where what is left may be used up before the next.
+
+    Only where a report can be acted on (a cut or a slow-down by RFC 5176) and the router does not count for itself.
+    """
+    can, amounts = nas.capabilities, [lease.bytes for lease in session.leases]
+    if not amounts or charging.UNLIMITED in amounts or can.coa is CoaScope.NONE or (session.cap_bytes and can.byte_cap):
+        return terms.interim_s
+    rate = terms.rate if can.rate else None
+    bps = rate.up_bps + rate.down_bps if rate is not None else LINE_BPS_DEFAULT
+    return max(INTERIM_S_MIN, min(terms.interim_s, sum(amounts) * 8 // bps))
 
 
 def cap_bytes(session: Session, nas: Nas, terms: Terms) -> int | None:

@@ -184,7 +184,7 @@ def account(
         session = _open(subscriber, session, event, nas, world)
         opened = True
     before = _state_of(subscriber, session)
-    delta_bytes, delta_s, over = _count(subscriber, session, event, nas, world)
+    delta_bytes, delta_s, over = _count(subscriber, session, event, nas, world, opened=opened)
     if move in (Move.OPEN_CLOSE, Move.COUNT_CLOSE):
         lifecycle.close(subscriber, session, event.cause or "stop", world.now)
         closed = True
@@ -250,14 +250,17 @@ def _superseded(subscriber: Subscriber, session: Session, event: Event) -> bool:
     )
 
 
-def _count(subscriber: Subscriber, session: Session, event: Event, nas: Nas, world: World) -> tuple[int, int, int]:
+def _count(
+    subscriber: Subscriber, session: Session, event: Event, nas: Nas, world: World, *, opened: bool
+) -> tuple[int, int, int]:
     report = Counters(event.in_bytes, event.out_bytes, event.time_s, event.at, event.stamped)
     gigawords = event.gigawords or nas.capabilities.acct_gigawords
     delta_bytes, delta_s = counters.advance(session, report, gigawords=gigawords)
     if event.kind is Kind.INTERIM:
         gap = event.at - session.last_at
-        if session.interim_seen and session.interim_s < gap <= GAP_S_MAX:
-            session.interim_s = gap  # the router reports at a pace of its own; silence is measured by that
+        # The router reports at a pace of its own; silence is measured by that. A lost Start leaves its first gap open.
+        if not opened and session.interim_s < gap <= GAP_S_MAX:
+            session.interim_s = gap
         session.interim_seen = True
     since, over = session.last_at, 0
     # A receipt says when a packet came, not when it was made: over is over, unless it proves more use.

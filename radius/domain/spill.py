@@ -71,8 +71,10 @@ def lay_over(subscriber: Subscriber, session: Session, shard: Shard, world: Worl
     if marks is None or marks[0] <= session.revision:
         return
     since, before_bytes, before_s = session.last_at, session.total_bytes, session.total_s
+    interim_s = session.interim_s  # the root may know that its router was told a slower pace since
     for name, value in zip(_MARKS, marks, strict=True):
         setattr(session, name, type(getattr(session, name))(value))
+    session.interim_s = max(session.interim_s, interim_s)
     delta_bytes, delta_s = session.total_bytes - before_bytes, session.total_s - before_s
     if delta_bytes or delta_s:
         charging.charge(subscriber, session, delta_bytes, delta_s, since, session.last_at, world)

@@ -68,10 +68,14 @@ def wanted(subscriber: Subscriber, session: Session | None, nas: Nas, world: Wor
 
 
 def owed(subscriber: Subscriber, session: Session, nas: Nas, world: World) -> Owed:
-    """All limits of an open session that `wanted` lets go on, also where its router has been told them."""
+    """All limits of an open session that `wanted` lets go on, also where its router has been told them.
+
+    Where they say a slower pace of reports, silence is measured by that from now on: told or not, it hurts nobody.
+    """
     _, terms = _right_of(subscriber, session.right, world)
     limits = policy.limits_of(subscriber, session, nas, terms, world)
     limits = msgspec.structs.replace(limits, session_s=max(1, session.ends_at - session.opened_at))
+    session.interim_s = max(session.interim_s, limits.interim_s)
     told = session.told
     return Owed(limits, _moved(subscriber, session, told, limits, nas, world) if told is not None else frozenset())
 

@@ -21,6 +21,7 @@ SESSION_S_MAX_UNHEEDED = 1800  # ... where the router did not obey the last time
 UNHEEDED_S = 7 * 86_400  # how long that is held against it, for the subscriber concerned
 LEASE_FLOOR_BYTES = 16 << 20  # least share of a shared right worth logging in with
 LEASE_FLOOR_S = 300
+LINE_BPS_DEFAULT = 20_000_000  # both directions together, what one device is thought to reach where no rate holds it
 RENEW_PERCENT = 80  # used share of a lease at which it is renewed where the router can change its cap
 
 

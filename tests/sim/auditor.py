@@ -75,7 +75,10 @@ class Auditor:
                 self.fail(body.id, f"{right.id} is leased to {leased}")
         for one in (one for one in body.sessions if one.cause in {"silent", "timeout"}):
             true = self._stage.online.get((one.nas, MacAddress(one.device)))
-            if true is not None and true.acct_session_id == one.acct_session_id:
+            # Not one that began since under the same name, on a router that counts its names anew after a reboot.
+            if true is None or true.began_at > one.last_at + NEWS_S:
+                continue
+            if (true.acct_session_id, true.reservation) == (one.acct_session_id, one.reservation):
                 said = max((made_at for at, made_at in true.heard if at <= one.closed_at), default=0)
                 if one.closed_at - said < SILENT_S_MIN:
                     self.fail(body.id, f"{one.cause}? a node heard of it at {said - T0}: {one}")
@@ -225,7 +228,7 @@ class Auditor:
         ):
             return False
         gaps = [after - before for before, after in pairwise(sorted(session.counted_at))]
-        return now > max(at for at, _ in session.heard) + 3 * max(*gaps, session.limits.interim_s) + 2 * NEWS_S
+        return now > max(at for at, _ in session.heard) + 3 * max(*gaps, *session.interims) + 2 * NEWS_S
 
     def _surely_left(self, who: SubscriberId, terms: Terms, bought_at: int) -> bool:
         """Even if all that this customer ever used had gone to this right, something of it would be left."""

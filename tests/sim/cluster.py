@@ -121,6 +121,7 @@ class Process:
         def world(now: int) -> World:
             return World(now, terms, self.directory.boots, lambda nas: self.directory.heard_until(nas, now))
 
+        self.world = world
         tools = Tools(vault, Guard(), terms, clock.monotonic, new_id)
         self.access = Access(self.desk, names, self.directory, tools, DEADLINE_S, POST_AUTH_S)
         self.accounting = Accounting(self.desk, self.marks, names, self.directory, store, store, world)

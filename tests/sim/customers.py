@@ -122,8 +122,11 @@ class Customers:
         session = TrueSession(
             router, granted.nas, customer.id, customer.name, device, f"{self._next_id[router.name]:08x}", limits,
             granted.degraded, began_at=now, bps_in=speeds[0], bps_out=speeds[1], cap_bytes=_cap(granted),
-            must_end_at=now + limits.session_s,
+            must_end_at=now + limits.session_s, interims=[limits.interim_s],
         )  # fmt: skip
+        for other in stage.online.values():
+            if granted.degraded and other.device == device:
+                other.displaced = True  # the store hears of the one that began behind its back, and ends this one
         stage.sessions.append(session)
         stage.online[router.name, device] = session
         self._network.say(session, Status.START)
@@ -157,7 +160,7 @@ class Customers:
     def _interim(self, session: TrueSession) -> None:
         if not session.ended_at:
             self._network.say(session, Status.INTERIM)
-            self._stage.at(self._stage.clock.now + session.limits.interim_s, lambda: self._interim(session))
+            self._stage.at(self._stage.clock.now + session.interims[-1], lambda: self._interim(session))
 
     def end(self, session: TrueSession, cause: str) -> None:
         """It ends, and its router says so, unless the Stop is lost with all its repetitions."""

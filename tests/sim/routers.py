@@ -38,6 +38,7 @@ class TrueSession:
     bps_out: int
     cap_bytes: int | None
     must_end_at: int
+    interims: list[int]  # the paces of reports that it was told, in order
     ended_at: int = 0
     cause: str = ""
     displaced: bool = False  # another Accept may have taken its lease

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 
+from coa.families import WAYS
 from radius.domain.errors import Unavailable
 from radius.domain.identity import MacAddress
 from radius.domain.intent import IntentReason
 from radius.domain.nas import CoaScope
 from radius.domain.subscriber import Session, SessionState, Subscriber
+from radius.domain.wanted import owed, session_of
 from radius.services.desk import Decided
 from tests.sim.customers import Customers
 from tests.sim.plan import EVENING_S, T0
@@ -100,19 +102,25 @@ class Upkeep:
                 return
             true.cap_bytes = known.cap_bytes
             self._customers.watch_cap(true)
-        self._confirm(body, known)
+        self._confirm(body, true, known)
 
-    def _confirm(self, body: Subscriber, known: Session) -> None:
-        uid, worker = known.uid, self._stage.worker
+    def _confirm(self, body: Subscriber, true: TrueSession, known: Session) -> None:
+        """What is told is committed; a router whose CoA carries it reports at another pace from then on."""
+        uid, worker, world = known.uid, self._stage.worker, self._stage.worker.world(self._stage.clock.now)
 
-        def decide(present: Subscriber) -> Decided[None]:
+        def decide(present: Subscriber) -> Decided[int]:
             present.intents = [i for i in present.intents if i.session != uid or i.reason is not IntentReason.TERMS]
-            return Decided(None, changed=True)
+            session = session_of(present, uid)
+            there = session is not None and present.right(session.right) is not None
+            pace_s = owed(present, session, true.nas, world).limits.interim_s if session is not None and there else 0
+            return Decided(pace_s, changed=True)
 
         try:
-            worker.desk.change(body.id, decide, worker.deadline())
+            pace_s = worker.desk.change(body.id, decide, worker.deadline())
         except Unavailable:
             return
+        if pace_s and "Acct-Interim-Interval" in WAYS[true.nas.family].changes:
+            true.interims.append(pace_s)
 
     # -- incidents -----------------------------------------------------------------------------------------------
 

@@ -166,5 +166,5 @@ def _belongs(record: SessionRecord, session: TrueSession) -> bool:
 def _held_its_slot(session: TrueSession) -> bool:
     """The product heard of it in time, and never long enough nothing to give its lease away."""
     instants = [session.began_at, *sorted(session.counted_at), session.ended_at]
-    silence_s = 3 * session.limits.interim_s
+    silence_s = 3 * min(session.interims)
     return instants[1] - instants[0] <= SILENCE_S and all(b - a <= silence_s for a, b in pairwise(instants))

@@ -11,6 +11,7 @@ from radius.domain.nas import Capabilities, CoaScope
 from radius.domain.session import Kind
 from radius.domain.subscriber import Lease, Session, SessionState, Subscriber, decode, encode
 from radius.domain.terms import Hours, PeriodUnit, Rate, Service, Terms
+from radius.domain.wanted import Nothing, wanted
 from tests.unit.domain.builders import (
     CAN,
     DAY_S,
@@ -125,6 +126,18 @@ def test_nobody_is_cut_before_the_quota_is_used(mib: int, expected: list[IntentR
     home, _ = home_with(right())
     use(home, mib, QUOTA)
     assert reasons(home) == expected
+
+
+def test_a_quota_that_will_not_last_until_the_next_report_is_no_fact_yet() -> None:
+    """The pace so far says that it is over before the next report; only a report that proves it cuts, in its write."""
+    home, one = home_with(right())
+    before = enforcement.due_at(home, 0)
+    use(home, 99, QUOTA, at=T0 + 300)
+    assert reasons(home) == []
+    assert enforcement.due_at(home, before, looked_at=T0 + 301) > T0 + 600, "nor does a worker look for it"
+    assert wanted(home, one, nas(), world(T0 + 599, Catalogue(QUOTA))) == Nothing("it has what it should have")
+    use(home, 101, QUOTA, at=T0 + 330, time_s=330)
+    assert home.intents == [Intent(one.uid, IntentReason.QUOTA, 0, T0 + 330, due_at=T0 + 330)]
 
 
 def test_a_fact_that_lasts_is_one_intent() -> None:

@@ -1,5 +1,6 @@
 """What an accept promises: the smallest of what remains, always finite, in terms that this router can keep."""
 
+import msgspec
 import pytest
 
 from radius.domain import policy
@@ -131,6 +132,34 @@ def test_what_else_is_promised() -> None:
         pool="homes",
     )
     assert parse_class(answer.limits.class_text) == (SubscriberId("abcdefghijklmnop"), "res0000001")
+
+
+NO_CAP = msgspec.structs.replace(CAN, byte_cap=False, byte_cap_gigawords=False)
+NO_SPEED = msgspec.structs.replace(NO_CAP, rate=False)
+
+
+@pytest.mark.parametrize(
+    ("terms", "can", "interim_s"),
+    [
+        # Nothing that could run out between two reports, or nobody who could act on one.
+        ({}, NO_CAP, 300),
+        ({"quota_s": 600}, NO_CAP, 300),
+        ({"quota_bytes": 100 * MIB}, CAN, 300),
+        ({"quota_bytes": 100 * MIB}, msgspec.structs.replace(NO_CAP, coa=CoaScope.NONE), 300),
+        # 100 MiB at 10 Mbit/s, both directions together, is 83 s; where the router keeps no speed, 41 s at the line's.
+        ({"quota_bytes": 100 * MIB, "rate": FAST}, NO_CAP, 83),
+        ({"quota_bytes": 100 * MIB, "rate": FAST}, NO_SPEED, 60),
+        ({"quota_bytes": 400 * MIB}, NO_CAP, 167),
+        ({"quota_bytes": GIB}, NO_CAP, 300),
+        ({"quota_bytes": 100 * MIB, "rate": FAST, "interim_s": 70}, NO_CAP, 70),
+        ({"quota_bytes": MIB, "rate": FAST}, NO_CAP, 60),
+        # Slowed down by CoA at the quota: the cap would cut, so there is none, and reports tell.
+        ({"quota_bytes": 100 * MIB, "rate": FAST, "slow_rate": SLOW}, CHANGES, 83),
+        ({"quota_bytes": 100 * MIB, "rate": FAST, "slow_rate": SLOW}, CAN, 300),
+    ],
+)
+def test_how_often_the_router_reports(terms: dict[str, object], can: Capabilities, interim_s: int) -> None:
+    assert limits_of(terms, can=can).interim_s == interim_s
 
 
 @pytest.mark.parametrize(("used", "rate", "slowed"), [((99, 0), FAST, False), ((100, 0), SLOW, True)])

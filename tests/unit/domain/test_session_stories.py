@@ -1,5 +1,6 @@
 """What befalls sessions: late, lost, reborn and superseded ones, told packet by packet."""
 
+import msgspec
 import pytest
 
 from radius.domain import entitlement, lifecycle, policy, session
@@ -12,6 +13,7 @@ from radius.domain.subscriber import Lease, Session, SessionState, Subscriber
 from radius.domain.terms import PeriodUnit, Terms
 from radius.domain.world import World
 from tests.unit.domain.builders import (
+    CAN,
     DAY_S,
     LAPTOP,
     MIB,
@@ -33,6 +35,8 @@ from tests.unit.domain.builders import (
 
 DAY = day_terms(quota_bytes=1000 * MIB)
 OPEN, CLOSED, RESERVED = SessionState.OPEN, SessionState.CLOSED, SessionState.RESERVED
+
+NO_CAP = msgspec.structs.replace(CAN, byte_cap=False, byte_cap_gigawords=False)
 
 
 class Evening:
@@ -509,7 +513,7 @@ def test_the_pace_a_router_reports_at_is_learned_and_silence_measured_by_it() ->
     evening = Evening()
     one = evening.log_in("res0000001", T0)
     evening.hear(interim(300, 1))
-    assert one.interim_s == 300, "one gap is not known before two updates"
+    assert one.interim_s == 300, "without a Start the first gap is nobody's pace"
     evening.hear(interim(900, 2))
     assert one.interim_s == 600
     evening.hear(interim(1000, 3))
@@ -522,6 +526,16 @@ def test_the_pace_a_router_reports_at_is_learned_and_silence_measured_by_it() ->
     assert one.state is OPEN
     evening.settle(T0 + 8201 + 3 * 3600 + 60)
     assert one.cause == "silent"
+
+
+def test_a_router_that_is_slower_than_told_is_known_by_its_first_gap() -> None:
+    evening = Evening(subscriber(right()), day_terms(quota_bytes=10 * MIB), router=nas(can=NO_CAP))
+    one = evening.log_in("res0000001", T0)
+    assert one.interim_s == 60
+    evening.hear(packet(Kind.START, T0))
+    evening.hear(interim(300, 1))
+    evening.settle(T0 + 300 + 4 * 60)
+    assert (one.state, one.interim_s) == (OPEN, 300)
 
 
 def test_a_start_alone_never_counts_as_an_interim_update() -> None:

@@ -8,7 +8,7 @@ from radius.domain.nas import Capabilities, CoaScope
 from radius.domain.session import Kind
 from radius.domain.subscriber import Lease, Session, SessionState, Subscriber, Told, decode, encode
 from radius.domain.terms import ExtraDevice, Hours, PeriodUnit, Rate, Terms
-from radius.domain.wanted import Cut, Nothing, Owed, Wanted, above, session_of, wanted
+from radius.domain.wanted import Cut, Nothing, Owed, Wanted, above, owed, session_of, wanted
 from radius.domain.world import SESSION_S_MAX_UNHEEDED
 from tests.unit.domain.builders import (
     CAN,
@@ -120,13 +120,25 @@ def test_a_slow_down_is_owed_and_stays_owed_until_it_was_told() -> None:
     home, one = online(SLOWING, CHANGES)
     use(home, 100, SLOWING, can=CHANGES)
     for _ in range(2):
-        owed = want(home, one, SLOWING, can=CHANGES)
-        assert isinstance(owed, Owed)
-        assert (owed.limits.rate, owed.limits.total_bytes, owed.moved) == (SLOW, None, {"rate"})
+        wish = want(home, one, SLOWING, can=CHANGES)
+        assert isinstance(wish, Owed)
+        assert (wish.limits.rate, wish.limits.total_bytes, wish.moved) == (SLOW, None, {"rate"})
         home = decode(encode(home))
         one = home.sessions[0]
     one.told = None
     assert want(home, one, SLOWING, can=CHANGES) == Nothing("it has what it should have")
+
+
+def test_silence_is_measured_by_the_slowest_pace_that_its_router_may_have_been_told() -> None:
+    home, one = online(SLOWING, CHANGES)
+    assert one.interim_s == 119, "100 MiB at 7 Mbit/s"
+    use(home, 90, SLOWING, at=T0 + 119, can=CHANGES)
+    owed(home, one, nas(can=CHANGES), world(T0 + 120, Catalogue(SLOWING)))
+    assert one.interim_s == 119, "that it might be told 60 s proves nothing"
+    use(home, 100, SLOWING, at=T0 + 238, can=CHANGES)
+    slow = want(home, one, SLOWING, at=T0 + 239, can=CHANGES)
+    assert isinstance(slow, Owed)
+    assert (slow.limits.interim_s, one.interim_s) == (300, 300)
 
 
 def test_a_top_up_restores_a_slow_session() -> None:
