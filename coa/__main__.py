@@ -22,6 +22,7 @@ from coa.families import WAYS, Way
 from coa.outcome import Answer
 from coa.pace import Pace
 from coa.probe import Findings, probe
+from coa.reach import road
 from coa.sender import Sender
 from radius import settings as settings_module
 from radius.domain.errors import Malformed, Unavailable
@@ -99,10 +100,11 @@ def _probe(options: argparse.Namespace) -> int:
     if options.secret is None:
         core = _core(options)
         try:
-            nas, das = hand.router_of(core, options.router)
+            router, nas, das = hand.registered(core, options.router)
         finally:
             core.close()
-        way, places = WAYS[nas.family], [das]
+        print(road(router, nas, das))
+        way, places = WAYS[nas.family], [das] if das is not None else []
     else:
         way = WAYS[options.family]
         ports = (options.port,) if options.port else way.ports

@@ -15,8 +15,9 @@ from radius.domain.identity import SubscriberId
 from radius.domain.intent import Intent, IntentReason, IntentState, Step, step
 from radius.domain.nas import Nas
 from radius.domain.subscriber import Session, SessionState, Subscriber
+from radius.domain.terms import INTERIM_S_MIN
 from radius.domain.wanted import Cut, Nothing, Owed, session_of, wanted
-from radius.domain.world import World
+from radius.domain.world import SILENCE_GRACE_S, SILENCE_INTERIMS, World
 
 UNKNOWN_ROUTER_S = 60
 REAUTHORIZE_LOOK_S = 300
@@ -73,10 +74,22 @@ def _take_one(
     if not intents:
         return None, notes
     wish = wanted(present, session, nas, world)
+    if nas.capabilities.by_answer and isinstance(wish, Owed):
+        wish = Nothing("the answer to its next report tells its router")
     if isinstance(wish, Nothing):
         drop(present, intents)
         return None, [*notes, note_of(session, intents, IntentState.SUPERSEDED, f"Nothing to do: {wish.why}.")]
+    if nas.capabilities.by_answer and world.now < (heed_by := _heed_by(session, intents)):
+        for intent in intents:
+            intent.due_at = heed_by
+        return None, notes
     return _claim(present.id, session, nas, wish, intents, world.now, worker), notes
+
+
+def _heed_by(session: Session, intents: list[Intent]) -> int:
+    """Until when a router that takes limits in answers has had enough of them; then it is as deaf as any other."""
+    created_at = max(intent.created_at for intent in intents)
+    return created_at + SILENCE_INTERIMS * max(INTERIM_S_MIN, session.interim_s) + SILENCE_GRACE_S
 
 
 def _claim(

@@ -21,7 +21,7 @@ from radius.domain.attempt import Attempt
 from radius.domain.errors import Malformed
 from radius.domain.identity import SessionUid, SubscriberId, parse_username
 from radius.domain.intent import IntentReason, IntentState
-from radius.domain.nas import Nas
+from radius.domain.nas import Nas, Router
 from radius.domain.record import SessionRecord
 from radius.domain.subscriber import SessionState, Subscriber
 from radius.domain.wanted import Cut, Nothing, Owed, owed, session_of, wanted
@@ -40,14 +40,20 @@ class Told(NamedTuple):
     line: str
 
 
-def router_of(core: Core, name: str, nas_ip: str = "") -> tuple[Nas, Das]:
-    """A registered router and how it is spoken to; raises Malformed in words for a person."""
+def registered(core: Core, name: str, nas_ip: str = "") -> tuple[Router, Nas, Das | None]:
+    """A registered router, and how it is spoken to if it can be; raises Malformed in words for a person."""
     core.directory.refresh(int(time.time()), _deadline())
     router, nas = core.directory.router(name), core.directory.nas(name)
     if router is None or nas is None:
         known = ", ".join(sorted(one.id for one in core.directory.all_nas())) or "none"
         raise Malformed("router", f"{name} is not registered; registered are: {known}")
     das = das_of(core.directory, router, nas_ip=nas_ip, source=core.settings.coa_source or "")
+    return router, nas, das
+
+
+def router_of(core: Core, name: str, nas_ip: str = "") -> tuple[Nas, Das]:
+    """A registered router and how it is spoken to; raises Malformed in words for a person."""
+    _, nas, das = registered(core, name, nas_ip)
     if das is None:
         raise Malformed("router", f"{name} has no single address that packets can be sent to; set its coa_address")
     return nas, das

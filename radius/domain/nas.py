@@ -65,6 +65,12 @@ class Capabilities(msgspec.Struct, frozen=True):
     class_echo: bool  # sends Class back in accounting
     coa_message_authenticator: bool = False  # wants Message-Authenticator in a Disconnect or CoA (RFC 5176 §3.4)
     coa_event_timestamp: bool = False  # ... and Event-Timestamp (§3.6): a router whose clock is off then drops it
+    acct_update: bool = False  # takes limits in an Accounting-Response (CoovaChilli's `acctupdate`)
+
+    @property
+    def by_answer(self) -> bool:
+        """Nothing inbound reaches this router, but the answers to its own reports move its sessions' limits."""
+        return self.acct_update and self.coa is CoaScope.NONE
 
 
 class Site(msgspec.Struct, frozen=True, omit_defaults=True):

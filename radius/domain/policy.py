@@ -288,10 +288,12 @@ def limits_of(subscriber: Subscriber, session: Session, nas: Nas, terms: Terms, 
 def interim_of(session: Session, nas: Nas, terms: Terms) -> int:
     """Seconds between two reports that the router is told: fewer where what is left may be used up before the next.
 
-    Only where a report can be acted on (a cut or a slow-down by RFC 5176) and the router does not count for itself.
+    Only where a report can be acted on (a cut or a slow-down, by RFC 5176 or in its answer) and the router does not
+    count for itself.
     """
     can, amounts = nas.capabilities, [lease.bytes for lease in session.leases]
-    if not amounts or charging.UNLIMITED in amounts or can.coa is CoaScope.NONE or (session.cap_bytes and can.byte_cap):
+    told = can.by_answer or can.coa is not CoaScope.NONE
+    if not told or not amounts or charging.UNLIMITED in amounts or (session.cap_bytes and can.byte_cap):
         return terms.interim_s
     rate = terms.rate if can.rate else None
     bps = rate.up_bps + rate.down_bps if rate is not None else LINE_BPS_DEFAULT

@@ -23,7 +23,8 @@ from radius.domain.intent import IntentReason
 from radius.domain.moment import EVENT_BEHIND_S_MAX
 from radius.domain.nas import Nas
 from radius.domain.record import SessionRecord
-from radius.domain.subscriber import Session, SessionState, Subscriber
+from radius.domain.subscriber import Session, SessionState, Subscriber, encode
+from radius.domain.wanted import Cut, Owed, answer
 from radius.domain.world import LAPSE_S, World
 
 GENERATION_SLACK_S = 300  # two packets of one session imply the same start, give or take queues and clocks
@@ -106,6 +107,7 @@ class Accounted(NamedTuple):
     delta_s: int = 0
     over_bytes: int = 0
     intents: tuple[IntentReason, ...] = ()  # what it demands of the sender
+    wish: Cut | Owed | None = None  # what the answer tells its router, where nothing else reaches it
 
 
 def needs_record(subscriber: Subscriber, event: Event) -> bool:
@@ -201,8 +203,13 @@ def account(
         session.filed = False
     if session.state is SessionState.OPEN:
         enforcement.after_use(subscriber, session, event.at, nas, world)
+    wish = None
+    if nas.capabilities.by_answer and event.kind is not Kind.STOP:
+        known = encode(subscriber)
+        wish = answer(subscriber, session, nas, world)
+        changed = changed or encode(subscriber) != known
     intents = lifecycle.added(subscriber, pending)
-    return Accounted(session, changed, opened, closed, delta_bytes, delta_s, over, intents)
+    return Accounted(session, changed, opened, closed, delta_bytes, delta_s, over, intents, wish)
 
 
 def _state_of(subscriber: Subscriber, session: Session) -> tuple[object, ...]:

@@ -80,6 +80,27 @@ def owed(subscriber: Subscriber, session: Session, nas: Nas, world: World) -> Ow
     return Owed(limits, _moved(subscriber, session, told, limits, nas, world) if told is not None else frozenset())
 
 
+def answer(subscriber: Subscriber, session: Session, nas: Nas, world: World) -> Cut | Owed | None:
+    """What the answer to a report of a session tells a router that takes limits there and hears nothing else.
+
+    All that it should have goes every time, so that a lost answer needs no memory: its router reports again. A cut
+    stays an intent until the Stop proves it.
+    """
+    if not nas.capabilities.by_answer or session.state is SessionState.RESERVED:
+        return None
+    if session.state is SessionState.CLOSED:
+        cut = any(intent.session == session.uid for intent in subscriber.intents)
+        return Cut(IntentReason.REPLACED) if cut else None
+    wish = wanted(subscriber, session, nas, world)
+    if isinstance(wish, Cut):
+        lifecycle.add_intent(subscriber, session.uid, wish.reason, world.now)
+        return wish
+    wish = owed(subscriber, session, nas, world)
+    session.told = None
+    lifecycle.drop_intents(subscriber, session)
+    return wish
+
+
 def _cut(subscriber: Subscriber, session: Session, nas: Nas, world: World) -> IntentReason | None:
     """Why an open session may not go on; None if it may, on leases that it has then."""
     if subscriber.blocked:
@@ -127,7 +148,8 @@ def _run_on(subscriber: Subscriber, session: Session, nas: Nas, world: World) ->
     A cap that the router cannot move stays: it ends the session there, and the next log-in brings the rest.
     """
     can = nas.capabilities
-    if session.slowed or can.coa is not CoaScope.CHANGE or (session.cap_bytes and not can.coa_byte_cap):
+    told = can.by_answer or can.coa is CoaScope.CHANGE
+    if session.slowed or not told or (session.cap_bytes and not (can.by_answer or can.coa_byte_cap)):
         return
     found = [one for one in enforcement.candidates(subscriber, session, nas, world) if one[0].starts_at]
     current = [(right, terms) for right, terms in found if right.id == session.right and terms.devices == 1]

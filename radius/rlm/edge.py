@@ -15,6 +15,7 @@ from radius.domain.identity import SubscriberId
 from radius.domain.nas import Language, Nas, PortPair
 from radius.domain.policy import Reason
 from radius.domain.request import AccessRequest, Tunnel
+from radius.domain.wanted import Owed
 from radius.log import Pseudonyms, RequestIds
 from radius.metrics import Metrics
 from radius.rlm import attributes, messages, unsigned
@@ -23,7 +24,7 @@ from radius.rlm.clocks import Clocks
 from radius.rlm.exit import Rcode, Reply, leave
 from radius.rlm.fields import source
 from radius.rlm.news import News, moved
-from radius.rlm.vendors import render
+from radius.rlm.vendors import answer, render
 from radius.services.access import UNSIGNED, Access, Check, Granted, HandOver, Refused, Silent
 from radius.services.accounting import Accounting, Counted
 from radius.services.directory import Directory
@@ -234,7 +235,11 @@ class Edge:
         self._metrics.count("AccountingPackets", Kind=_KINDS.get(request.status.value, "other"))
         self._metrics.observe("AccountingLatency", took_s)
         self._tell(request.status.value, counted, nas, int(took_s * 1e6), request_id)
-        return leave(Rcode.OK)
+        wish = counted.accounted.wish if counted.accounted is not None else None
+        if wish is None:
+            return leave(Rcode.OK)
+        limits = wish.limits if isinstance(wish, Owed) else None
+        return leave(Rcode.UPDATED, reply=answer(limits, nas.family, nas.capabilities))
 
     def _tell(self, status: str, counted: Counted, nas: Nas, took_us: int, request_id: str) -> None:
         user = self._pseudonyms.of("user", counted.subscriber) if counted.subscriber else None

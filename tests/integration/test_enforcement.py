@@ -224,6 +224,7 @@ def test_by_hand(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
     assert command.main(["disconnect", MIKROTIK[0], "--user", phone, *settings]) == 2
     assert command.main(["disconnect", "nowhere", uid, *settings]) == 2
     told = capsys.readouterr()
+    assert told.out.startswith("Its sessions are cut and changed at once, by packets to 127.0.0.1, port")
     assert "sessions can be ended here" in told.out
     assert "ACK: The router says it is done." in told.out
     assert "503 Session-Context-Not-Found" in told.out

@@ -24,7 +24,18 @@ from radius.rlm.vendors.capabilities import check_words, merge
 from radius.rlm.vendors.profile import Limit, Profile
 from radius.rlm.vendors.rendering import Pair, pairs_of, unsaid
 
-__all__ = ["CAPABILITIES", "PROFILES", "Limit", "Pair", "Profile", "capabilities_of", "merge", "not_carried", "render"]
+__all__ = [
+    "CAPABILITIES",
+    "PROFILES",
+    "Limit",
+    "Pair",
+    "Profile",
+    "answer",
+    "capabilities_of",
+    "merge",
+    "not_carried",
+    "render",
+]
 
 PROFILES: dict[Family, Profile] = {
     module.PROFILE.family: module.PROFILE
@@ -41,6 +52,17 @@ def capabilities_of(family: Family, overrides: dict[str, str | bool]) -> Capabil
 def render(limits: Limits, family: Family, capabilities: Capabilities) -> list[Pair]:
     """Reply attributes (name, operator, value) that say `limits` to this router; never zero, never wrapped."""
     return pairs_of(limits, PROFILES[family], capabilities)
+
+
+def answer(limits: Limits | None, family: Family, capabilities: Capabilities) -> list[Pair]:
+    """What an Accounting-Response says to a router that takes limits there; `limits` None: the session is over.
+
+    `limits.session_s` counts from the session's start.
+    """
+    if limits is None:
+        return [("Session-Timeout", ":=", "1")]
+    profile = PROFILES[family]
+    return [pair for pair in pairs_of(limits, profile, capabilities) if pair[0] in profile.answered]
 
 
 def not_carried(family: Family, capabilities: Capabilities) -> frozenset[Limit]:

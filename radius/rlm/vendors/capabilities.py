@@ -53,6 +53,7 @@ def check_words(profile: Profile, capabilities: Capabilities) -> Capabilities:
         ("byte_cap", capabilities.byte_cap, profile.byte_cap is not None),
         ("byte_cap_gigawords", capabilities.byte_cap_gigawords, gigawords),
         ("rate", capabilities.rate, bool(profile.speeds or profile.rate_text)),
+        ("acct_update", capabilities.acct_update, bool(profile.answered)),
     ):
         if wanted and not there:
             raise Malformed(name, f"no attribute of {profile.family} routers says it")

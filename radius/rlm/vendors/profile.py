@@ -59,6 +59,7 @@ class Profile(msgspec.Struct, frozen=True):
     port_limit: bool = False
     addresses: bool = False  # Framed-IP-Address and Framed-Pool of the reply are obeyed
     wall_clock_end: bool = False  # also send WISPr-Session-Terminate-Time
+    answered: frozenset[str] = frozenset()  # attributes that an Accounting-Response moves; absent ones stay
 
 
 # Widely understood, bit/s. Boxes shape in kbit/s and round (pfSense: round(bps/1000), and 0 means unlimited there),

@@ -19,6 +19,7 @@ FAST, SLOW = Rate(2_000_000, 5_000_000), Rate(64_000, 128_000)
 QUOTA = day_terms(quota_bytes=100 * MIB, rate=FAST)
 SLOWING = day_terms("slow.1", quota_bytes=100 * MIB, rate=FAST, slow_rate=SLOW)
 COOVA, MIKROTIK, ARUBA, UNIFI = NasId("coova-1"), NasId("mikrotik-1"), NasId("aruba-1"), NasId("unifi-1")
+CAFE = NasId("cafe")  # hears nothing, and takes limits in the answers to its reports
 ACK = Acked(1, 0.01)
 SILENCE = Silent(5, 30.0)
 
@@ -79,6 +80,8 @@ class Works:
             ((COOVA, Family.COOVA), (MIKROTIK, Family.MIKROTIK), (ARUBA, Family.ARUBA), (UNIFI, Family.UNIFI)), start=11
         ):
             self.node.provision.router(Router(name, "kilimani", family, (f"10.8.0.{number}",)), SECRET)
+        behind_nat = Router(CAFE, "kilimani", Family.COOVA, ("10.8.0.20",), overrides={"coa": "none"})
+        self.node.provision.router(behind_nat, SECRET)
         self.refresh()
         self.out: list[Out] = []
         self.told = Told()

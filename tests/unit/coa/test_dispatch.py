@@ -16,6 +16,7 @@ from radius.ports import Outcome
 from tests.unit.coa.dispatched import (
     ACK,
     ARUBA,
+    CAFE,
     COOVA,
     MIKROTIK,
     QUOTA,
@@ -445,6 +446,28 @@ def test_a_broken_record_keeps_nobody_else(works: Works) -> None:
     works.poll()
     assert len(works.out) == 1
     assert works.told.errors
+
+
+# -- routers that only hear answers ------------------------------------------------------------------------------------
+
+
+def test_what_an_answer_tells_is_no_alarm_and_one_that_does_not_heed_it_is(works: Works) -> None:
+    found = works.used_up(on=CAFE)
+    works.poll()
+    works.wait(2 * 300)
+    assert (works.out, works.told.outcomes) == ([], []), "its next reports are answered with the end"
+    works.wait(300 + 60)
+    assert (works.out, works.told.outcomes, len(works.told.alarms)) == ([], ["abandoned"], 1)
+    works.report(found, 101 * MIB, Status.STOP)
+    assert works.node.home(found).intents == []
+
+
+def test_what_was_bought_waits_for_the_next_answer(works: Works) -> None:
+    found = works.online(on=CAFE)
+    works.node.grant(found, QUOTA, "right002")
+    works.poll()
+    assert (works.out, works.told.outcomes, works.told.alarms) == ([], ["superseded"], [])
+    assert "the answer to its next report tells its router" in works.told.stages[0].attempt.words
 
 
 # -- who waits for a payment -----------------------------------------------------------------------------------------

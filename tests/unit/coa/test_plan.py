@@ -6,7 +6,7 @@ from coa.codec import Code, Request
 from coa.families import WAYS
 from coa.outcome import Reason, Refused
 from coa.plan import plan, record_of
-from coa.reach import address_of
+from coa.reach import address_of, das_of, road
 from coa.requests import Target
 from radius.domain.identity import NasId, SessionUid
 from radius.domain.intent import IntentReason
@@ -16,6 +16,7 @@ from radius.domain.terms import Rate
 from radius.domain.wanted import MOVABLE, Cut, Owed
 from radius.rlm.vendors import CAPABILITIES
 from tests.contract.values import record
+from tests.unit.services.wired import SECRET, Node
 
 TARGET = Target("80000001", "0712345678", "aabbccddee01", "10.0.0.5", "192.0.2.1")
 LIMITS = Limits(3600, 300, 0, "Africa/Nairobi", "wb1.a.b", total_bytes=10**9, rate=Rate(64_000, 128_000))
@@ -91,3 +92,32 @@ def test_of_several_generations_the_one_that_began_then() -> None:
 def test_where_a_router_is_reached(coa_address: str, addresses: tuple[str, ...], claimed: str, expected: str) -> None:
     router = Router(NasId("gate"), "lodge", Family.COOVA, addresses, coa_address=coa_address)
     assert address_of(router, claimed) == expected
+
+
+@pytest.mark.parametrize(
+    ("family", "overrides", "addresses", "tunnel", "said"),
+    [
+        (
+            Family.COOVA,
+            {},
+            ("10.8.0.9",),
+            True,
+            "cut and changed at once, by packets to 10.8.0.9, port 3799 through its",
+        ),
+        (Family.ARUBA, {}, ("203.0.113.7",), False, "cut (a change is a cut and a new log-in) at once, by packets to"),
+        (Family.MIKROTIK, {}, ("10.8.0.0/24",), False, "its address is not known: register the one it is reached at"),
+        (Family.COOVA, {"coa": "none"}, ("10.8.0.0/24",), False, "told with the answer to each of their reports"),
+        (Family.COOVA, {"coa": "none", "acct_update": False}, ("10.8.0.9",), False, "at most 24 hours after"),
+        (Family.UNIFI, {}, ("10.8.0.9",), True, "end by themselves, at most 24 hours after their log-in"),
+    ],
+)
+def test_the_road_to_a_router_in_plain_words(
+    family: Family, overrides: dict[str, str | bool], addresses: tuple[str, ...], tunnel: bool, said: str
+) -> None:
+    node = Node()
+    router = Router(NasId("gate"), "kilimani", family, addresses, tunnel=tunnel, overrides=overrides)
+    router = node.provision.router(router, SECRET)
+    node.directory.refresh(node.now, node.deadline)
+    nas = node.directory.nas(router.id)
+    assert nas is not None
+    assert said in road(router, nas, das_of(node.directory, router))

@@ -1,8 +1,9 @@
 """What a session should have now, whatever was decided when its intent was committed."""
 
+import msgspec
 import pytest
 
-from radius.domain import enforcement, policy, session
+from radius.domain import enforcement, lifecycle, policy, session
 from radius.domain.intent import IntentReason
 from radius.domain.nas import Capabilities, CoaScope
 from radius.domain.session import Kind
@@ -33,6 +34,8 @@ from tests.unit.domain.builders import (
 
 MOVES_CAPS = capabilities(coa=CoaScope.CHANGE, coa_byte_cap=True)
 CHANGES = capabilities(coa=CoaScope.CHANGE)
+NEITHER = capabilities(coa=CoaScope.NONE)
+ANSWERED = msgspec.structs.replace(NEITHER, acct_update=True)
 FAST, SLOW = Rate(2_000_000, 5_000_000), Rate(64_000, 128_000)
 QUOTA = day_terms(quota_bytes=100 * MIB, rate=FAST)
 SLOWING = day_terms(quota_bytes=100 * MIB, rate=FAST, slow_rate=SLOW)
@@ -50,6 +53,11 @@ def online(terms: Terms, can: Capabilities = CAN) -> tuple[Subscriber, Session]:
 def use(home: Subscriber, mib: int, *terms: Terms, at: int = T0 + 300, can: Capabilities = CAN) -> Session:
     event = packet(Kind.INTERIM, at, 0, mib * MIB, at - T0)
     return session.account(home, event, nas(can=can), world(at, Catalogue(*terms))).session
+
+
+def report(home: Subscriber, mib: int, *terms: Terms, at: int) -> session.Accounted:
+    event = packet(Kind.INTERIM, at, 0, mib * MIB, at - T0)
+    return session.account(home, event, nas(can=ANSWERED), world(at, Catalogue(*terms)))
 
 
 def want(home: Subscriber, one: Session, *terms: Terms, at: int = T0 + 301, can: Capabilities = CAN) -> Wanted:
@@ -127,6 +135,46 @@ def test_a_slow_down_is_owed_and_stays_owed_until_it_was_told() -> None:
         one = home.sessions[0]
     one.told = None
     assert want(home, one, SLOWING, can=CHANGES) == Nothing("it has what it should have")
+
+
+def test_a_router_that_only_hears_answers_is_told_everything_with_each() -> None:
+    home, one = online(QUOTA, ANSWERED)
+    told = report(home, 10, QUOTA, at=T0 + 60)
+    assert isinstance(told.wish, Owed)
+    assert (told.wish.limits.total_bytes, told.wish.limits.session_s) == (100 * MIB, one.ends_at - one.opened_at)
+    home.rights.append(right("right002"))
+    lifecycle.add_intent(home, one.uid, IntentReason.TERMS, T0 + 61)
+    for at in (T0 + 62, T0 + 120):  # the first answer may be lost
+        told = report(home, 10, QUOTA, at=at)
+        assert isinstance(told.wish, Owed)
+        assert told.wish.limits.total_bytes == 200 * MIB, "what was bought meanwhile"
+        assert (one.told, home.intents) == (None, [])
+    assert promised(home, "right002") == 100 * MIB, "granted: the answer follows its commit"
+
+
+def test_there_a_cut_is_told_with_each_answer_until_the_stop() -> None:
+    home, one = online(QUOTA, ANSWERED)
+    for at in (T0 + 60, T0 + 120):
+        assert report(home, 100, QUOTA, at=at).wish == Cut(IntentReason.QUOTA)
+        assert [intent.reason for intent in home.intents] == [IntentReason.QUOTA]
+    stop = packet(Kind.STOP, T0 + 121, 0, 100 * MIB, 121)
+    assert session.account(home, stop, nas(can=ANSWERED), world(T0 + 121, Catalogue(QUOTA))).wish is None
+    assert (one.state, home.intents) == (SessionState.CLOSED, [])
+
+
+def test_there_a_session_that_was_replaced_and_goes_on_is_told_so() -> None:
+    home, one = online(QUOTA, ANSWERED)
+    elsewhere = policy.reserve(home, ask(reservation="res0000002"), nas(OTHER_NAS), world(T0 + 30, Catalogue(QUOTA)))
+    assert isinstance(elsewhere, policy.Accept)
+    assert one.state is SessionState.CLOSED
+    assert report(home, 10, QUOTA, at=T0 + 60).wish == Cut(IntentReason.REPLACED)
+
+
+def test_a_router_that_hears_coa_or_takes_nothing_in_answers_is_answered_bare() -> None:
+    for can in (CHANGES, msgspec.structs.replace(CHANGES, acct_update=True), NEITHER):
+        home, _ = online(QUOTA, can)
+        event = packet(Kind.INTERIM, T0 + 60, 0, 100 * MIB, 60)
+        assert session.account(home, event, nas(can=can), world(T0 + 60, Catalogue(QUOTA))).wish is None
 
 
 def test_silence_is_measured_by_the_slowest_pace_that_its_router_may_have_been_told() -> None:
