@@ -398,7 +398,7 @@ class Access:
         if isinstance(answer, Reject):
             return Silent("store away")
         if not self._outage.take(subscriber.id, self._monotonic()):
-            return Silent("store away, had its lease")
+            return Silent("store slow, or away and had its lease")
         return Granted(self._outage.small(answer.limits, now), nas, subscriber.id, degraded=True)
 
     # -- guessing ----------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from radius.domain.limits import Limits
 from radius.services.cache import BoundedMap
 
 NAMES_MAX = 100_000  # one small lease per subscriber and outage is remembered for this many
+PRESENT_S = 1.0  # a store that took a decision so short a time ago is slow, not away: a router asks again in 0.3-5 s
 REST_S = 60  # a store that fails and answers by turns is one outage until it has been well for this long
 
 
@@ -39,7 +40,9 @@ class Outage:
         self._committed_at = now
 
     def take(self, subscriber: SubscriberId, now: float) -> bool:
-        """Take the one lease of this outage; False if the subscriber has had it."""
+        """Take the one lease of this outage; False if the subscriber has had it, or if the store is there."""
+        if now - self._committed_at < PRESENT_S:
+            return False
         with self._lock:
             if self._failed_at < self._committed_at and now - self._failed_at >= REST_S:
                 self._had.clear()

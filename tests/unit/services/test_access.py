@@ -501,7 +501,7 @@ def test_a_known_customer_gets_one_small_lease_an_outage() -> None:
     assert (granted.degraded, granted.subscriber) == (True, found)
     assert (granted.limits.session_s, granted.limits.total_bytes) == (600, 50 * MIB)
     assert granted.limits.ends_at == node.now + 600
-    assert try_it(node, access_request()) == Silent("store away, had its lease")
+    assert try_it(node, access_request()) == Silent("store slow, or away and had its lease")
 
 
 def test_less_than_the_small_lease_is_left() -> None:
@@ -587,14 +587,27 @@ def test_flapping_is_one_outage_until_the_store_has_been_well_for_a_minute() -> 
     node.log_in(access_request())
     node.pass_time(30)
     store_goes_away(node)
-    assert try_it(node, access_request()) == Silent("store away, had its lease")
+    assert try_it(node, access_request()) == Silent("store slow, or away and had its lease")
     store_comes_back(node)
     node.pass_time(61)
     node.log_in(access_request())
+    node.pass_time(1)
     store_goes_away(node)
     again = try_it(node, access_request())
     assert isinstance(again, Granted)
     assert again.degraded
+
+
+def test_a_store_that_took_a_decision_just_now_is_slow_and_not_away() -> None:
+    node = Node()
+    known_customer(node, devices=2)
+    node.log_in(access_request())
+    store_goes_away(node)
+    assert try_it(node, access_request()) == Silent("store slow, or away and had its lease")
+    node.pass_time(1)
+    granted = try_it(node, access_request())
+    assert isinstance(granted, Granted)
+    assert granted.degraded
 
 
 def test_without_a_ticket_and_without_the_store_a_known_customer_gets_the_same() -> None:
