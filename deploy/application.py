@@ -114,6 +114,7 @@ def engine_program(options: Options, state: State) -> Program:
         name="engine",
         command=engine.serve_command(binary, state.engine_file, port),
         is_ready=lambda _log: engine.is_healthy(binary, port),
+        is_alive=lambda: engine.is_healthy(binary, port),
     )
 
 
@@ -124,6 +125,7 @@ def worker_program(options: Options, settings_path: Path) -> Program:
         command=(sys.executable, "-P", "-m", "radius.worker", "--settings", str(settings_path)),
         environment=application_environment(),
         is_ready=lambda _log: answers(options.ports.worker_metrics),
+        is_alive=lambda: answers(options.ports.worker_metrics),
     )
 
 
@@ -134,6 +136,7 @@ def coa_program(options: Options, settings_path: Path) -> Program:
         command=(sys.executable, "-P", "-m", "coa", "run", "--settings", str(settings_path)),
         environment=application_environment(),
         is_ready=lambda _log: answers(options.ports.coa_metrics),
+        is_alive=lambda: answers(options.ports.coa_metrics),
     )
 
 

@@ -21,11 +21,16 @@ LOG_BYTES_MAX = 20_000_000  # twice that on disk for each program: a village box
 LOG_LINES_SHOWN = 5
 LOG_TAIL_BYTES = 4_000
 READY_POLL_S = 0.05
+PROBE_EVERY_S = 10.0
+PROBES_LOST_MAX = 3  # unanswered in a row: half a minute is more than any disk of a working box takes
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """What to start, and how to know that it serves. `is_ready` is given the log's text since the start."""
+    """What to start, and how to know that it serves. `is_ready` is given the log's text since the start.
+
+    `is_alive` asks a running one, and ends by itself in seconds; one that hangs is killed and started again.
+    """
 
     name: str
     command: tuple[str, ...]
@@ -33,6 +38,7 @@ class Program:
     environment: Mapping[str, str] | None = None  # None: ours
     start_timeout_s: float = 30.0
     stop_timeout_s: float = 15.0
+    is_alive: Callable[[], bool] | None = None  # None: only its death is noticed
 
 
 @dataclass(slots=True)
@@ -58,6 +64,8 @@ class Child:
         self.pause = RestartPause()
         self.restart_at: float | None = None
         self.started_at = 0.0
+        self.probed_at = 0.0
+        self.probes_lost = 0
         self._state = state
         self._process: subprocess.Popen[bytes] | None = None
         self._log_start = 0
@@ -66,7 +74,8 @@ class Child:
         """Begin a run at `now` (monotonic seconds); readiness is asked for separately."""
         self.rotate()
         self.restart_at = None
-        self.started_at = now
+        self.started_at = self.probed_at = now
+        self.probes_lost = 0
         with self.log.open("ab") as output:
             self._log_start = output.tell()
             self._process = subprocess.Popen(
@@ -93,6 +102,20 @@ class Child:
         if code is None:
             return None
         return f"exit code {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
+
+    def probe(self, now: float) -> bool:
+        """Ask it, when it is time, whether it still serves; False once it hangs."""
+        if self.program.is_alive is None or now - self.probed_at < PROBE_EVERY_S:
+            return True
+        self.probed_at = now
+        self.probes_lost = 0 if self.program.is_alive() else self.probes_lost + 1
+        return self.probes_lost < PROBES_LOST_MAX
+
+    def kill(self) -> None:
+        """End it at once; that is its death."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
 
     def is_ready(self) -> bool:
         """Whether it serves."""
@@ -170,7 +193,7 @@ class Supervisor:
         return child
 
     def watch(self) -> None:
-        """Look after everything once: report deaths, restart what waited long enough, bound the logs."""
+        """Look after everything once: report deaths, end what hangs, restart what waited enough, bound the logs."""
         for child in self._children:
             now = self._clock()
             if (death := child.death()) is not None:
@@ -178,6 +201,9 @@ class Supervisor:
             elif child.restart_at is not None and now >= child.restart_at:
                 child.start(now)
                 say(f"{child.program.name} started again (pid {child.pid})")
+            elif child.restart_at is None and not child.probe(now):
+                say(f"{child.program.name} hangs: {PROBES_LOST_MAX} probes in a row had no answer; it is killed")
+                child.kill()
             else:
                 child.rotate()
 

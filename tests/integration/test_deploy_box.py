@@ -7,6 +7,7 @@ import sys
 import textwrap
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import boto3
@@ -17,6 +18,8 @@ from deploy.refusal import Refusal
 from deploy.state import State, start_ticks
 from deploy.supervisor import (
     LOG_BYTES_MAX,
+    PROBE_EVERY_S,
+    PROBES_LOST_MAX,
     RESTART_PAUSE_S_MAX,
     RESTART_PAUSE_S_MIN,
     STABLE_S,
@@ -110,6 +113,37 @@ def test_the_pause_doubles_to_its_bound_and_is_forgotten_after_a_stable_run() ->
     assert waits[:3] == [1, 2, 4]
     assert waits[-1] == RESTART_PAUSE_S_MAX == max(waits)
     assert pause.after_death(STABLE_S) == RESTART_PAUSE_S_MIN
+
+
+def test_a_program_that_hangs_is_killed_and_started_again(rig: Rig, capsys: pytest.CaptureFixture[str]) -> None:
+    answers = [False, False, True, False, False, False]  # a slow minute is forgiven
+    asked = iter(answers)
+    child = rig.supervisor.start(replace(rig.program("engine", SERVES), is_alive=lambda: next(asked)))
+    first = child.pid
+    assert first is not None
+    os.kill(first, signal.SIGSTOP)
+    for _ in answers:
+        assert child.pid == first
+        rig.now += PROBE_EVERY_S
+        rig.supervisor.watch()
+    assert child.pid is None
+    rig.supervisor.watch()  # its death is seen
+    rig.now += RESTART_PAUSE_S_MIN
+    rig.supervisor.watch()
+    assert child.pid not in {None, first}
+    assert rig.supervisor.deaths == 1
+    told = capsys.readouterr().out
+    assert f"engine hangs: {PROBES_LOST_MAX} probes in a row had no answer; it is killed" in told
+    assert "engine died (signal SIGKILL) and is started again in 1 s" in told
+
+
+def test_a_running_program_is_not_asked_at_every_look(rig: Rig) -> None:
+    asked = []
+    child = rig.supervisor.start(replace(rig.program("engine", SERVES), is_alive=lambda: bool(asked.append(1)) or True))
+    rig.now += PROBE_EVERY_S
+    for _ in range(20):
+        rig.supervisor.watch()
+    assert (len(asked), child.pid is None) == (1, False)
 
 
 def test_programs_stop_in_the_opposite_order_also_a_stubborn_one(rig: Rig, tmp_path: Path) -> None:
@@ -353,3 +387,28 @@ def test_the_real_engine_keeps_its_data_over_a_kill(tmp_path: Path) -> None:
         supervisor.stop()
     assert got["Item"]["n"] == {"N": "12345678901234567890"}
     assert not engine.is_healthy(binary, port)
+
+
+def test_the_real_engine_that_is_stopped_in_the_middle_is_seen_to_hang(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "PROBE_TIMEOUT_S", 0.5)
+    binary = Path(find_dynoxide())
+    port = free_ports()["engine"]
+    state = State(tmp_path)
+    state.make()
+    supervisor = Supervisor(state, threading.Event())
+    child = supervisor.start(
+        Program(
+            name="engine",
+            command=engine.serve_command(binary, state.engine_file, port),
+            is_ready=lambda _log: engine.is_healthy(binary, port),
+        )
+    )
+    try:
+        os.kill(child.pid or 0, signal.SIGSTOP)
+        assert not engine.is_healthy(binary, port)
+        os.kill(child.pid or 0, signal.SIGCONT)
+        wait_until(lambda: engine.is_healthy(binary, port), "the engine")
+    finally:
+        supervisor.stop()
