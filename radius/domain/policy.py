@@ -206,6 +206,9 @@ def _book(
         acct_session_id=ask.acct_session_id,
         leases=leases,
         slowed=slow,
+        # Two devices with one address are both offline: it is for the one that came first.
+        addressed=bool(subscriber.fixed_ip)
+        and not any(other.addressed and charging.live(other) for other in subscriber.sessions),
     )
     session.ends_at = end_of(subscriber, session, nas, terms, world)
     session.cap_bytes = cap_bytes(session, nas, terms) or 0
@@ -280,7 +283,7 @@ def limits_of(subscriber: Subscriber, session: Session, nas: Nas, terms: Terms, 
         rate=terms.slow_rate if session.slowed else terms.rate,
         # The router must let the newcomer in before the oldest is cut.
         devices=terms.devices + (terms.extra_device is ExtraDevice.REPLACE_OLDEST),
-        fixed_ip=subscriber.fixed_ip,
+        fixed_ip=subscriber.fixed_ip if session.addressed else "",
         pool=subscriber.pool,
     )
 

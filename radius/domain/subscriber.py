@@ -90,6 +90,7 @@ class Session(
         "closed_at": "d",
         "filed": "f",
         "told": "q",
+        "addressed": "A",
     },
 ):
     """A live, reserved or just closed session with its high-water marks.
@@ -98,8 +99,8 @@ class Session(
     `base_*` what earlier counters of the same session had reached before they were reset or wrapped. `epoch_at` is when
     the present counters began (0: at `opened_at`), `loose` that the byte marks may be of a later instant than `time_s`.
     `ends_at` is the instant at which the router must have ended it by itself, `cap_bytes` the byte cap it was given
-    (0: none), `slowed` that it has the slow rate, `over_bytes` what was used beyond every lease and quota. `told` is
-    what its router knows instead of these limits; None: these.
+    (0: none), `slowed` that it has the slow rate, `addressed` that it has the fixed address, `over_bytes` what was used
+    beyond every lease and quota. `told` is what its router knows instead of these limits; None: these.
     """
 
     reservation: ReservationId
@@ -130,6 +131,7 @@ class Session(
     closed_at: int = 0
     filed: bool = False
     told: Told | None = None
+    addressed: bool = False
 
     @property
     def uid(self) -> SessionUid:

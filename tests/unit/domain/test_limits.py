@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from radius.domain import policy
+from radius.domain import lifecycle, policy
 from radius.domain.identity import SubscriberId, parse_class
 from radius.domain.limits import Limits
 from radius.domain.nas import Capabilities, CoaScope
@@ -132,6 +132,22 @@ def test_what_else_is_promised() -> None:
         pool="homes",
     )
     assert parse_class(answer.limits.class_text) == (SubscriberId("abcdefghijklmnop"), "res0000001")
+
+
+def test_a_fixed_address_is_for_the_device_that_came_first() -> None:
+    home = subscriber(right())
+    home.fixed_ip = "10.9.8.7"
+    known = world(T0, Catalogue(day_terms(devices=2)))
+
+    def told(device: str) -> str:
+        answer = policy.reserve(home, ask(device), nas(), known)
+        assert isinstance(answer, Accept)
+        return answer.limits.fixed_ip
+
+    assert [told("aabbccddee01"), told("aabbccddee02"), told("aabbccddee02")] == ["10.9.8.7", "", ""]
+    assert told("aabbccddee01") == "10.9.8.7"  # again: it does not lose it to the other
+    lifecycle.close(home, home.sessions[-1], "stop", T0)
+    assert told("aabbccddee02") == "10.9.8.7"
 
 
 NO_CAP = msgspec.structs.replace(CAN, byte_cap=False, byte_cap_gigawords=False)
