@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from radius.domain.identity import SessionUid, SubscriberId
-from radius.domain.intent import Intent, IntentReason, IntentState
+from radius.domain.intent import Intent, IntentReason, IntentState, Waiting
 from radius.domain.nas import Nas
 from radius.domain.subscriber import Session, Subscriber
 from radius.domain.wanted import Cut, Owed
@@ -23,6 +23,7 @@ class Claim(NamedTuple):
     number: int  # of the request for this intent, from 1
     cut: bool  # a change was tried and did not work
     again: bool  # it was given up before
+    waits: Waiting | None = None  # no session yet: the device waits there, `session` is its slot
 
     @property
     def uid(self) -> SessionUid:
@@ -31,7 +32,8 @@ class Claim(NamedTuple):
 
     def holds(self, intent: Intent) -> bool:
         """Whether an intent is (still) this worker's by this claim."""
-        return (intent.session, intent.worker, intent.lease_until) == (self.uid, self.worker, self.lease_until)
+        about = self.session.device if self.waits is not None else self.uid
+        return (intent.session, intent.worker, intent.lease_until) == (about, self.worker, self.lease_until)
 
 
 class Note(NamedTuple):

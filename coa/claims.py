@@ -10,18 +10,17 @@ import msgspec
 
 from coa.claim import Claim, Note, drop, note_of
 from coa.effects import seen_through
+from coa.entry import entry
 from coa.steps import LEASE_S
 from radius.domain.identity import SubscriberId
 from radius.domain.intent import Intent, IntentReason, IntentState, Step, step
 from radius.domain.nas import Nas
-from radius.domain.subscriber import Session, SessionState, Subscriber
+from radius.domain.subscriber import Session, Subscriber
 from radius.domain.terms import INTERIM_S_MIN
 from radius.domain.wanted import Cut, Nothing, Owed, session_of, wanted
 from radius.domain.world import SILENCE_GRACE_S, SILENCE_INTERIMS, World
 
 UNKNOWN_ROUTER_S = 60
-REAUTHORIZE_LOOK_S = 300
-REAUTHORIZE_S_MAX = 3600  # who has not come by then asks again
 
 
 class Taken(NamedTuple):
@@ -42,10 +41,12 @@ def take(present: Subscriber, nas_of: Callable[[str], Nas | None], world: World,
         if any(in_hand(intent, world.now) for intent in intents) or all(i.due_at > world.now for i in intents):
             continue
         changed = True
-        if all(intent.reason is IntentReason.REAUTHORIZE for intent in intents):
-            notes += _reauthorize(present, intents, world.now)
-            continue
-        claim, told = _take_one(present, intents, nas_of, world, worker)
+        waits = intents[0].reason is IntentReason.REAUTHORIZE
+        claim, told = (
+            entry(present, intents[0], nas_of, world, worker)
+            if waits
+            else _take_one(present, intents, nas_of, world, worker)
+        )
         notes += told
         if claim is not None:
             claims.append(claim)
@@ -115,15 +116,3 @@ def _claim(
         cut=any(intent.cut for intent in intents),
         again=again,
     )
-
-
-def _reauthorize(present: Subscriber, intents: list[Intent], now: int) -> list[Note]:
-    """The device that waits is let in by its own log-in (the portal's page sends it); here it is only seen."""
-    online = [s for s in present.sessions if s.device == intents[0].session and s.state is SessionState.OPEN]
-    if not online and now < intents[0].created_at + REAUTHORIZE_S_MAX:
-        for intent in intents:
-            intent.due_at = now + REAUTHORIZE_LOOK_S
-        return []
-    drop(present, intents)
-    words = "The device is online." if online else "Nobody logged in."
-    return [note_of(online[-1] if online else None, intents, IntentState.SUPERSEDED, words)]

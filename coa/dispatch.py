@@ -17,19 +17,23 @@ from coa.claim import Claim, Note
 from coa.claims import Taken, take
 from coa.codec import Code, Request
 from coa.das import Das
+from coa.entry import waiting_target
 from coa.families import WAYS, Way
 from coa.outcome import Acked, Answer, Nak, Reason, Refused, Silent, Verdict, explain, meaning
 from coa.plan import plan, record_of, target_of
 from coa.reach import das_of
-from coa.steps import CONFIRM_S, CUT, Follow, follow
+from coa.requests import admit
+from coa.steps import CONFIRM_S, CUT, Follow, follow, follow_entry
 from radius.domain import subscriber as aggregate
 from radius.domain.attempt import Attempt
 from radius.domain.errors import Unavailable
 from radius.domain.identity import NasId, SubscriberId
-from radius.domain.intent import IntentState, Step
+from radius.domain.intent import IntentReason, IntentState, Step
 from radius.domain.nas import Family
+from radius.domain.record import SessionRecord
 from radius.domain.spill import Shard
 from radius.domain.subscriber import Subscriber
+from radius.domain.wanted import Cut
 from radius.domain.world import World
 from radius.ports import Attempts, DueWork, Sessions
 from radius.services.desk import Decided, Desk
@@ -191,8 +195,8 @@ class Dispatcher:
     def _send(self, claim: Claim, now: int, proved_at: float) -> None:
         records = self._stores.sessions.find(claim.uid, self._deadline())
         record = record_of(claim.uid, claim.session.opened_at, records)
-        way, can = WAYS[claim.nas.family], claim.nas.capabilities
-        asked = plan(claim.wish, target_of(claim.session, record), way, can, cut=claim.cut)
+        way = WAYS[claim.nas.family]
+        asked = _asked(claim, record, way)
         if asked is None:
             self._overtaken(claim, way, now)
             return
@@ -215,7 +219,11 @@ class Dispatcher:
     def answered(self, sent: Sent, answer: Answer, now: int) -> None:
         """Judge an answer, write down what follows, and tell."""
         claim, row = sent.claim, meaning(sent.code, answer, sent.way)
-        then = follow(sent.code, answer, row.verdict, claim.number, now - claim.created_at)
+        then = (
+            follow_entry(answer, claim.number)
+            if claim.waits is not None
+            else follow(sent.code, answer, row.verdict, claim.number, now - claim.created_at)
+        )
         state, more = self._finish(claim, sent.code, then, now)
         if claim.again and then.gives_up and not isinstance(answer, Silent):
             return  # as before, and told then
@@ -227,7 +235,7 @@ class Dispatcher:
             nas=claim.nas.id,
             reason=claim.reason.value,
             outcome=state.value,
-            request="disconnect" if sent.code is CUT else "change",
+            request="disconnect" if sent.code is CUT else "change" if claim.waits is None else "let in",
             target=sent.target,
             number=claim.number,
             verdict=row.verdict.value,
@@ -317,7 +325,7 @@ class Dispatcher:
         self._record(attempt)
         family = family or (nas.family if nas is not None else None)
         site = nas.site.id if nas is not None else ""
-        alarm = note.state is IntentState.ABANDONED
+        alarm = note.state is IntentState.ABANDONED and note.reason is not IntentReason.REAUTHORIZE
         self._news.came(Stage(attempt, family, site, now - note.created_at, alarm))
 
     def _record(self, attempt: Attempt) -> None:
@@ -328,6 +336,13 @@ class Dispatcher:
 
     def _deadline(self) -> float:
         return self._monotonic() + self._deadline_s
+
+
+def _asked(claim: Claim, record: SessionRecord | None, way: Way) -> Request | Refused | None:
+    can, waits = claim.nas.capabilities, claim.waits
+    if waits is None or isinstance(claim.wish, Cut):
+        return plan(claim.wish, target_of(claim.session, record), way, can, cut=claim.cut)
+    return admit(waiting_target(waits, claim.session.device), claim.wish.limits, way, can)
 
 
 def _without_text(answer: Answer) -> Answer:

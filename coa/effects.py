@@ -80,6 +80,8 @@ def _stays(present: Subscriber, session: Session, intent: Intent, now: int) -> N
 def finish(present: Subscriber, claim: Claim, code: Code | None, then: Follow, now: int) -> IntentState:
     """Write down where the intents of a claim stand after `then`. `code`: what was asked; None: nothing was to be."""
     state = step(IntentState.LEASED, *then.steps)
+    if claim.waits is not None:
+        return _tried_entry(present, claim, then, now)
     session = session_of(present, claim.uid)
     mine = [intent for intent in present.intents if claim.holds(intent)]
     if Step.GONE in then.steps and session is not None and session.opened_at == claim.session.opened_at:
@@ -98,6 +100,15 @@ def finish(present: Subscriber, claim: Claim, code: Code | None, then: Follow, n
     return (
         IntentState.CONFIRMED if state is IntentState.ACKED and code is CHANGE and not claim.session.slowed else state
     )
+
+
+def _tried_entry(present: Subscriber, claim: Claim, then: Follow, now: int) -> IntentState:
+    """Only the Start proves that a waiting device is in: whatever came of the request, it is looked for."""
+    for intent in present.intents:
+        if claim.holds(intent):
+            intent.state, intent.lease_until, intent.worker = step(intent.state, *then.steps), 0, ""
+            intent.due_at = now + then.wait_s
+    return step(IntentState.LEASED, *then.steps)
 
 
 def _acked(present: Subscriber, session: Session, claim: Claim, mine: list[Intent], now: int, *, changed: bool) -> None:

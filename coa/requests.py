@@ -6,7 +6,7 @@ How limits are said is `radius.rlm.vendors`' business; here is decided which of 
 import msgspec
 
 from coa.codec import Code, Request
-from coa.families import Identity, Spelling, Way
+from coa.families import Entry, Identity, Spelling, Way
 from coa.outcome import Reason, Refused
 from radius.domain.identity import parse_mac
 from radius.domain.limits import Limits
@@ -59,6 +59,28 @@ def change(target: Target, limits: Limits, way: Way, capabilities: Capabilities)
         return Refused(Reason.NO_CHANGE)
     words = tuple((name, value) for name, _, value in render(limits, way.family, capabilities) if name in way.changes)
     return Change(Request(Code.COA_REQUEST, named + words), _unsaid(words, way, capabilities))
+
+
+def admit(target: Target, limits: Limits, way: Way, capabilities: Capabilities) -> Request | Refused:
+    """A CoA-Request that lets a device in which waits without a session; Refused where only its own log-in does."""
+    if capabilities.coa is CoaScope.NONE:
+        return Refused(Reason.NO_COA)
+    named = _identification(target, way)
+    match way.entry:
+        case _ if isinstance(named, Refused):
+            return named
+        case Entry.STATE:
+            words = tuple((name, value) for name, _, value in render(limits, way.family, capabilities))
+            told = tuple(pair for pair in words if pair[0] in way.changes)
+            return Request(Code.COA_REQUEST, (*named, ("ChilliSpot-Session-State", "1"), *told))
+        case Entry.REAUTHENTICATE:
+            return Request(Code.COA_REQUEST, (*named, ("Cisco-AVPair", "subscriber:command=reauthenticate")))
+    return Refused(Reason.NO_CHANGE)
+
+
+def nameable(target: Target, way: Way) -> bool:
+    """Whether all is known that this family needs to find it."""
+    return not isinstance(_identification(target, way), Refused)
 
 
 def _identification(target: Target, way: Way) -> tuple[tuple[str, str], ...] | Refused:

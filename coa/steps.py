@@ -7,7 +7,7 @@ does not work becomes an alarm, and sessions of that customer there are short fo
 from typing import NamedTuple
 
 from coa.codec import Code
-from coa.outcome import Answer, Refused, Silent, Verdict
+from coa.outcome import Acked, Answer, Refused, Silent, Verdict
 from radius.domain.intent import Step
 
 LEASE_S = 60  # a request is over after 40 s (10 in the queue, 30 on the wire): then its worker is gone
@@ -18,6 +18,10 @@ AGAIN_S = 3600  # what was given up for silence is tried once in so long, until 
 BACK_OFF_S, BACK_OFF_S_MAX = 15, 300
 HELD_BACK_S = 5  # at least, when the sender could not take it
 REFUTE_LOOKS_MAX = 6  # reports are waited for this many interims; then changed terms count as kept
+
+ENTRY_TRIES_MAX = 3  # to let a waiting device in; then its own log-in is waited for
+ENTRY_LOOK_S = 300
+ENTRY_S_MAX = 3600  # who has not come by then asks again
 
 CUT, CHANGE = Code.DISCONNECT_REQUEST, Code.COA_REQUEST
 
@@ -71,6 +75,16 @@ def follow(code: Code, answer: Answer, verdict: Verdict, number: int, age_s: int
     if then is Step.GIVE_UP:
         return Follow(steps, AGAIN_S if isinstance(answer, Silent) else 0)
     return Follow(steps, back_off_s(number))
+
+
+def follow_entry(answer: Answer, number: int) -> Follow:
+    """What comes after `answer` to a request that lets a waiting device in."""
+    if isinstance(answer, Refused):
+        return Follow((Step.HOLD_BACK,), ENTRY_LOOK_S)
+    if isinstance(answer, Acked):
+        return Follow((Step.SEND, Step.ACK), CONFIRM_S)
+    heard = Step.SILENCE if isinstance(answer, Silent) else Step.NAK
+    return Follow((Step.SEND, heard, Step.RETRY), back_off_s(number))
 
 
 def _unsent(answer: Refused, verdict: Verdict, age_s: int) -> Follow:

@@ -62,6 +62,7 @@ class Step(StrEnum):
     RETRY = "retry"
     ESCALATE = "escalate"
     GIVE_UP = "give up"
+    ARRIVE = "arrive"  # the device that waited is online
 
 
 _S, _E = IntentState, Step
@@ -92,6 +93,8 @@ TABLE: dict[tuple[IntentState, Step], IntentState] = {
     **{(state, _E.GIVE_UP): _S.ABANDONED for state in _FAILED},
     **{(state, _E.STOP): _S.CONFIRMED for state in (*_FAILED, _S.ESCALATED, _S.ABANDONED)},
     (_S.ABANDONED, _E.CLAIM): _S.LEASED,  # once in a long while
+    **{(state, _E.ARRIVE): _S.CONFIRMED for state in (_S.PENDING, _S.ACKED)},  # REAUTHORIZE only, as the next
+    (_S.PENDING, _E.GIVE_UP): _S.ABANDONED,
 }
 
 
@@ -100,6 +103,15 @@ def step(state: IntentState, *steps: Step) -> IntentState:
     for one in steps:
         state = TABLE[state, one]
     return state
+
+
+class Waiting(msgspec.Struct, array_like=True, frozen=True):
+    """A device that waits behind a portal, as its router knows it: what the portal's redirect said, else ""."""
+
+    nas: str
+    acct_session_id: str = ""
+    user_name: str = ""
+    framed_ip: str = ""
 
 
 class Intent(
@@ -118,12 +130,14 @@ class Intent(
         "cut": "k",
         "mark_at": "a",
         "mark_bytes": "b",
+        "waits": "h",
     },
 ):
     """One pending intent about `session` (its uid; the device for REAUTHORIZE), from `version` of the aggregate on.
 
     `due_at` is when a worker should look next; `lease_until`/`worker` say who works on it now. `cut`: a change did not
     work, so it is a Disconnect from now on. `mark_*`: how far the session was when changed terms were acknowledged.
+    `waits`: where the device of a REAUTHORIZE waits; None: nobody knows, its next log-in ends it.
     """
 
     session: str
@@ -138,3 +152,4 @@ class Intent(
     cut: bool = False
     mark_at: int = 0
     mark_bytes: int = -1
+    waits: Waiting | None = None

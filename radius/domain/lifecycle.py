@@ -6,7 +6,7 @@ What is decided here is true wherever the aggregate is read, whether or not a wo
 from radius.domain import charging, entitlement
 from radius.domain.entitlement import RightState
 from radius.domain.identity import NasId
-from radius.domain.intent import Intent, IntentReason
+from radius.domain.intent import Intent, IntentReason, Waiting
 from radius.domain.subscriber import Session, SessionState, Subscriber
 from radius.domain.world import (
     END_GRACE_S,
@@ -18,6 +18,7 @@ from radius.domain.world import (
     World,
 )
 
+_REAUTHORIZE = IntentReason.REAUTHORIZE
 RIGHT_KEEP_S = 35 * 86_400  # ended rights stay in the aggregate for a month's questions; the ledger keeps them for ever
 
 
@@ -108,6 +109,19 @@ def add_intent(subscriber: Subscriber, session: str, reason: IntentReason, now: 
         return False
     subscriber.intents.append(Intent(session, reason, version, now, due_at=now))
     return True
+
+
+def await_device(subscriber: Subscriber, device: str, waits: Waiting | None, now: int) -> None:
+    """Commit to let a device in that waits behind the portal; the latest news of where it waits counts."""
+    subscriber.intents = [one for one in subscriber.intents if one.reason is not _REAUTHORIZE or one.session != device]
+    subscriber.intents.append(Intent(device, _REAUTHORIZE, 0, now, due_at=now, waits=waits))
+
+
+def arrived(subscriber: Subscriber, device: str, now: int) -> None:
+    """A device is online: who waits for that looks at once."""
+    for intent in subscriber.intents:
+        if intent.reason is _REAUTHORIZE and intent.session == device:
+            intent.due_at = min(intent.due_at, now)
 
 
 def added(subscriber: Subscriber, before: tuple[Intent, ...]) -> tuple[IntentReason, ...]:

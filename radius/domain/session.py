@@ -185,6 +185,8 @@ def account(
     if session is None or session.state is SessionState.RESERVED:
         session = _open(subscriber, session, event, nas, world)
         opened = True
+    if opened:
+        lifecycle.arrived(subscriber, session.device, world.now)
     before = _state_of(subscriber, session)
     delta_bytes, delta_s, over = _count(subscriber, session, event, nas, world, opened=opened)
     if move in (Move.OPEN_CLOSE, Move.COUNT_CLOSE):

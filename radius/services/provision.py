@@ -26,8 +26,8 @@ from radius.domain.identity import (
     parse_mac,
     parse_username,
 )
-from radius.domain.intent import IntentReason, IntentState
-from radius.domain.lifecycle import add_intent
+from radius.domain.intent import IntentReason, IntentState, Waiting
+from radius.domain.lifecycle import add_intent, await_device
 from radius.domain.nas import Family, PortPair, Router, Site
 from radius.domain.subscriber import Credential, SecretKind, SessionState, Subscriber
 from radius.domain.terms import Terms, check_terms
@@ -257,6 +257,15 @@ class Provision:
             for session in present.sessions:
                 if session.state is SessionState.OPEN:
                     add_intent(present, session.uid, IntentReason.TERMS, now)
+            return True
+
+        return self._change(subscriber, decide)
+
+    def let_in(self, subscriber: SubscriberId, device: MacAddress, waits: Waiting | None, now: int) -> bool:
+        """A device that waits behind the portal may come in now; False if there is no such subscriber."""
+
+        def decide(present: Subscriber) -> bool:
+            await_device(present, device, waits, now)
             return True
 
         return self._change(subscriber, decide)

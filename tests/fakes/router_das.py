@@ -112,12 +112,13 @@ class Heard(NamedTuple):
 
 @dataclass
 class LiveSession:
-    """A session as the router keeps it; `limits` as the last CoA left them."""
+    """A session as the router keeps it; `limits` as the last CoA left them; else than `authorized` it waits."""
 
     user: str
     address: str = ""
     mac: str = ""
     limits: dict[str, Any] = field(default_factory=dict)
+    authorized: bool = True
 
 
 class _Answer(NamedTuple):
@@ -352,6 +353,7 @@ class FakeDas:
         if packet.code != CoARequest:
             del self.sessions[key]
         elif self.manners is Manners.COOVA:
+            self.sessions[key].authorized |= changes.pop("ChilliSpot-Session-State", 0) == 1
             self.sessions[key].limits = changes
         else:
             self.sessions[key].limits |= changes

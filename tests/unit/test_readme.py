@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from coa.families import WAYS
 from radius.rlm.vendors import PROFILES, not_carried
 
 README = Path(__file__).resolve().parents[2] / "README.md"
@@ -21,9 +22,18 @@ def family_table() -> str:
     return "\n".join(lines)
 
 
+def entry_table() -> str:
+    rows = [f"| {family.value} | {way.entry.value} | {way.enters} |" for family, way in WAYS.items()]
+    return "\n".join(["| family | road | way in |", "| --- | --- | --- |", *rows])
+
+
+def test_the_ways_in() -> None:
+    assert entry_table() in README.read_text()
+
+
 def test_the_router_families() -> None:
     assert family_table() in README.read_text()
 
 
 if __name__ == "__main__":
-    print(family_table())
+    print(family_table(), entry_table(), sep="\n\n")

@@ -7,7 +7,7 @@ from coa.codec import Code
 from coa.outcome import Reason, Refused
 from coa.steps import AGAIN_S, CONFIRM_S, HELD_S_MAX, LEASE_S, STAYS_MAX
 from radius.domain.identity import NasId
-from radius.domain.intent import Intent, IntentReason, IntentState
+from radius.domain.intent import IntentState
 from radius.domain.nas import PortPair
 from radius.domain.request import Status
 from radius.domain.subscriber import SessionState
@@ -27,7 +27,7 @@ from tests.unit.coa.dispatched import (
     Works,
     nak,
 )
-from tests.unit.domain.builders import LAPTOP, MIB, PHONE
+from tests.unit.domain.builders import MIB
 from tests.unit.services.wired import SECRET, access_request
 
 
@@ -468,18 +468,3 @@ def test_what_was_bought_waits_for_the_next_answer(works: Works) -> None:
     works.poll()
     assert (works.out, works.told.outcomes, works.told.alarms) == ([], ["superseded"], [])
     assert "the answer to its next report tells its router" in works.told.stages[0].attempt.words
-
-
-# -- who waits for a payment -----------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("device", "outcomes"), [(PHONE, ["superseded"]), (LAPTOP, [])])
-def test_a_device_that_waits_is_seen_when_it_is_online(works: Works, device: str, outcomes: list[str]) -> None:
-    found = works.online()
-    intent = Intent(device, IntentReason.REAUTHORIZE, 1, works.node.now, works.node.now)
-    works.node.meddle(found, intents=[intent])
-    works.one.visit(found, works.node.now)
-    assert (works.out, works.told.outcomes) == ([], outcomes)
-    works.pass_time(3601)
-    works.one.visit(found, works.node.now)
-    assert works.node.home(found).intents == []
