@@ -46,6 +46,7 @@ class Note(NamedTuple):
     words: str
     created_at: int
     number: int
+    end: bool = False  # the end of a session that was to be cut was seen
 
 
 def note_of(session: Session | None, intents: list[Intent], state: IntentState, words: str) -> Note:

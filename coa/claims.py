@@ -38,6 +38,12 @@ def take(present: Subscriber, nas_of: Callable[[str], Nas | None], world: World,
     changed = False
     for uid in dict.fromkeys(intent.session for intent in present.intents):
         intents = [intent for intent in present.intents if intent.session == uid]
+        if ended := [intent for intent in intents if intent.state is IntentState.CONFIRMED]:
+            changed = True
+            drop(present, ended)
+            intents = [intent for intent in intents if intent not in ended]
+            words = note_of(session_of(present, uid), ended, IntentState.CONFIRMED, "The session has ended.")
+            notes.append(words._replace(end=True))
         if any(in_hand(intent, world.now) for intent in intents) or all(i.due_at > world.now for i in intents):
             continue
         changed = True

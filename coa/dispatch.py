@@ -27,13 +27,13 @@ from coa.steps import CONFIRM_S, CUT, Follow, follow, follow_entry
 from radius.domain import subscriber as aggregate
 from radius.domain.attempt import Attempt
 from radius.domain.errors import Unavailable
-from radius.domain.identity import NasId, SubscriberId
-from radius.domain.intent import IntentReason, IntentState, Step
+from radius.domain.identity import NasId, SessionUid, SubscriberId
+from radius.domain.intent import ENDS, IntentReason, IntentState, Step
 from radius.domain.nas import Family
 from radius.domain.record import SessionRecord
 from radius.domain.spill import Shard
-from radius.domain.subscriber import Subscriber
-from radius.domain.wanted import Cut
+from radius.domain.subscriber import SessionState, Subscriber
+from radius.domain.wanted import Cut, session_of
 from radius.domain.world import World
 from radius.ports import Attempts, DueWork, Sessions
 from radius.services.desk import Decided, Desk
@@ -139,6 +139,7 @@ class Dispatcher:
         self._source = source
         self._walk = DueWalk(stores.due, WORKER, self._deadline, FIRST_LOOK_S)
         self._awaited: list[tuple[float, int, int, Sent]] = []  # when, order, which look, of what
+        self._proved: dict[SessionUid, float] = {}  # of those awaited: when a packet proved it
         self._order = count()
         self._lock = Lock()
 
@@ -168,6 +169,8 @@ class Dispatcher:
             taken = self._take(subscriber, now, overdue=overdue)
             for note in taken.notes:
                 self._note(subscriber, note, now)
+                if note.end:
+                    self._news.ended(self._wall() - self._proved.pop(note.uid, float(note.created_at)))
             for claim in taken.claims:
                 self._send(claim, now, proved_at or float(claim.created_at))
         except Unavailable:
@@ -224,7 +227,7 @@ class Dispatcher:
             if claim.waits is not None
             else follow(sent.code, answer, row.verdict, claim.number, now - claim.created_at)
         )
-        state, more = self._finish(claim, sent.code, then, now)
+        state, more, gone = self._finish(claim, sent.code, then, now)
         if claim.again and then.gives_up and not isinstance(answer, Silent):
             return  # as before, and told then
         attempt = Attempt(
@@ -247,33 +250,47 @@ class Dispatcher:
         age_s = self._wall() - sent.proved_at
         self._news.came(Stage(attempt, sent.way.family, claim.nas.site.id, age_s, alarm, answer))
         if state is IntentState.ACKED and sent.code is CUT:
-            self._await(sent, 0)
+            if gone:
+                self._ended(sent, now)
+            else:
+                self._await(sent, 0)
+        elif sent.code is CUT and Step.GONE in then.steps and claim.number > 1:
+            self._news.ended(age_s)  # it went after what was sent before, perhaps by a worker that died since
         if more:
             self.visit(claim.subscriber, now, sent.proved_at)
 
     def _overtaken(self, claim: Claim, way: Way, now: int) -> None:
-        state, _ = self._finish(claim, None, Follow((Step.OVERTAKE,)), now)
+        state, _, _ = self._finish(claim, None, Follow((Step.OVERTAKE,)), now)
         words = "Nothing to do: its router has all that it can be told."
         note = Note(claim.uid, claim.nas.id, claim.reason, state, words, claim.created_at, claim.number)
         self._note(claim.subscriber, note, now, way.family)
 
-    def _finish(self, claim: Claim, code: Code | None, then: Follow, now: int) -> tuple[IntentState, bool]:
-        """Where the intents stand, and whether something about this session came or is left to do at once."""
+    def _finish(self, claim: Claim, code: Code | None, then: Follow, now: int) -> tuple[IntentState, bool, bool]:
+        """Where the intents stand, whether something about this session is to be done at once, and is it gone already.
 
-        def decide(present: Subscriber) -> Decided[tuple[IntentState, bool]]:
+        Gone: its Stop was faster than the answer, and took the intents with it.
+        """
+
+        def decide(present: Subscriber) -> Decided[tuple[IntentState, bool, bool]]:
+            known = session_of(present, claim.uid)
+            held = any(claim.holds(intent) for intent in present.intents)
+            gone = not held and (known is None or known.state is SessionState.CLOSED)
             state = effects.finish(present, claim, code, then, now)
             more = any(intent.session == claim.uid and intent.due_at <= now for intent in present.intents)
-            return Decided((state, more), changed=True, recount=True)
+            return Decided((state, more, gone), changed=True, recount=True)
 
         done = self._stores.desk.change(claim.subscriber, decide, self._deadline())
-        return done if done is not None else (IntentState.SUPERSEDED, False)
+        return done if done is not None else (IntentState.SUPERSEDED, False, False)
 
     # -- confirmed by the Stop -----------------------------------------------------------------------------------
 
     def _await(self, sent: Sent, look: int) -> None:
         with self._lock:
             if look < len(CHECKS_S) and len(self._awaited) < AWAITED_MAX:
+                self._proved[sent.claim.uid] = sent.proved_at
                 heapq.heappush(self._awaited, (self._monotonic() + CHECKS_S[look], next(self._order), look, sent))
+            else:
+                self._proved.pop(sent.claim.uid, None)
 
     def next_check_s(self) -> float:
         """How long until `check` has something to do; CONFIRM_S if it has nothing."""
@@ -287,18 +304,22 @@ class Dispatcher:
             look, sent = due
             stored = self._stores.desk.read(sent.claim.subscriber, self._deadline())
             present = aggregate.decode(stored.body) if stored is not None else None
-            if present is not None and any(intent.session == sent.claim.uid for intent in present.intents):
+            mine = [] if present is None else [i for i in present.intents if i.session == sent.claim.uid]
+            if any(intent.state not in ENDS for intent in mine):
                 self._await(sent, look + 1)
                 continue
+            if mine:  # whoever takes it over from a worker that died tells of it in the same way
+                self.visit(sent.claim.subscriber, now)
             found += 1
-            claim = sent.claim
-            words = "The session has ended."
-            note = Note(
-                claim.uid, claim.nas.id, claim.reason, IntentState.CONFIRMED, words, claim.created_at, claim.number
-            )
-            self._note(claim.subscriber, note, now, sent.way.family)
-            self._news.ended(self._wall() - sent.proved_at)
+            self._proved.pop(sent.claim.uid, None)
         return found
+
+    def _ended(self, sent: Sent, now: int) -> None:
+        claim = sent.claim
+        words = "The session has ended."
+        note = Note(claim.uid, claim.nas.id, claim.reason, IntentState.CONFIRMED, words, claim.created_at, claim.number)
+        self._note(claim.subscriber, note, now, sent.way.family)
+        self._news.ended(self._wall() - sent.proved_at)
 
     def _next_awaited(self) -> tuple[int, Sent] | None:
         with self._lock:

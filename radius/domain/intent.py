@@ -8,7 +8,8 @@
        │                                     │               silence ──> silent      ┘
        └── retry ── escalated (a change becomes a Disconnect)         abandoned <── give up
 
-Stored are pending, leased, acked and abandoned; those that end leave the aggregate, and the audit keeps every step.
+Stored are pending, leased, acked and abandoned, and confirmed until a worker has told of it (the one that sent may have
+died); those that end leave the aggregate, and the audit keeps every step.
 A worker that dies leaves a lease that lapses: what it may have sent is sent again, which does no harm.
 """
 

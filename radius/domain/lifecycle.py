@@ -6,7 +6,7 @@ What is decided here is true wherever the aggregate is read, whether or not a wo
 from radius.domain import charging, entitlement
 from radius.domain.entitlement import RightState
 from radius.domain.identity import NasId
-from radius.domain.intent import Intent, IntentReason, Waiting
+from radius.domain.intent import ENDS, Intent, IntentReason, IntentState, Step, Waiting, step
 from radius.domain.subscriber import Session, SessionState, Subscriber
 from radius.domain.world import (
     END_GRACE_S,
@@ -97,16 +97,26 @@ def close(subscriber: Subscriber, session: Session, cause: str, now: int) -> Non
 
 
 def drop_intents(subscriber: Subscriber, session: Session) -> None:
-    """Forget what was to be done to a session: it is over."""
-    if subscriber.intents:
-        uid = session.uid
-        subscriber.intents = [intent for intent in subscriber.intents if intent.session != uid]
+    """Forget what was to be done to a session: it is over.
+
+    A Disconnect that its router acknowledged is confirmed by that, and stays until a worker has told of it.
+    """
+    if not subscriber.intents:
+        return
+    uid = session.uid
+    for intent in subscriber.intents:
+        if intent.session == uid and intent.state is IntentState.ACKED and not intent.mark_at:
+            intent.state = step(intent.state, Step.STOP)
+    subscriber.intents = [
+        intent for intent in subscriber.intents if intent.session != uid or intent.state is IntentState.CONFIRMED
+    ]
 
 
 def add_intent(subscriber: Subscriber, session: str, reason: IntentReason, now: int, version: int = 0) -> bool:
     """Commit to look after a session because of `reason`; False if that is pending already."""
-    if any(intent.session == session and intent.reason is reason for intent in subscriber.intents):
-        return False
+    for intent in subscriber.intents:
+        if intent.session == session and intent.reason is reason and intent.state not in ENDS:
+            return False
     subscriber.intents.append(Intent(session, reason, version, now, due_at=now))
     return True
 

@@ -10,7 +10,7 @@ import msgspec
 
 from radius.domain import charging, enforcement, entitlement, lifecycle, policy
 from radius.domain.entitlement import Right
-from radius.domain.intent import IntentReason
+from radius.domain.intent import ENDS, IntentReason
 from radius.domain.limits import Limits
 from radius.domain.nas import CoaScope, Nas
 from radius.domain.subscriber import Session, SessionState, Subscriber, Told
@@ -89,7 +89,7 @@ def answer(subscriber: Subscriber, session: Session, nas: Nas, world: World) -> 
     if not nas.capabilities.by_answer or session.state is SessionState.RESERVED:
         return None
     if session.state is SessionState.CLOSED:
-        cut = any(intent.session == session.uid for intent in subscriber.intents)
+        cut = any(intent.session == session.uid and intent.state not in ENDS for intent in subscriber.intents)
         return Cut(IntentReason.REPLACED) if cut else None
     wish = wanted(subscriber, session, nas, world)
     if isinstance(wish, Cut):

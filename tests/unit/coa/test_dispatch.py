@@ -468,3 +468,47 @@ def test_what_was_bought_waits_for_the_next_answer(works: Works) -> None:
     works.poll()
     assert (works.out, works.told.outcomes, works.told.alarms) == ([], ["superseded"], [])
     assert "the answer to its next report tells its router" in works.told.stages[0].attempt.words
+
+
+# -- a worker that dies between an ACK and the Stop --------------------------------------------------------------------
+
+
+def test_the_end_that_a_dead_worker_awaited_is_told_of_by_the_next_and_once(works: Works) -> None:
+    found = works.used_up()
+    works.poll()
+    works.answer(ACK)
+    works.report(found, 101 * MIB, Status.STOP, pass_s=1)
+    two = works.another("two")
+    works.pass_time(CONFIRM_S)
+    works.poll(two)
+    assert (works.told.outcomes, works.told.ends) == (["acked", "confirmed"], [1.0 + CONFIRM_S])
+    assert [(row.worker, row.outcome) for row in works.audit(found)] == [("one", "acked"), ("two", "confirmed")]
+    assert works.node.home(found).intents == []
+    works.one.check(works.node.now)
+    assert works.told.outcomes == ["acked", "confirmed"], "one that only looked dead tells nothing twice"
+
+
+def test_a_session_that_is_gone_when_the_next_worker_asks_has_ended(works: Works) -> None:
+    found = works.used_up()
+    works.poll()
+    works.answer(ACK)  # its Stop is lost
+    two = works.another("two")
+    works.pass_time(CONFIRM_S)
+    works.poll(two)
+    works.answer(nak(503))
+    assert works.told.outcomes == ["acked", "refuted", "confirmed"]
+    assert works.told.ends == [float(CONFIRM_S)]
+    assert works.session(found).cause == "gone"
+
+
+def test_what_is_done_anew_before_the_end_was_told_of_is_not_taken_for_done(works: Works) -> None:
+    found = works.used_up()
+    works.poll()
+    works.answer(ACK)
+    works.report(found, 101 * MIB, Status.STOP, pass_s=1)
+    works.report(found, 110 * MIB, pass_s=1)  # it goes on
+    states = [intent.state for intent in works.node.home(found).intents]
+    assert states == [IntentState.CONFIRMED, IntentState.PENDING]
+    works.poll()
+    assert works.take().request.code is Code.DISCONNECT_REQUEST
+    assert works.told.outcomes == ["acked", "confirmed"]
