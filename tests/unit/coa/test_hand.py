@@ -103,6 +103,19 @@ def test_or_the_slow_rate(desktop: Desktop) -> None:
     desktop.works.report(found, 100 * MIB, pass_s=0)
     assert desktop.change(found).good
     assert live.limits["WISPr-Bandwidth-Max-Down"] == 128_000
+    assert live.limits["Acct-Interim-Interval"] == desktop.works.session(found).interim_s == 300
+
+
+def test_a_slower_pace_that_is_told_is_the_one_that_silence_is_measured_by(desktop: Desktop) -> None:
+    found, live = desktop.online(SLOWING)
+    session = desktop.works.session(found)
+    session.leases = [
+        msgspec.structs.replace(session.leases[0], bytes=1 << 40)
+    ]  # as after a top-up: it may report less
+    desktop.works.node.meddle(found, sessions=[session])
+    assert session.interim_s < 300
+    assert desktop.change(found).good
+    assert live.limits["Acct-Interim-Interval"] == desktop.works.session(found).interim_s == 300
 
 
 def test_what_a_router_cannot_be_told_meanwhile(desktop: Desktop) -> None:

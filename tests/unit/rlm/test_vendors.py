@@ -310,7 +310,12 @@ def test_a_bad_override_names_its_field(field: str, overrides: dict[str, str | b
 
 @pytest.mark.parametrize(
     ("family", "field"),
-    [(Family.UNIFI, "byte_cap"), (Family.ARUBA, "rate"), (Family.PFSENSE, "byte_cap_gigawords")],
+    [
+        (Family.UNIFI, "byte_cap"),
+        (Family.ARUBA, "rate"),
+        (Family.PFSENSE, "byte_cap_gigawords"),
+        (Family.USPOT, "acct_update"),
+    ],
 )
 def test_what_a_family_has_no_word_for_cannot_be_switched_on(family: Family, field: str) -> None:
     with pytest.raises(Malformed, match="no attribute") as caught:
