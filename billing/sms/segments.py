@@ -18,9 +18,14 @@ class Segments(NamedTuple):
     gsm: bool
 
 
+def in_gsm(letter: str) -> bool:
+    """True for a character of the basic 7-bit alphabet: one septet."""
+    return letter in _BASIC
+
+
 def segments(text: str) -> Segments:
     """Parts of a text. No character is split over two of them, so a part may stay one unit short."""
-    gsm = all(letter in _BASIC or letter in _EXTENSION for letter in text)
+    gsm = all(in_gsm(letter) or letter in _EXTENSION for letter in text)
     alone, joined = (GSM_ALONE, GSM_JOINED) if gsm else (UCS2_ALONE, UCS2_JOINED)
     widths = [(1 + (letter in _EXTENSION)) if gsm else (1 + (letter > "\uffff")) for letter in text]
     if sum(widths) <= alone:
