@@ -22,7 +22,7 @@ def answer(*recipients: dict[str, Any], message: str = "Sent to 1/1 Total Cost: 
 
 
 class SmsGateway:
-    """Behaviours: ("json", status, value), ("raw", status, bytes), "stall", "reset", "half", "trickle", "flood"."""
+    """Behaviours: ("json"|"trickle"|"flood", status, value), ("raw", status, bytes), "stall", "reset", "half"."""
 
     def __init__(self) -> None:
         self.plan: deque[Any] = deque()
@@ -60,23 +60,29 @@ class SmsGateway:
             self._head(handler, 201, 1_000)
             handler.wfile.write(b'{"SMSMessageData"')
             return
-        if behaviour == "trickle":
-            self._head(handler, 201, 1_000)
-            for _ in range(int(STALL_S / 0.1) + 3):
-                try:
-                    handler.wfile.write(b" ")
-                    handler.wfile.flush()
-                except OSError:
-                    return
-                time.sleep(0.1)
+        kind, status, value = behaviour
+        body = value if kind == "raw" else json.dumps(value).encode()
+        if kind == "flood":  # right in every byte, and too long
+            body += b" " * 200_000
+        if kind == "trickle":  # each byte in time, and the whole too late
+            self._trickle(handler, status, body)
             return
-        kind, status, value = ("raw", 201, b" " * 200_000) if behaviour == "flood" else behaviour
-        body = json.dumps(value).encode() if kind == "json" else value
         self._head(handler, status, len(body))
         try:
             handler.wfile.write(body)
         except OSError:  # who asked has had enough
             return
+
+    def _trickle(self, handler: BaseHTTPRequestHandler, status: int, body: bytes) -> None:
+        parts = int(STALL_S / 0.1)
+        self._head(handler, status, len(body) + parts)
+        for part in (*[b" "] * parts, body):
+            try:
+                handler.wfile.write(part)
+                handler.wfile.flush()
+            except OSError:  # who asked has had enough
+                return
+            time.sleep(0.1)
 
     def _head(self, handler: BaseHTTPRequestHandler, status: int, length: int) -> None:
         handler.send_response(status)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pypdfium2
 import zxingcpp
+from PIL.Image import Image
 
 from billing.domain.check_digit import DIGITS, with_check
 from billing.paper.slips import Brand, Slip
@@ -24,6 +25,29 @@ def code(number: int, length: int = 12) -> str:
 
 def slip(number: int, length: int = 12, package: str = "1 hour", site: str = "") -> Slip:
     return Slip(f"B12-{number:04}", code(number * 7_919, length), package, 5_000, NEW_YEAR, site)
+
+
+def frames(pdf: bytes) -> Iterator[float]:
+    """For each QR code of the first page, the white around it, in modules."""
+    document = pypdfium2.PdfDocument(pdf)
+    picture = document[0].render(scale=4).to_pil().convert("L")
+    for found in zxingcpp.read_barcodes(picture):
+        left, top, right = found.position.top_left.x, found.position.top_left.y, found.position.top_right.x
+        module = (right - left) / (21 + 4 * (int(found.extra["Version"]) - 1))
+        bottom, modules = found.position.bottom_left.y, 0.5  # its own edge is grey
+        while modules < 5 and _white(picture, left, top, right, bottom, (modules + 0.25) * module):
+            modules += 0.25
+        yield modules
+    document.close()
+
+
+def _white(picture: Image, left: int, top: int, right: int, bottom: int, away: float) -> bool:
+    """Whether the line around a box is white, `away` pixels from it."""
+    x0, y0, x1, y1 = round(left - away), round(top - away), round(right + away), round(bottom + away)
+    along = [(x, y) for x in range(x0, x1 + 1) for y in (y0, y1)] + [
+        (x, y) for y in range(y0, y1 + 1) for x in (x0, x1)
+    ]
+    return all(picture.getpixel(point) > 200 for point in along)
 
 
 def pages(pdf: bytes, dots_per_inch: int = 203) -> Iterator[tuple[tuple[float, ...], str, list[str]]]:

@@ -9,7 +9,7 @@ from billing.paper.sheet import GRIDS, write_sheet
 from billing.paper.slips import Brand, Slip
 from radius.domain.errors import Malformed
 from radius.domain.nas import Language
-from tests.unit.billing.paper.printed import BRAND, LONG_NAME, LONGEST, URL, pages, slip
+from tests.unit.billing.paper.printed import BRAND, LONG_NAME, LONGEST, URL, frames, pages, slip
 
 
 def sheet(slips: Iterable[Slip], brand: Brand = BRAND, **more: int) -> bytes:
@@ -79,6 +79,14 @@ def test_a_roll_has_one_voucher_a_page_as_wide_as_the_paper(paper_mm: int) -> No
     assert "".join(slips[1].code) in "".join(text.split())
 
 
+@pytest.mark.parametrize("draw", [sheet, roll])
+@pytest.mark.parametrize("length", [12, 16])
+def test_a_white_frame_is_around_every_qr_code(draw: Callable[..., bytes], length: int) -> None:
+    white = list(frames(draw([slip(number, length, LONG_NAME) for number in range(1, 25)], LONGEST)))
+    assert white
+    assert min(white) >= 3.75
+
+
 def test_without_an_address_the_qr_code_is_the_bare_code() -> None:
     [(_, _, codes)] = pages(roll([slip(1)], Brand("Kijani")))
     assert codes == [slip(1).code]
@@ -96,6 +104,13 @@ def test_a_code_is_large_and_one_that_cannot_be_is_refused() -> None:
         sheet([slip(1, 64)], per_page=24)
     [(_, text, _)] = pages(sheet([slip(1, 64)], per_page=8))
     assert slip(1, 64).code in "".join(text.split())
+
+
+def test_a_qr_code_that_a_camera_would_not_read_is_refused() -> None:
+    with pytest.raises(Malformed, match="portal_url: is too long"):
+        sheet([slip(1, 32)], LONGEST, per_page=24)
+    [(_, _, codes)] = pages(sheet([slip(1, 32)], LONGEST, per_page=8))
+    assert codes == [f"{LONGEST.portal_url}#{slip(1, 32).code}"]
 
 
 @pytest.mark.parametrize(

@@ -96,8 +96,8 @@ def test_a_recipient_that_failed_within_a_201_was_not_sent(
         ("stall", Unknown()),
         ("reset", Unknown()),
         ("half", Unknown()),
-        ("trickle", Unknown()),
-        ("flood", Unknown()),
+        (("trickle", 201, answer(recipient(OURS))), Unknown()),
+        (("flood", 201, answer(recipient(OURS))), Unknown()),
     ],
 )
 def test_what_its_misbehaviour_means(
