@@ -1,7 +1,7 @@
 """boto3 calls for everything that is not the hot path: one place for time left, retries, breaker and counters."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import boto3
@@ -13,6 +13,7 @@ from radius.store.breaker import Breaker
 from radius.store.capacity import Capacity
 from radius.store.errors import Meaning, Refused
 from radius.store.patience import Patience
+from radius.store.tables import Table, create_tables
 
 PAGES_MAX = 10_000  # of 1 MB; a Query that needs more is a bug, not a list
 
@@ -96,6 +97,10 @@ class Desk:
             request["ExclusiveStartKey"] = reply["LastEvaluatedKey"]
         raise Unavailable(f"a query has more than {PAGES_MAX} pages")
 
+    def create_tables(self, wanted: Sequence[Table]) -> list[str]:
+        """See `tables.create_tables`."""
+        return create_tables(self._client, self._prefix, wanted)
+
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
@@ -132,7 +137,7 @@ class Desk:
         consumed = reply.get("ConsumedCapacity") or {}
         tables = consumed if isinstance(consumed, list) else [consumed]
         units = sum(table.get("CapacityUnits", 0) for table in tables)
-        if operation in ("get_item", "query"):
+        if operation in ("get_item", "batch_get_item", "query"):
             self._capacity.add(reads=1, requests=1, read_half_units=int(2 * units))
         else:
             self._capacity.add(writes=1, requests=1, write_units=int(units))

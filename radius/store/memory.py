@@ -133,6 +133,12 @@ class _MemorySubscribers(_Room):
             del state.aliases[alias]
         return Outcome.COMMITTED
 
+    @contextmanager
+    def exclusive(self, method: str, deadline: float) -> Iterator[dict[SubscriberId, Change]]:
+        """One atomic request for a room that commits aggregates together with items of its own."""
+        with self._request(method, deadline) as state:
+            yield state.subscribers
+
     @staticmethod
     def _write(state: _State, change: Change) -> None:
         state.subscribers[change.subscriber] = change._replace(records=())

@@ -55,6 +55,7 @@ class Store:
     routers: Routers
     nodes: Nodes
     breaker: Breaker
+    engine: desks.Desk | MemoryStore  # on which a room builds that keeps tables of its own
     numbers: Callable[[], dict[str, int]]
     create_tables: Callable[[], list[str]]
     close: Callable[[], bool]
@@ -103,8 +104,9 @@ def open_store(settings: StoreSettings, clock: Callable[[], float] = time.monoto
         routers=DynamoRouters(table),
         nodes=DynamoNodes(table),
         breaker=breaker,
+        engine=desk,
         numbers=numbers,
-        create_tables=lambda: tables.create_tables(client, settings.prefix),
+        create_tables=lambda: desk.create_tables(tables.TABLES),
         close=close,
     )
 
@@ -121,6 +123,7 @@ def memory_store(memory: MemoryStore) -> Store:
         routers=memory,
         nodes=memory,
         breaker=Breaker(),
+        engine=memory,
         numbers=Counter,  # nothing is counted: 0, whatever is asked for
         create_tables=list,
         close=lambda: True,

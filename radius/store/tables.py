@@ -1,7 +1,7 @@
 """Table definitions as data: what `create_tables` makes and what a template must say."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import ClientError
@@ -75,20 +75,25 @@ def definition(table: Table, prefix: str) -> dict[str, Any]:
     return request
 
 
-def create_tables(client: "DynamoDBClient", prefix: str, pause: Callable[[float], None] = time.sleep) -> list[str]:
+def create_tables(
+    client: "DynamoDBClient",
+    prefix: str,
+    wanted: Sequence[Table] = TABLES,
+    pause: Callable[[float], None] = time.sleep,
+) -> list[str]:
     """Create what is missing, wait until all is ACTIVE, switch TTL on. Returns the names it created.
 
     Safe to call again and from two places at once. Raises Unavailable if a table does not become ACTIVE.
     """
     created = []
-    for table in TABLES:
+    for table in wanted:
         try:
             client.create_table(**definition(table, prefix))
             created.append(prefix + table.name)
         except ClientError as refusal:
             if refusal.response["Error"]["Code"] != "ResourceInUseException":
                 raise
-    for table in TABLES:
+    for table in wanted:
         _wait_active(client, prefix + table.name, pause)
         if table.ttl:
             _expire(client, prefix + table.name, table.ttl)

@@ -1,0 +1,318 @@
+"""What selling needs from outside. One method = one atomic store request, answered as in `radius.ports`.
+
+Only idempotency keys and raw bodies are deleted, by their age (`expires_at`). Money, receipts and journals stay.
+
+The central value is a `Posting`: everything that one event changes, committed as one transaction or not at all. Each
+part carries the version that it was decided on; when one of them is no more so, the answer names the parts and the
+service decides again. No part is hot: a customer's balance is in that customer's own account item, a receipt's number
+is the next of one of several series, and the totals of the books are derived from journals.
+"""
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from billing.domain.journal import Journal, Receipt
+from billing.domain.package import Package
+from billing.domain.payment import Payment
+from billing.domain.voucher import Voucher
+from radius.domain.identity import SubscriberId
+from radius.ports import Change, Outcome
+
+PAGE_MAX = 100  # what one BatchGetItem takes
+BODY_BYTES_MAX = 16_384  # of a callback: Daraja's have less than 2 KB
+KEY_KEPT_S = 2 * 86_400  # an idempotency key: no page waits longer
+BODY_KEPT_S = 90 * 86_400  # raw bodies, for disputes
+
+
+class KeptPayment(NamedTuple):
+    """A payment as read or to be written. It applies only if the stored version is `version` - 1 (0: there is none).
+
+    `device`: the MAC that waits for it, "" for none. `due_at`: when the reconciler asks about it next, 0 for never.
+    `tries`: how often it has asked.
+    """
+
+    payment: Payment
+    version: int
+    device: str = ""
+    due_at: int = 0
+    tries: int = 0
+
+
+class Prompt(NamedTuple):
+    """Who has the one prompt of a phone. `phone` is a keyed hash of the number."""
+
+    phone: str
+    payment: str
+    version: int
+
+
+class Customer(NamedTuple):
+    """What billing keeps of one customer: the number to pay to by hand, and the balance that `version` stands for.
+
+    The balance is what the journals say (`ledger check` compares); it is kept so that spending it is conditional.
+    """
+
+    subscriber: SubscriberId
+    number: str
+    balance_cents: int
+    version: int
+
+
+class UnmatchedState(StrEnum):
+    """What became of money that named nobody."""
+
+    WAITS = "waits"  # may be the money of a payment that was proven by query: not booked until its receipt is known
+    SAME = "same"  # it was
+    HELD = "held"  # booked as unmatched
+    CLAIMED = "claimed"
+    RETURNED = "returned"
+
+
+class Unmatched(NamedTuple):
+    """Money under its M-Pesa receipt. `payment`: whose money it may be. `reference`: what the payer typed."""
+
+    receipt: str
+    cents: int
+    shortcode: str
+    paid_at: int
+    state: UnmatchedState
+    version: int
+    payment: str = ""
+    reference: str = ""
+    payer: str = ""
+    due_at: int = 0
+
+
+class KeptVoucher(NamedTuple):
+    """A voucher under its serial number. `code`: keyed hash; `subscriber` and `right`: what the paper opens."""
+
+    voucher: Voucher
+    version: int
+    code: str
+    package: str
+    price_cents: int
+    subscriber: SubscriberId
+    right: str
+    seller: str = ""
+
+
+class Entry(NamedTuple):
+    """A journal, its numbered receipt if it has one, and the customer whom it concerns."""
+
+    journal: Journal
+    receipt: Receipt | None = None
+    subscriber: str = ""
+
+
+class Claim(NamedTuple):
+    """A name that only one thing may have: `key` of `kind` leads to `owner`. `expires_at` 0: for ever."""
+
+    kind: "ClaimKind"
+    key: str
+    owner: str
+    expires_at: int = 0
+
+
+class ClaimKind(StrEnum):
+    """What names lead to."""
+
+    REFERENCE = "reference"  # AccountReference -> payment
+    CHECKOUT = "checkout"  # CheckoutRequestID -> payment
+    MPESA = "mpesa"  # M-Pesa receipt -> what has its money: a payment, or the journal
+    IDEMPOTENCY = "idempotency"  # key of a checkout -> payment
+    ACCOUNT = "account"  # account number -> subscriber
+    PAYER = "payer"  # hash of a number as C2B notices have it -> subscriber
+    CODE = "code"  # keyed hash of a voucher's code -> serial number
+
+
+class Posting(NamedTuple):
+    """All that one event changes, in one transaction. `id` is new for each decision, the same for each try of it."""
+
+    id: str
+    payment: KeptPayment | None = None
+    claims: tuple[Claim, ...] = ()
+    entries: tuple[Entry, ...] = ()
+    change: Change | None = None
+    customer: Customer | None = None
+    voucher: KeptVoucher | None = None
+    unmatched: Unmatched | None = None
+    prompt: Prompt | None = None
+
+
+class Part(StrEnum):
+    """A part of a posting that was not as it was decided on."""
+
+    PAYMENT = "payment"
+    REFERENCE = "reference"
+    CHECKOUT = "checkout"
+    MPESA = "mpesa"
+    IDEMPOTENCY = "idempotency"
+    ACCOUNT = "account"
+    PAYER = "payer"
+    CODE = "code"
+    JOURNAL = "journal"
+    NUMBER = "number"
+    SUBSCRIBER = "subscriber"
+    CUSTOMER = "customer"
+    VOUCHER = "voucher"
+    UNMATCHED = "unmatched"
+    PROMPT = "prompt"
+
+
+class Posted(NamedTuple):
+    """COMMITTED (also when what is there carries the posting's own id), or STALE and the parts that were."""
+
+    outcome: Outcome
+    parts: frozenset[Part] = frozenset()
+
+
+class Body(NamedTuple):
+    """A callback's body as it came. `payment`: whose path it came by; `due_at` 0: it has been looked at."""
+
+    id: str
+    payment: str
+    at: int
+    text: str
+    due_at: int = 0
+    expires_at: int = 0
+
+
+class Page(NamedTuple):
+    """Up to `PAGE_MAX` ids and where to go on: None at the end."""
+
+    ids: tuple[str, ...]
+    more: str | None
+
+
+class Postings(Protocol):
+    """The one write of money."""
+
+    def post(self, posting: Posting, deadline: float) -> Posted:
+        """All parts or none. At most 100 items (ValueError)."""
+
+    def owner(self, kind: ClaimKind, key: str, deadline: float) -> str | None:
+        """What a name leads to; strongly consistent."""
+
+
+class Payments(Protocol):
+    """Payments, their prompts, and what is due."""
+
+    def payment(self, payment: str, deadline: float) -> KeptPayment | None:
+        """Strongly consistent."""
+
+    def prompt(self, phone: str, deadline: float) -> Prompt | None:
+        """The phone's prompt, open or not; strongly consistent."""
+
+    def due(self, until: int, limit: int, deadline: float) -> list[tuple[str, int]]:
+        """Payments to ask about: (id, due_at), the oldest first; eventually consistent."""
+
+    def begun_on(self, day: str, after: str | None, deadline: float) -> Page:
+        """Payments created on an ISO day, a page at a time; eventually consistent."""
+
+    def payments(self, ids: Sequence[str], deadline: float) -> list[KeptPayment]:
+        """Up to `PAGE_MAX` at once, in any order; strongly consistent."""
+
+
+class Bodies(Protocol):
+    """Raw callbacks: stored before they are answered."""
+
+    def keep(self, body: Body, deadline: float) -> Outcome:
+        """COMMITTED, or ALREADY_DONE when it came before."""
+
+    def looked_at(self, body: str, deadline: float) -> None:
+        """It is not due any more."""
+
+    def waiting(self, until: int, limit: int, deadline: float) -> list[str]:
+        """Ids of bodies that nobody finished, the oldest first; eventually consistent."""
+
+    def body(self, body: str, deadline: float) -> Body | None:
+        """Strongly consistent."""
+
+
+class Ledger(Protocol):
+    """Journals and numbered receipts."""
+
+    def entry(self, journal: str, deadline: float) -> Entry | None:
+        """Strongly consistent."""
+
+    def last_number(self, series: str, deadline: float) -> int:
+        """The highest number of a series, 0 for none; strongly consistent."""
+
+    def booked_on(self, day: str, after: str | None, deadline: float) -> Page:
+        """Journals of a business day, a page at a time; eventually consistent."""
+
+    def entries(self, journals: Sequence[str], deadline: float) -> list[Entry]:
+        """Up to `PAGE_MAX` at once, in any order; strongly consistent."""
+
+    def numbered(self, series: str, after: int, limit: int, deadline: float) -> list[Receipt]:
+        """Receipts of a series from `after` + 1 on; strongly consistent."""
+
+
+class Customers(Protocol):
+    """Customers' money, unmatched money, vouchers."""
+
+    def customer(self, subscriber: SubscriberId, deadline: float) -> Customer | None:
+        """Strongly consistent."""
+
+    def unmatched(self, receipt: str, deadline: float) -> Unmatched | None:
+        """Strongly consistent."""
+
+    def waiting_money(self, until: int, limit: int, deadline: float) -> list[str]:
+        """Receipts of money in WAITS that is due, the oldest first; eventually consistent."""
+
+    def voucher(self, serial: str, deadline: float) -> KeptVoucher | None:
+        """Strongly consistent."""
+
+
+class Packages(Protocol):
+    """Immutable versions of packages."""
+
+    def packages(self, deadline: float) -> list[Package]:
+        """All versions of all packages; strongly consistent."""
+
+    def package(self, package: str, deadline: float) -> Package | None:
+        """One version by its id, ``day.3``; strongly consistent."""
+
+    def add(self, package: Package, deadline: float) -> Outcome:
+        """COMMITTED; ALREADY_DONE when exactly this is there; CONFLICT when that version means something else."""
+
+
+class Push(msgspec.Struct, frozen=True):
+    """What a provider is asked to put on a phone. `token` is the secret part of the callback's path."""
+
+    payment: str
+    phone: str
+    cents: int
+    reference: str
+    token: str
+
+
+class Accepted(NamedTuple):
+    """The prompt is on its way."""
+
+    checkout_id: str
+
+
+class Refused(NamedTuple):
+    """Nothing was sent to the phone. `code` is the provider's own."""
+
+    code: str
+
+
+class Unknown(NamedTuple):
+    """Nobody can tell what was done: never sent again by a machine."""
+
+    code: str = ""
+
+
+class Provider(Protocol):
+    """The part of a provider that checkout and reconciliation use."""
+
+    def push(self, push: Push, now: int) -> Accepted | Refused | Unknown:
+        """Ask once. Never raises for what the provider or the line does."""
+
+    def query(self, checkout_id: str, now: int) -> str | None:
+        """ResultCode of a prompt; None where the answer says nothing, or nobody answered."""

@@ -1,0 +1,1 @@
+"""The DynamoDB edge of selling, and the same in memory."""
