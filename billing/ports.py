@@ -135,7 +135,7 @@ class Posting(NamedTuple):
     payment: KeptPayment | None = None
     claims: tuple[Claim, ...] = ()
     entries: tuple[Entry, ...] = ()
-    change: Change | None = None
+    changes: tuple[Change, ...] = ()
     customer: Customer | None = None
     voucher: KeptVoucher | None = None
     unmatched: Unmatched | None = None
@@ -170,12 +170,13 @@ class Posted(NamedTuple):
 
 
 class Body(NamedTuple):
-    """A callback's body as it came. `payment`: whose path it came by; `due_at` 0: it has been looked at."""
+    """A callback's body as it came. `payment`: whose path it came by, its token sealed. `due_at` 0: it is settled."""
 
     id: str
     payment: str
     at: int
     text: str
+    token: str = ""
     due_at: int = 0
     expires_at: int = 0
 

@@ -25,6 +25,7 @@ class Rule(StrEnum):
     RECEIPT_GAP = "receipt_gap"
     PAYMENT = "payment"  # paid without a journal, or the other way round
     RIGHT = "right"  # a journal without its right, or the other way round
+    BALANCE = "balance"  # kept with a customer, and not what the journals say
     RIGHT_KEPT = "right_kept"  # all money went back, the right lives on
 
 

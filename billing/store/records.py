@@ -44,10 +44,9 @@ def writes(posting: Posting) -> list[Write]:
             found.append(_billing(part, posting, _item(kind, str(name), value), value.version))
     if posting.unmatched is not None:
         found.append(_billing(Part.UNMATCHED, posting, unmatched_item(posting.unmatched), posting.unmatched.version))
-    if posting.change is not None:
-        item = subscriber_item(posting.change)
-        found.append(Write(Part.SUBSCRIBER, USERS, item, posting.change.version - 1))
-    return found
+    return found + [
+        Write(Part.SUBSCRIBER, USERS, subscriber_item(change), change.version - 1) for change in posting.changes
+    ]
 
 
 def _billing(part: Part, posting: Posting, item: Item, version: int) -> Write:

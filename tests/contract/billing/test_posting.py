@@ -20,7 +20,7 @@ FRESH: dict[Part, Callable[[Posting], Posting]] = {
     Part.CUSTOMER: lambda p: p._replace(customer=p.customer and p.customer._replace(subscriber=name(9))),
     Part.PROMPT: lambda p: p._replace(prompt=p.prompt and p.prompt._replace(phone="other")),
     Part.UNMATCHED: lambda p: p._replace(unmatched=p.unmatched and p.unmatched._replace(receipt="TKP0000008")),
-    Part.SUBSCRIBER: lambda p: p._replace(change=change(name(9), 1, "post0002")),
+    Part.SUBSCRIBER: lambda p: p._replace(changes=(change(name(9), 1, "post0002"),)),
     Part.JOURNAL: lambda p: p._replace(entries=(Entry(entry("pay00002").journal, p.entries[0].receipt),)),
     Part.NUMBER: lambda p: p._replace(entries=(entry("pay00001", 2),)),
 }
@@ -52,7 +52,7 @@ def test_the_same_posting_again_is_committed(billing: BillingStore) -> None:
 def test_it_knows_itself_after_others_wrote_on(billing: BillingStore) -> None:
     """The reply was lost, and accounting has changed the subscriber since: the journal still proves it."""
     billing.post(whole(), soon())
-    later = Posting("post0002", kept(2), change=change(name(1), 2, "accounting"))
+    later = Posting("post0002", kept(2), changes=(change(name(1), 2, "accounting"),))
     assert billing.post(later, soon()) == DONE
     assert billing.post(whole(), soon()) == DONE
 
@@ -125,7 +125,7 @@ def test_a_settlement_costs_at_most_sixteen_units_and_no_item_a_second_one() -> 
         kept(2, checkout_id="ws_CO_25112026130000000708374149", mpesa_receipt="TKP0000001", paid_at=1_795_600_800),
         (taken(ClaimKind.MPESA, "TKP0000001"),),
         (entry(),),
-        change(name(1), 2, "post0001", body, due_at=1_795_600_800),
+        (change(name(1), 2, "post0001", body, due_at=1_795_600_800),),
     )
     sizes = [item_bytes(write.item) for write in records.writes(settled)]
     assert max(sizes) < 1024

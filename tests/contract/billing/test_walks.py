@@ -60,7 +60,7 @@ def test_the_oldest_due_comes_first_until_it_is_no_longer_due(billing: BillingSt
 
 
 def test_a_callback_is_kept_once_and_due_until_it_was_looked_at(billing: BillingStore) -> None:
-    body = Body("b1", "pay00001", T0, '{"Body":"ü"}', T0, T0 + 9)
+    body = Body("b1", "pay00001", T0, '{"Body":"ü"}', "sealed", T0, T0 + 9)
     assert billing.keep(body, soon()) is Outcome.COMMITTED
     assert billing.keep(body, soon()) is Outcome.ALREADY_DONE
     assert billing.body("b1", soon()) == body

@@ -48,7 +48,7 @@ def whole(id_: str = "post0001") -> Posting:
         kept(),
         tuple(taken(kind, f"{kind.value}-1") for kind in ClaimKind),
         (entry(),),
-        Change(name(1), 1, id_, b"{}", 0),
+        (Change(name(1), 1, id_, b"{}", 0),),
         Customer(name(1), "52810476", 0, 1),
         KeptVoucher(Voucher("B1", 7), 1, "hash", "standard.1", 5_000, name(2), "b1-0007"),
         Unmatched("TKP0000009", 100, TILL, T0, U.HELD, 1),

@@ -1,0 +1,1 @@
+"""Load, decide, commit, and decide again when it was overtaken. No SDK, no clock of their own."""

@@ -1,0 +1,261 @@
+"""Settlement: a proof becomes one posting. The one path of callbacks, queries, receipts found later and C2B notices.
+
+Money that came and fits no payment is never dropped: it is written down under its M-Pesa receipt, and waits until it is
+sure that it is not the same money as a payment's (`reconcile` books it then).
+"""
+
+from typing import NamedTuple
+
+import msgspec
+
+from billing.domain import settle as rules
+from billing.domain.draw import parse_account, parse_reference
+from billing.domain.journal import Journal
+from billing.domain.ledger import Came, Sale, mpesa, sale_by_mpesa, top_up
+from billing.domain.money import rate_on
+from billing.domain.payment import Effect, Payment, PaymentEvent, PaymentState
+from billing.domain.settle import Proof, Refused, Settled, Settlement, Waits, Why
+from billing.ports import (
+    Claim,
+    ClaimKind,
+    KeptPayment,
+    Part,
+    Posting,
+    Unmatched,
+    UnmatchedState,
+)
+from billing.services.book import Book, Given, Number, fact
+from radius.domain.errors import Corrupt
+from radius.domain.identity import SubscriberId
+from radius.ports import Change, Outcome
+
+RECEIPT_ASKED_AFTER_S = 600  # of a payment that a query proved: callback and C2B notice are given so long
+SAME_MONEY_S = 600  # a notice that names nobody waits so long for the callback of the same money
+
+
+class Notice(NamedTuple):
+    """A C2B confirmation. `reference`: what the payer typed (BillRefNumber). `payer`: hash of the number, or ""."""
+
+    receipt: str
+    cents: int
+    shortcode: str
+    paid_at: int
+    reference: str = ""
+    payer: str = ""
+
+
+class Landed(NamedTuple):
+    """Where the money of a notice went. `known`: it was there before."""
+
+    payment: str = ""
+    subscriber: str = ""
+    waits: bool = False
+    known: bool = False
+
+
+class Settle:
+    """Commits what proofs say."""
+
+    def __init__(self, book: Book) -> None:
+        self._book = book
+        self._stores = book.stores
+
+    def prove(self, payment: str, proof: Proof, now: int) -> Settlement | None:
+        """What a proof did to a payment, committed; None if there is no such payment."""
+        for attempt in self._book.tries(payment):
+            kept = self._stores.payments.payment(payment, self._book.deadline())
+            if kept is None:
+                return None
+            found = rules.settle(kept.payment, proof, now)
+            if found.payment == kept.payment and not _money_is_free(found):
+                return found
+            done = self._commit(kept, found, proof, now, attempt)
+            if done is not None:
+                return done
+        raise AssertionError  # `tries` ends by raising
+
+    def _commit(self, kept: KeptPayment, found: Settlement, proof: Proof, now: int, attempt: int) -> Settlement | None:
+        """The settlement as it was committed; None when something was overtaken."""
+        id_ = self._book.new_id()
+        money = _unmatched(kept.payment, proof, now) if _money_is_free(found) else None
+        if money and self._stores.customers.unmatched(money.receipt, self._book.deadline()) is not None:
+            money = None  # the same proof came before
+        posting = Posting(id_, self._kept(kept, found, now), _claims(kept.payment, found), unmatched=money)
+        if isinstance(found, Settled) and found.effect is Effect.CREDIT:
+            credited = self._credit(posting, found.payment, now, attempt)
+            if credited is None:
+                return self._cannot(kept, found, proof, now)
+            posting = credited
+        if found.payment == kept.payment:
+            posting = posting._replace(payment=None)
+            if money is None:
+                return found
+        posted = self._book.post(posting)
+        if posted.outcome is Outcome.COMMITTED:
+            return found
+        if Part.MPESA in posted.parts and self._elsewhere(found.payment):
+            return self._dispute(kept, now)
+        return None
+
+    def _credit(self, posting: Posting, payment: Payment, now: int, attempt: int) -> Posting | None:
+        """The posting with journal, number and what was bought; None if nobody is there to have it."""
+        number = self._book.number(payment.id, attempt)
+        came = Came(mpesa(payment.shortcode), payment.cents, payment.mpesa_receipt, payment.id)
+        if not payment.package:
+            return self._balance(posting, payment.subscriber, came, number, payment.paid_at, now)
+        change = self._right(posting, payment, now)
+        if change is None:
+            return None
+        booked = fact(payment.id, payment.paid_at, now)
+        sale = Sale(payment.package, payment.cents, rate_on(self._book.rates, booked.day), payment.id, number.text)
+        entry = number.entry(sale_by_mpesa(booked, sale, came), payment.subscriber)
+        return posting._replace(entries=(entry,), changes=(change,))
+
+    def _right(self, posting: Posting, payment: Payment, now: int) -> Change | None:
+        device = posting.payment.device if posting.payment else ""
+        given = Given(SubscriberId(payment.subscriber), payment.id, payment.package, device)
+        try:
+            return self._book.give(given, posting.id, now)
+        except (
+            Corrupt
+        ):  # the terms are not in the catalogue, or the aggregate cannot be read: the money stays somebody's
+            return None
+
+    def _balance(
+        self, posting: Posting, subscriber: str, came: Came, number: Number, paid_at: int, now: int
+    ) -> Posting | None:
+        """The posting of money for a balance; None for somebody who has none."""
+        customer = self._stores.customers.customer(SubscriberId(subscriber), self._book.deadline())
+        if customer is None:
+            return None
+        subject = came.payment or came.mpesa_receipt
+        journal: Journal = top_up(fact(subject, paid_at, now), subscriber, came, number.text)
+        after = customer._replace(balance_cents=customer.balance_cents + came.cents, version=customer.version + 1)
+        return posting._replace(entries=(number.entry(journal, subscriber),), customer=after)
+
+    def _cannot(self, kept: KeptPayment, found: Settlement, proof: Proof, now: int) -> Settlement:
+        """Paid, and there is nobody to credit: a person looks. Money that named its receipt is held under it."""
+        money = _unmatched(kept.payment, proof, now) if found.payment.mpesa_receipt else None
+        if money is not None:
+            self._hold(money)
+        return Refused(kept.payment, Why.IMPOSSIBLE, alarm=True, unmatched=money is not None)
+
+    def _elsewhere(self, payment: Payment) -> bool:
+        owner = self._stores.postings.owner(ClaimKind.MPESA, payment.mpesa_receipt, self._book.deadline())
+        return owner is not None and owner != payment.id
+
+    def _dispute(self, kept: KeptPayment, now: int) -> Settlement | None:
+        """The receipt's money was booked for something else: no second credit, now or by a query; a person looks."""
+        payment = kept.payment
+        if payment.state is not PaymentState.PROVEN:
+            payment = msgspec.structs.replace(payment, state=PaymentState.DISPUTED)
+        refused = Refused(payment, Why.OTHER_MONEY, alarm=True)
+        if payment.state is kept.payment.state:
+            return refused
+        posted = self._book.post(Posting(self._book.new_id(), self._kept(kept, refused, now)))
+        return refused if posted.outcome is Outcome.COMMITTED else None
+
+    @staticmethod
+    def _kept(kept: KeptPayment, found: Settlement, now: int) -> KeptPayment:
+        """The payment as it is to be stored: asked about until it is decided, and until its receipt is known."""
+        due_at = kept.due_at
+        if isinstance(found, Settled):
+            due_at = now + RECEIPT_ASKED_AFTER_S if found.payment.state is PaymentState.PROVEN else 0
+        elif isinstance(found, Refused) and found.payment.state in {PaymentState.FAILED, PaymentState.DISPUTED}:
+            due_at = 0
+        return kept._replace(payment=found.payment, version=kept.version + 1, due_at=due_at)
+
+    # -- money that came by hand -----------------------------------------------------------------------------------
+
+    def notice(self, notice: Notice, now: int) -> Landed:
+        """A C2B confirmation: to the payment whose reference it names, to a balance, or kept until it is claimed."""
+        deadline = self._book.deadline
+        owner = self._stores.postings.owner(ClaimKind.MPESA, notice.receipt, deadline())
+        if owner is not None:
+            return Landed(known=True)
+        reference = parse_reference(notice.reference)
+        payment = self._stores.postings.owner(ClaimKind.REFERENCE, reference, deadline()) if reference else None
+        if payment is not None:
+            return self._for_payment(notice, payment, reference or "", now)
+        subscriber = self._who(notice)
+        if subscriber is not None:
+            return self._for_customer(notice, subscriber, now)
+        return self._keep(notice, "", now)
+
+    def _who(self, notice: Notice) -> str | None:
+        """Whose account number it names, or whose telephone paid."""
+        owner, deadline = self._stores.postings.owner, self._book.deadline
+        number = parse_account(notice.reference)
+        found = owner(ClaimKind.ACCOUNT, number, deadline()) if number else None
+        if found is None and notice.payer:
+            found = owner(ClaimKind.PAYER, notice.payer, deadline())
+        return found
+
+    def _for_payment(self, notice: Notice, payment: str, reference: str, now: int) -> Landed:
+        proof = Proof(
+            PaymentEvent.C2B_NOTICE,
+            reference=reference,
+            shortcode=notice.shortcode,
+            cents=notice.cents,
+            mpesa_receipt=notice.receipt,
+            paid_at=notice.paid_at,
+        )
+        found = self.prove(payment, proof, now)
+        if isinstance(found, Settled):
+            return Landed(payment)
+        return self._keep(notice, payment if isinstance(found, Waits) else "", now)
+
+    def _for_customer(self, notice: Notice, subscriber: str, now: int) -> Landed:
+        """Any amount that names a customer lands on that customer's balance."""
+        came = Came(mpesa(notice.shortcode), notice.cents, notice.receipt)
+        for attempt in self._book.tries(notice.receipt):
+            number = self._book.number(notice.receipt, attempt)
+            claim = Claim(ClaimKind.MPESA, notice.receipt, subscriber)
+            empty = Posting(self._book.new_id(), claims=(claim,))
+            posting = self._balance(empty, subscriber, came, number, notice.paid_at, now)
+            if posting is None:
+                return self._keep(notice, "", now)
+            posted = self._book.post(posting)
+            if posted.outcome is Outcome.COMMITTED:
+                return Landed(subscriber=subscriber)
+            if posted.parts & {Part.MPESA, Part.JOURNAL}:
+                return Landed(known=True)
+        raise AssertionError  # `tries` ends by raising
+
+    def _keep(self, notice: Notice, payment: str, now: int) -> Landed:
+        waits, due_at = UnmatchedState.WAITS, now + SAME_MONEY_S
+        self._hold(Unmatched(*notice[:4], waits, 1, payment, notice.reference, notice.payer, due_at))
+        return Landed(payment, waits=True)
+
+    def _hold(self, money: Unmatched) -> None:
+        """Write money down that is not written down yet."""
+        self._book.post(Posting(self._book.new_id(), unmatched=money))
+
+
+def _money_is_free(found: Settlement) -> bool:
+    return isinstance(found, Refused) and found.unmatched
+
+
+def _unmatched(payment: Payment, proof: Proof, now: int) -> Unmatched:
+    """Money that a proof of this payment named and that is not this payment's."""
+    return Unmatched(
+        proof.mpesa_receipt,
+        proof.cents or 0,
+        proof.shortcode or payment.shortcode,
+        proof.paid_at or now,
+        UnmatchedState.WAITS,
+        1,
+        reference=proof.reference or payment.reference,
+        due_at=now,
+    )
+
+
+def _claims(before: Payment, found: Settlement) -> tuple[Claim, ...]:
+    """Names that are the payment's from now on."""
+    after = found.payment
+    claims = []
+    if after.checkout_id != before.checkout_id:
+        claims.append(Claim(ClaimKind.CHECKOUT, after.checkout_id, after.id))
+    if after.mpesa_receipt != before.mpesa_receipt:
+        claims.append(Claim(ClaimKind.MPESA, after.mpesa_receipt, after.id))
+    return tuple(claims)
