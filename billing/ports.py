@@ -309,11 +309,18 @@ class Unknown(NamedTuple):
     code: str = ""
 
 
+class Answer(NamedTuple):
+    """Reply to a query. `code` None: it says nothing, or nobody answered. `throttled`: too many were sent."""
+
+    code: str | None
+    throttled: bool = False
+
+
 class Provider(Protocol):
     """The part of a provider that checkout and reconciliation use."""
 
     def push(self, push: Push, now: int) -> Accepted | Refused | Unknown:
         """Ask once. Never raises for what the provider or the line does."""
 
-    def query(self, checkout_id: str, now: int) -> str | None:
-        """ResultCode of a prompt; None where the answer says nothing, or nobody answered."""
+    def query(self, checkout_id: str, now: int) -> Answer:
+        """ResultCode of a prompt. Never raises for what the provider or the line does."""

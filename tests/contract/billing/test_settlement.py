@@ -26,13 +26,6 @@ RACES = 50
 STEPS_MAX = 100  # more than the story has requests
 
 
-@pytest.fixture
-def town(store: Store, billing: BillingStore) -> Town:
-    made = Town(store, billing.rows)
-    made.found()
-    return made
-
-
 def test_a_payment_becomes_a_right_a_journal_a_number_and_an_intent(town: Town) -> None:
     begun = town.buy()
     assert begun.begun is Begun.ACCEPTED

@@ -10,7 +10,7 @@ from billing.domain.draw import account_number
 from billing.domain.journal import Account, AccountKind
 from billing.domain.payment import Payment, PaymentEvent
 from billing.domain.settle import Proof, Settlement
-from billing.ports import Accepted, Claim, ClaimKind, Customer, Posting, Push, Refused, Unknown
+from billing.ports import Accepted, Answer, Claim, ClaimKind, Customer, Posting, Push, Refused, Unknown
 from billing.services.book import Book, Stores
 from billing.services.check import LedgerCheck
 from billing.services.checkout import Buy, Cashier, Checkout
@@ -63,7 +63,7 @@ class FakeProvider:
     def __init__(self) -> None:
         self.pushes: list[Push] = []
         self.answer: Accepted | Refused | Unknown | type[BaseException] | None = None
-        self.codes: dict[str, str | None] = {}
+        self.codes: dict[str, Answer] = {}
         self.queries: list[str] = []
 
     def push(self, push: Push, now: int) -> Accepted | Refused | Unknown:
@@ -72,9 +72,9 @@ class FakeProvider:
             raise self.answer
         return self.answer or Accepted(checkout_of(push))
 
-    def query(self, checkout_id: str, now: int) -> str | None:
+    def query(self, checkout_id: str, now: int) -> Answer:
         self.queries.append(checkout_id)
-        return self.codes.get(checkout_id)
+        return self.codes.get(checkout_id, Answer(None))
 
 
 def checkout_of(push: Push) -> str:

@@ -1,0 +1,138 @@
+"""The reconciler: asks about payments whose callback has not come, oldest and watched first, and expires them.
+
+A payment is claimed by the write that says when it is asked about next: two reconcilers do not ask twice, and one that
+ends leaves nothing locked. All queries of the shortcode go through one bucket.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from billing.domain.daraja import PAID, fails, normal_code
+from billing.domain.payment import EXPIRES_S, OPEN_STATES, PaymentEvent, PaymentState
+from billing.domain.settle import Proof, Settled, Settlement, expire
+from billing.ports import KeptPayment, Posting, Provider
+from billing.services.book import Book
+from billing.services.settle import Settle
+from radius.ports import Outcome
+
+ROUND_MAX = 200  # payments looked at in one round
+WATCHED_MAX = 1_000  # pages that are open at once
+WATCHED_S = 180  # nobody looks at a waiting page for longer
+QUICK_S, QUICK_UNTIL_S = 25, 180  # the customer waits
+SLOW_S = 120
+RARE_S, RARE_UNTIL_S = 600, 86_400  # then a person asks
+RECEIPT_S, RECEIPT_UNTIL_S = 6 * 3_600, 7 * 86_400  # a proven payment waits for the statement
+
+
+class Bucket:
+    """Queries of one shortcode: `per_minute` of them, never two at once; half of it for a while after a refusal.
+
+    GCRA with a burst of 1. Times are seconds of any one clock.
+    """
+
+    def __init__(self, per_minute: float = 5, slowed_s: float = 300) -> None:
+        self._pause_s = 60 / per_minute
+        self._slowed_s = slowed_s
+        self._next_at = 0.0
+        self._slow_until = 0.0
+
+    def take(self, at: float) -> bool:
+        """True if one may be sent now."""
+        if at < self._next_at:
+            return False
+        self._next_at = at + self._pause_s * (2 if at < self._slow_until else 1)
+        return True
+
+    def refused(self, at: float) -> None:
+        """The provider said: too many."""
+        self._slow_until = at + self._slowed_s
+        self._next_at = at + 2 * self._pause_s
+
+
+class Round(NamedTuple):
+    """What a round did. `given_up`: payments that a person must ask about."""
+
+    asked: int
+    settled: int
+    expired: int
+    given_up: tuple[str, ...]
+
+
+class Reconciler:
+    """Feeds the same settle as callbacks do."""
+
+    def __init__(
+        self, book: Book, settle: Settle, provider: Provider, bucket: Bucket, monotonic: Callable[[], float]
+    ) -> None:
+        self._book = book
+        self._stores = book.stores
+        self._settle = settle
+        self._provider = provider
+        self._bucket = bucket
+        self._monotonic = monotonic
+        self._watched: dict[str, int] = {}
+
+    def watch(self, payment: str, now: int) -> None:
+        """Somebody looks at the page of this payment."""
+        self._watched.pop(payment, None)
+        self._watched[payment] = now
+        while len(self._watched) > WATCHED_MAX:
+            del self._watched[next(iter(self._watched))]
+
+    def round(self, now: int) -> Round:
+        """Look at what is due."""
+        self._watched = {name: at for name, at in self._watched.items() if at > now - WATCHED_S}
+        due = self._stores.payments.due(now, ROUND_MAX, self._book.deadline())
+        asked = settled = expired = 0
+        given_up: list[str] = []
+        for payment, _ in sorted(due, key=lambda each: (each[0] not in self._watched, each[1])):
+            kept = self._stores.payments.payment(payment, self._book.deadline())
+            if kept is None or not 0 < kept.due_at <= now:
+                continue  # the index is behind
+            wants = bool(kept.payment.checkout_id) and kept.payment.state is not PaymentState.PROVEN
+            may = wants and self._bucket.take(self._monotonic())
+            late = now >= kept.payment.created_at + EXPIRES_S and kept.payment.state in OPEN_STATES
+            if wants and not may and not late:
+                continue  # the next round
+            claimed = self._claim(kept, now)
+            if claimed is None:
+                continue
+            expired += claimed.payment.state is not kept.payment.state
+            if not claimed.due_at:
+                given_up.append(payment)
+            if may:
+                asked += 1
+                settled += isinstance(self._ask(claimed, now), Settled)
+        return Round(asked, settled, expired, tuple(given_up))
+
+    def _claim(self, kept: KeptPayment, now: int) -> KeptPayment | None:
+        """Expired if it is late, and due when it is to be asked about again."""
+        payment = expire(kept.payment, now).payment
+        after = kept._replace(payment=payment, version=kept.version + 1, due_at=_next(kept, now), tries=kept.tries + 1)
+        posted = self._book.post(Posting(self._book.new_id(), after))
+        return after if posted.outcome is Outcome.COMMITTED else None
+
+    def _ask(self, kept: KeptPayment, now: int) -> Settlement | None:
+        answer = self._provider.query(kept.payment.checkout_id, now)
+        if answer.throttled:
+            self._bucket.refused(self._monotonic())
+        if answer.code is None:
+            return None
+        code = normal_code(answer.code)
+        event = PaymentEvent.QUERY_FAILED if fails(code) else PaymentEvent.QUERY_OPEN
+        if code == PAID:
+            event = PaymentEvent.QUERY_PAID
+        return self._settle.prove(kept.payment.id, Proof(event, checkout_id=kept.payment.checkout_id, code=code), now)
+
+
+def _next(kept: KeptPayment, now: int) -> int:
+    """When to look again; 0: never by a machine."""
+    payment = kept.payment
+    age_s = now - payment.created_at
+    if payment.state is PaymentState.PROVEN:
+        return now + RECEIPT_S if age_s < RECEIPT_UNTIL_S else 0
+    if age_s < QUICK_UNTIL_S:
+        return now + QUICK_S
+    if age_s < EXPIRES_S:
+        return now + SLOW_S
+    return now + RARE_S if payment.checkout_id and age_s < RARE_UNTIL_S else 0

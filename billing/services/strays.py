@@ -1,0 +1,121 @@
+"""Money that names nobody: booked once it cannot be a payment's own, and given to whoever shows its M-Pesa code.
+
+Under a till every prompt may be told of twice, by callback and by a C2B notice that names nothing. So such a notice
+waits, and is booked when no payment of that amount and time is still without its receipt.
+"""
+
+from enum import StrEnum
+
+from billing.domain.journal import Cause
+from billing.domain.ledger import Came, mpesa, unmatched_claimed, unmatched_in
+from billing.domain.payment import Payment, PaymentState
+from billing.domain.settle import CLOCKS_APART_S_MAX
+from billing.ports import Claim, ClaimKind, Entry, Posting, Unmatched, UnmatchedState
+from billing.services.book import Book, fact
+from radius.domain.identity import SubscriberId
+from radius.ports import Outcome
+
+ROUND_MAX = 100  # receipts looked at in one round
+RIVALS_MAX = 500  # payments without a receipt that are compared; with more of them money waits
+LOOK_AGAIN_S = 1_800
+SAME_TIME_S = 600  # from the prompt to M-Pesa's time of the money
+AHEAD_S = 30 * 86_400  # payments are due long before that
+
+_OVER = frozenset({PaymentState.PAID, PaymentState.DISPUTED})
+
+
+class Claimed(StrEnum):
+    """Answer to somebody who shows an M-Pesa code."""
+
+    CLAIMED = "claimed"  # the money is on the balance
+    WAITS = "waits"  # it may be a payment's own: ask again
+    UNKNOWN = "unknown"  # no such money
+    GONE = "gone"  # somebody has it
+
+
+class Strays:
+    """Books and hands out unmatched money."""
+
+    def __init__(self, book: Book) -> None:
+        self._book = book
+        self._stores = book.stores
+
+    def round(self, now: int) -> int:
+        """Look at what waits; how many were booked."""
+        waiting = self._stores.customers.waiting_money(now, ROUND_MAX, self._book.deadline())
+        return sum(self.look(receipt, now) for receipt in waiting)
+
+    def look(self, receipt: str, now: int) -> bool:
+        """True if this money was booked as unmatched. When another writer was first, the next round looks again."""
+        money = self._stores.customers.unmatched(receipt, self._book.deadline())
+        if money is None or money.state is not UnmatchedState.WAITS:
+            return False
+        if self._stores.postings.owner(ClaimKind.MPESA, receipt, self._book.deadline()) is not None:
+            return self._write(money, UnmatchedState.SAME) and False
+        if self._may_be_a_payments(money, now):
+            self._write(money, UnmatchedState.WAITS, now + LOOK_AGAIN_S)
+            return False
+        came = Came(mpesa(money.shortcode), money.cents, receipt)
+        journal = unmatched_in(fact(receipt, money.paid_at, now), came)
+        claim = Claim(ClaimKind.MPESA, receipt, journal.id)
+        return self._write(money, UnmatchedState.HELD, 0, (claim,), (Entry(journal),))
+
+    def _write(
+        self,
+        money: Unmatched,
+        state: UnmatchedState,
+        due_at: int = 0,
+        claims: tuple[Claim, ...] = (),
+        entries: tuple[Entry, ...] = (),
+    ) -> bool:
+        after = money._replace(state=state, due_at=due_at, version=money.version + 1)
+        posting = Posting(self._book.new_id(), claims=claims, entries=entries, unmatched=after)
+        return self._book.post(posting).outcome is Outcome.COMMITTED
+
+    def _may_be_a_payments(self, money: Unmatched, now: int) -> bool:
+        """True while a payment of that amount and time has no receipt yet (all of those are due some time)."""
+        named = self._stores.payments.payment(money.payment, self._book.deadline()) if money.payment else None
+        if named is not None and named.payment.state is PaymentState.PROVEN:
+            return True
+        due = [name for name, _ in self._stores.payments.due(now + AHEAD_S, RIVALS_MAX, self._book.deadline())]
+        if len(due) == RIVALS_MAX:
+            return True
+        for first in range(0, len(due), 100):
+            kept = self._stores.payments.payments(due[first : first + 100], self._book.deadline())
+            if any(_alike(each.payment, money) for each in kept):
+                return True
+        return False
+
+    def claim(self, receipt: str, subscriber: SubscriberId, now: int, actor: str = "") -> Claimed:
+        """All of this money for a customer's balance. The caller slows guessing down."""
+        for attempt in self._book.tries(receipt):
+            money = self._stores.customers.unmatched(receipt, self._book.deadline())
+            customer = self._stores.customers.customer(subscriber, self._book.deadline())
+            if money is None or customer is None:
+                return Claimed.UNKNOWN
+            if money.state is not UnmatchedState.HELD:
+                return Claimed.WAITS if money.state is UnmatchedState.WAITS else Claimed.GONE
+            held = self._stores.ledger.entry(f"{Cause.UNMATCHED_IN.value}:{receipt}", self._book.deadline())
+            if held is None:
+                raise AssertionError(f"{receipt} is held and was not booked")
+            number = self._book.number(receipt, attempt)
+            journal = unmatched_claimed(
+                fact(receipt, now, now, actor or subscriber), held.journal, subscriber, number.text
+            )
+            after = customer._replace(balance_cents=customer.balance_cents + money.cents, version=customer.version + 1)
+            posting = Posting(
+                self._book.new_id(),
+                entries=(number.entry(journal, subscriber),),
+                customer=after,
+                unmatched=money._replace(state=UnmatchedState.CLAIMED, version=money.version + 1),
+            )
+            if self._book.post(posting).outcome is Outcome.COMMITTED:
+                return Claimed.CLAIMED
+        raise AssertionError  # `tries` ends by raising
+
+
+def _alike(payment: Payment, money: Unmatched) -> bool:
+    """True if the money may be this payment's."""
+    first, last = payment.created_at - CLOCKS_APART_S_MAX, payment.created_at + SAME_TIME_S + CLOCKS_APART_S_MAX
+    same = (payment.cents, payment.shortcode) == (money.cents, money.shortcode)
+    return same and payment.state not in _OVER and first <= money.paid_at <= last

@@ -1,0 +1,320 @@
+"""What runs by itself: callbacks that were left, payments without one, money that names nobody. And vouchers."""
+
+import json
+
+import pytest
+
+from billing.domain.journal import Cause
+from billing.domain.payment import EXPIRES_S, PaymentEvent, PaymentState
+from billing.domain.settle import Proof, Settled
+from billing.domain.trade import Paper, batch_made
+from billing.domain.voucher import Voucher, VoucherRefusal, VoucherState
+from billing.ports import Answer, Claim, ClaimKind, Entry, KeptVoucher, Posting, UnmatchedState
+from billing.ports import Unknown as PushUnknown
+from billing.services.callbacks import SWEEP_AFTER_S, Callbacks, Seals, Unread
+from billing.services.reconcile import RARE_UNTIL_S, Bucket, Reconciler, Round
+from billing.services.redeem import Redeem, Redeemed
+from billing.services.settle import SAME_MONEY_S
+from billing.services.strays import AHEAD_S, Claimed, Strays
+from billing.store.ports import BillingStore
+from radius.domain import subscriber as aggregate
+from radius.domain.entitlement import Right
+from radius.domain.subscriber import Credential, SecretKind, Subscriber
+from radius.ports import Outcome
+from radius.store.open import Store
+from tests.contract.billing.town import DEVICE, DyingRows, Killed, Town
+from tests.contract.values import change, name, soon
+from tests.unit.billing.values import T0, fact
+
+# -- callbacks ---------------------------------------------------------------------------------------------------------
+
+
+def read(text: str) -> Proof | None:
+    """A wire of our own: receipt and cents."""
+    try:
+        receipt, cents, checkout = json.loads(text)
+    except ValueError:
+        return None
+    return Proof(PaymentEvent.CALLBACK_PAID, checkout_id=checkout, cents=cents, mpesa_receipt=receipt, paid_at=T0 + 9)
+
+
+def seals() -> Seals:
+    return Seals(lambda text, owner: f"{owner} {text[::-1]}", lambda text, owner: text.removeprefix(f"{owner} ")[::-1])
+
+
+def callbacks(town: Town) -> Callbacks:
+    return Callbacks(town.book, town.settle, read, seals())
+
+
+def body(town: Town, checkout: str) -> str:
+    return json.dumps([town.receipt, 5_000, checkout])
+
+
+def test_a_callback_is_stored_then_settled(town: Town) -> None:
+    begun, taker = town.buy(), callbacks(town)
+    push = town.provider.pushes[0]
+    text = body(town, begun.payment.checkout_id)
+    taken = taker.take(push.payment, push.token, text, T0 + 20)
+    assert taken
+    stored = town.billing.body(taken, soon())
+    assert stored
+    assert stored.text == text
+    assert push.token not in stored.token
+    assert isinstance(taker.finish(taken, T0 + 20), Settled)
+    assert taker.take(push.payment, push.token, text, T0 + 21) == taken
+    assert taker.sweep(T0 + 10**6) == []
+    assert town.rights() == [begun.payment.id]
+
+
+def test_a_callback_that_was_left_is_settled_by_the_sweep(town: Town) -> None:
+    begun, taker = town.buy(), callbacks(town)
+    push = town.provider.pushes[0]
+    assert taker.take(push.payment, push.token, body(town, begun.payment.checkout_id), T0 + 20)
+    assert taker.sweep(T0 + 20 + SWEEP_AFTER_S - 1) == []
+    assert isinstance(taker.sweep(T0 + 20 + SWEEP_AFTER_S)[0], Settled)
+    assert town.rights() == [begun.payment.id]
+    assert town.findings() == []
+
+
+def test_noise_is_not_stored(town: Town) -> None:
+    town.buy()
+    push, taker = town.provider.pushes[0], callbacks(town)
+    assert taker.take(push.payment, "ff" * 16, "[]", T0) is None
+    assert taker.take("nobody", push.token, "[]", T0) is None
+    assert taker.take(push.payment, push.token, "x" * 20_000, T0) is None
+    assert taker.finish("nobody", T0) is None
+    taken = taker.take(push.payment, push.token, "<html>", T0)
+    assert taken
+    assert taker.finish(taken, T0) is Unread.UNREADABLE
+    assert taker.sweep(T0 + 10**6) == []
+
+
+# -- payments that nobody told us of -----------------------------------------------------------------------------------
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.at = 0.0
+
+    def __call__(self) -> float:
+        return self.at
+
+
+def reconciler(town: Town, clock: Clock) -> Reconciler:
+    return Reconciler(town.book, town.settle, town.provider, Bucket(per_minute=6), clock)
+
+
+def test_a_lost_callback_is_found_by_asking(town: Town) -> None:
+    begun, clock = town.buy(), Clock()
+    worker = reconciler(town, clock)
+    assert worker.round(T0 + 10) == Round(0, 0, 0, ())  # nobody has typed a PIN yet
+    town.provider.codes[begun.payment.checkout_id] = Answer("4999")
+    assert worker.round(T0 + 20) == Round(1, 0, 0, ())
+    clock.at += 10
+    assert worker.round(T0 + 30) == Round(0, 0, 0, ())  # asked just now
+    town.provider.codes[begun.payment.checkout_id] = Answer("0")
+    assert worker.round(T0 + 60) == Round(1, 1, 0, ())
+    assert town.payment(begun.payment.id).state is PaymentState.PROVEN
+    assert town.rights() == [begun.payment.id]
+    assert town.findings() == []
+
+
+def test_only_known_codes_fail_and_silence_changes_nothing(town: Town) -> None:
+    begun, clock = town.buy(), Clock()
+    worker = reconciler(town, clock)
+    for code, state in (
+        (None, PaymentState.PENDING),
+        ("500.001.1001", PaymentState.PENDING),
+        ("777", PaymentState.PENDING),
+        ("1032", PaymentState.FAILED),
+    ):
+        town.provider.codes[begun.payment.checkout_id] = Answer(code)
+        clock.at += 130
+        worker.round(T0 + 20 + int(clock.at))
+        assert town.payment(begun.payment.id).state is state
+    assert town.billing.due(T0 + AHEAD_S, 9, soon()) == []
+
+
+def test_the_watched_first_then_the_oldest_within_one_bucket(store: Store, billing: BillingStore) -> None:
+    towns = [Town(store, billing.rows, who=who) for who in (1, 2, 3)]
+    for town in towns:
+        town.found()
+        town.provider = town.cashier._provider = towns[0].provider
+    ids = [town.buy(now=T0 + who).payment for who, town in enumerate(towns)]
+    clock = Clock()
+    worker = reconciler(towns[0], clock)
+    worker.watch(ids[2].id, T0 + 30)
+    for _ in range(3):
+        worker.round(T0 + 40)
+        worker.round(T0 + 40)
+        clock.at += 10
+    assert towns[0].provider.queries == [ids[2].checkout_id, ids[0].checkout_id, ids[1].checkout_id]
+
+
+def test_a_refusal_slows_the_bucket_down() -> None:
+    bucket = Bucket(per_minute=6, slowed_s=60)
+    assert [at for at in range(40) if bucket.take(at)] == [0, 10, 20, 30]
+    bucket.refused(40)
+    assert [at for at in range(40, 150) if bucket.take(at)] == [60, 80, 100, 110, 120, 130, 140]
+
+
+def test_two_reconcilers_ask_once(store: Store, billing: BillingStore) -> None:
+    one, two = Town(store, billing.rows), Town(store, billing.rows, seed=2)
+    one.found()
+    one.buy()
+    two.provider = one.provider
+    reconciler(one, Clock()).round(T0 + 20)
+    reconciler(two, Clock()).round(T0 + 20)
+    assert len(one.provider.queries) == 1
+
+
+def test_what_nobody_answers_expires_and_is_given_up_at_last(town: Town) -> None:
+    begun, clock = town.buy(), Clock()
+    worker = reconciler(town, clock)
+    rounds = []
+    for at in range(0, RARE_UNTIL_S + 1_200, 600):
+        clock.at = at
+        rounds.append(worker.round(T0 + at))
+    assert sum(each.expired for each in rounds) == 1
+    assert [each.given_up for each in rounds if each.given_up] == [(begun.payment.id,)]
+    assert town.payment(begun.payment.id).state is PaymentState.EXPIRED
+    assert isinstance(town.callback(now=T0 + RARE_UNTIL_S + 9_000), Settled)
+    assert town.findings() == []
+
+
+def test_a_push_whose_reply_was_lost_expires_without_a_query(town: Town) -> None:
+    town.provider.answer = PushUnknown()
+    begun = town.buy()
+    worker = reconciler(town, Clock())
+    worker.round(T0 + 30)
+    assert worker.round(T0 + EXPIRES_S + 60).expired == 1
+    assert town.provider.queries == []
+    assert town.payment(begun.payment.id).state is PaymentState.EXPIRED
+
+
+# -- money without a name ----------------------------------------------------------------------------------------------
+
+
+def test_money_that_is_nobodys_is_booked_and_claimed_once(town: Town) -> None:
+    strays = Strays(town.book)
+    town.notice("rent november")
+    assert strays.claim(town.receipt, town.customer, T0 + 60) is Claimed.WAITS
+    assert strays.round(T0 + 16 + SAME_MONEY_S - 1) == 0
+    assert strays.round(T0 + 16 + SAME_MONEY_S) == 1
+    assert town.findings() == []
+    assert strays.round(T0 + AHEAD_S) == 0
+    assert strays.claim(town.receipt, town.customer, T0 + 800) is Claimed.CLAIMED
+    assert strays.claim(town.receipt, town.customer, T0 + 801) is Claimed.GONE
+    assert strays.claim("TKP9999999", town.customer, T0 + 801) is Claimed.UNKNOWN
+    assert town.balance() == 5_000
+    assert town.findings() == []
+
+
+def test_the_same_money_by_callback_is_not_booked_again(town: Town) -> None:
+    """A till: the C2B notice names nothing, and comes before the callback."""
+    begun, strays = town.buy(), Strays(town.book)
+    town.notice("")
+    town.callback()
+    assert strays.round(T0 + AHEAD_S) == 0
+    money = town.billing.unmatched(town.receipt, soon())
+    assert money
+    assert money.state is UnmatchedState.SAME
+    assert (town.rights(), town.mpesa_cents()) == ([begun.payment.id], 5_000)
+    assert town.findings() == []
+
+
+def test_it_waits_while_a_proven_payment_of_that_amount_has_no_receipt(town: Town) -> None:
+    begun, strays = town.buy(), Strays(town.book)
+    town.query(begun.payment.id)
+    town.notice("")
+    assert strays.round(T0 + 86_400) == 0
+    assert strays.claim(town.receipt, town.customer, T0 + 86_401) is Claimed.WAITS
+    town.callback()
+    assert strays.round(T0 + 2 * 86_400) == 0
+    assert town.mpesa_cents() == 5_000
+    assert town.findings() == []
+
+
+def test_another_amount_than_the_payments_is_booked(town: Town) -> None:
+    begun, strays = town.buy(), Strays(town.book)
+    town.query(begun.payment.id)
+    town.notice("", "TKP0000077", 4_900)
+    assert strays.round(T0 + 86_400) == 1
+    assert town.findings() == []
+
+
+# -- vouchers ----------------------------------------------------------------------------------------------------------
+
+PRINTED = name(900)
+
+
+def printed(town: Town, state: VoucherState = VoucherState.STOCK, starts_at: int = 0) -> str:
+    """A voucher with its own subscriber; its code's hash."""
+    right = Right("b1-0007", "standard.1", T0, starts_at, starts_at and starts_at + 86_400)
+    rights = [right]
+    body = aggregate.encode(Subscriber(PRINTED, Credential(SecretKind.CODE), T0, rights=rights))
+    town.core.subscribers.create(change(PRINTED, 1, body=body), ["c:code"], soon())
+    kept = KeptVoucher(Voucher("B1", 7, state), 1, "code", "standard.1", 5_000, PRINTED, right.id, "achieng")
+    claim = Claim(ClaimKind.CODE, "code", kept.voucher.serial)
+    made = Entry(batch_made(fact("B1"), Paper("B1", "standard.1", 5_000)))
+    posted = town.billing.post(Posting("printed", claims=(claim,), entries=(made,), voucher=kept), soon())
+    assert posted.outcome is Outcome.COMMITTED
+    return claim.key
+
+
+def test_a_voucher_becomes_a_right_once(town: Town) -> None:
+    code, redeem = printed(town), Redeem(town.book)
+    assert redeem.by_code(code, town.customer, DEVICE, T0 + 9) == Redeemed("b1-0007", "standard.1")
+    assert redeem.by_code(code, town.customer, DEVICE, T0 + 10) == Redeemed("b1-0007", "standard.1", again=True)
+    other = Town(town.core, town.rows, who=2)
+    other.found()
+    assert Redeem(other.book).by_code(code, other.customer, DEVICE, T0 + 11) is VoucherRefusal.USED
+    assert redeem.by_code("no such code", town.customer, DEVICE, T0) is None
+    assert town.rights() == ["b1-0007"]
+    entry = town.billing.entry(f"{Cause.VOUCHER_REDEEMED.value}:B1-0007", soon())
+    assert entry
+    assert {leg.account.text: leg.cents for leg in entry.journal.legs if leg.account.kind.value != "tax"} == {
+        "cash_in_hand:achieng": 5_000,
+        "vouchers_outstanding:B1": 5_000,
+        "voucher_stock:B1": -5_000,
+        "revenue:standard": -4_310,
+    }
+    stored = town.core.subscribers.read(PRINTED, soon())
+    assert stored
+    assert aggregate.decode(stored.body).rights[0].revoked_at == T0 + 9
+    assert town.findings() == []
+
+
+def test_a_code_that_logged_in_by_itself_is_booked_and_not_redeemed(town: Town) -> None:
+    code, redeem = printed(town, VoucherState.SOLD, T0 + 5), Redeem(town.book)
+    assert redeem.by_code(code, town.customer, DEVICE, T0 + 9) is VoucherRefusal.USED
+    assert redeem.by_itself("B1-0007", T0 + 20)
+    assert not redeem.by_itself("B1-0007", T0 + 21)
+    assert not redeem.by_itself("B1-0008", T0 + 21)
+    assert town.rights() == []
+    assert town.findings() == []
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_redeeming_may_end_at_any_step(town: Town, after: bool) -> None:
+    code = printed(town)
+    for n in range(1, 20):
+        rows = DyingRows(town.billing.rows, n, after=after)
+        victim = Town(town.core, rows, seed=10 + n)  # type: ignore[arg-type]
+        try:
+            answer = Redeem(victim.book).by_code(code, town.customer, DEVICE, T0 + n)
+        except Killed:
+            continue
+        break
+    assert isinstance(answer, Redeemed)
+    assert answer.again is after
+    assert town.rights() == ["b1-0007"]
+    assert town.findings() == []
+
+
+def test_a_balance_that_is_not_what_was_booked_is_found(town: Town) -> None:
+    customer = town.billing.customer(town.customer, soon())
+    assert customer
+    town.billing.post(Posting("theft", customer=customer._replace(balance_cents=99, version=2)), soon())
+    town.notice(town.account)
+    assert [finding.rule.value for finding in town.findings()] == ["balance"]  # type: ignore[attr-defined]
