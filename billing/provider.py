@@ -1,0 +1,158 @@
+"""The provider's port: who asks a payer's phone for money, says later what became of it, and gives money back.
+
+Daraja is the first provider. Nothing here raises for what the network or the provider does: outcomes are values.
+`now` is UTC seconds, money integer cents. Source: the project's notes on Daraja as it behaves.
+"""
+
+from enum import StrEnum
+from typing import NamedTuple, Protocol
+
+from billing.domain.payment import PaymentEvent
+from billing.domain.settle import Proof
+
+
+class PushRequest(NamedTuple):
+    """A prompt for one phone. `phone` as `check_phone` gives it; `token` goes into the path of the callback.
+
+    `reference` (<= 12 characters) is printed in the payer's SMS, `description` (<= 13) may be shown: nothing private.
+    """
+
+    phone: str
+    cents: int
+    reference: str
+    token: str
+    description: str = "WiFi"
+
+
+class Accepted(NamedTuple):
+    """Taken for processing, which is no payment. `checkout_id` names the prompt from now on."""
+
+    checkout_id: str
+
+
+class Refused(NamedTuple):
+    """Nothing was done. `again`: it may be sent again later, as it is (busy, no connection); else it never works so.
+
+    `code` is the provider's errorCode, or one of `Local`; `text` is the provider's, for logs, at most 200 characters.
+    """
+
+    code: str
+    text: str = ""
+    again: bool = False
+
+
+class Unknown(NamedTuple):
+    """No reply, or one that does not say what was done. What moves money is never sent again after it by a machine."""
+
+    why: str
+
+
+class TooMany(NamedTuple):
+    """Not asked, or refused for asking too often: not before `wait_s` seconds from now."""
+
+    wait_s: float
+
+
+class Taken(NamedTuple):
+    """An asynchronous request was taken; its result comes by callback and carries `conversation_id`."""
+
+    conversation_id: str
+
+
+class Local(StrEnum):
+    """Codes of a Refused that never reached the provider."""
+
+    NO_CONNECTION = "no_connection"  # refused or timed out before a byte of the request was sent
+    NO_TOKEN = "no_token"  # noqa: S105 - a code, no secret: OAuth gave no token, so the request was not sent
+    THROTTLED = "throttled"  # HTTP 429 without a code of its own
+
+
+Pushed = Accepted | Refused | Unknown
+Queried = Proof | TooMany | Unknown  # a Proof of the events QUERY_PAID, QUERY_FAILED or QUERY_OPEN
+Requested = Taken | Refused | Unknown
+
+
+class Notice(NamedTuple):
+    """Money that somebody paid by hand (C2B). `reference` is what they typed, empty at a till.
+
+    `payer_hash` is the SHA-256 of ``2547...`` in hex, empty where the number came masked; the number is not kept.
+    `paid_at` is M-Pesa's time, 0 where it is not said.
+    """
+
+    mpesa_receipt: str
+    cents: int
+    shortcode: str
+    reference: str = ""
+    payer_hash: str = ""
+    paid_at: int = 0
+
+    def proof(self, reference: str) -> Proof:
+        """As a proof for the payment of `reference` (what `parse_reference` made of what was typed)."""
+        return Proof(
+            PaymentEvent.C2B_NOTICE,
+            reference=reference,
+            shortcode=self.shortcode,
+            cents=self.cents,
+            mpesa_receipt=self.mpesa_receipt,
+            paid_at=self.paid_at,
+        )
+
+
+class Result(NamedTuple):
+    """The result of a status request or a reversal, by callback. `done`: ResultCode 0.
+
+    `mpesa_receipt`, `cents` and `status` (as ``Completed``, ``Reversed``) are those of the transaction that was asked
+    about, where they are named; `paid_at` is when it was finalised, 0 where that is not said.
+    """
+
+    conversation_id: str
+    code: str
+    done: bool
+    mpesa_receipt: str = ""
+    cents: int | None = None
+    status: str = ""
+    paid_at: int = 0
+
+    def proof(self, checkout_id: str) -> Proof | None:
+        """A completed transaction as a proof for the payment it was asked for; None when it proves nothing.
+
+        Whoever asked knows that this receipt is of that checkout; the caller keeps it under the conversation.
+        """
+        if not self.done or self.status.casefold() != "completed" or self.cents is None or not self.mpesa_receipt:
+            return None
+        return Proof(
+            PaymentEvent.RECEIPT_FOUND,
+            checkout_id=checkout_id,
+            cents=self.cents,
+            mpesa_receipt=self.mpesa_receipt,
+            paid_at=self.paid_at,
+        )
+
+
+class QueueTimedOut(NamedTuple):
+    """The provider gave up waiting for its own answer to a request. That is no failure: ask later."""
+
+    conversation_id: str
+
+
+class Provider(Protocol):
+    """What billing needs of a provider. Every method waits for at most the provider's own time-outs (some 35 s)."""
+
+    @property
+    def shortcode(self) -> str:
+        """The number that money goes to, as payments keep it."""
+
+    def push(self, request: PushRequest, now: int) -> Pushed:
+        """Prompt a phone, once. The payment and its token must be committed before."""
+
+    def query(self, checkout_id: str, now: int) -> Queried:
+        """Ask what became of a prompt; within one rate for all callers."""
+
+    def transaction_status(self, mpesa_receipt: str, now: int) -> Requested:
+        """Ask for a transaction's amount and state; a `Result` comes by callback."""
+
+    def reverse(self, mpesa_receipt: str, cents: int, now: int) -> Requested:
+        """Give money of a receipt back; a `Result` comes by callback. After Unknown it is never sent again blindly."""
+
+    def register_urls(self, now: int) -> Refused | Unknown | None:
+        """Name our addresses for C2B; None when they are registered. Production takes this once."""
