@@ -12,8 +12,6 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
-import msgspec
-
 from billing.domain.journal import Journal, Receipt
 from billing.domain.package import Package
 from billing.domain.payment import Payment
@@ -121,6 +119,7 @@ class ClaimKind(StrEnum):
 
     REFERENCE = "reference"  # AccountReference -> payment
     CHECKOUT = "checkout"  # CheckoutRequestID -> payment
+    CALLBACK = "callback"  # hash of a callback's token -> payment
     MPESA = "mpesa"  # M-Pesa receipt -> what has its money: a payment, or the journal
     IDEMPOTENCY = "idempotency"  # key of a checkout -> payment
     ACCOUNT = "account"  # account number -> subscriber
@@ -148,6 +147,7 @@ class Part(StrEnum):
     PAYMENT = "payment"
     REFERENCE = "reference"
     CHECKOUT = "checkout"
+    CALLBACK = "callback"
     MPESA = "mpesa"
     IDEMPOTENCY = "idempotency"
     ACCOUNT = "account"
@@ -279,48 +279,3 @@ class Packages(Protocol):
 
     def add(self, package: Package, deadline: float) -> Outcome:
         """COMMITTED; ALREADY_DONE when exactly this is there; CONFLICT when that version means something else."""
-
-
-class Push(msgspec.Struct, frozen=True):
-    """What a provider is asked to put on a phone. `token` is the secret part of the callback's path."""
-
-    payment: str
-    phone: str
-    cents: int
-    reference: str
-    token: str
-
-
-class Accepted(NamedTuple):
-    """The prompt is on its way."""
-
-    checkout_id: str
-
-
-class Refused(NamedTuple):
-    """Nothing was sent to the phone. `code` is the provider's own."""
-
-    code: str
-
-
-class Unknown(NamedTuple):
-    """Nobody can tell what was done: never sent again by a machine."""
-
-    code: str = ""
-
-
-class Answer(NamedTuple):
-    """Reply to a query. `code` None: it says nothing, or nobody answered. `throttled`: too many were sent."""
-
-    code: str | None
-    throttled: bool = False
-
-
-class Provider(Protocol):
-    """The part of a provider that checkout and reconciliation use."""
-
-    def push(self, push: Push, now: int) -> Accepted | Refused | Unknown:
-        """Ask once. Never raises for what the provider or the line does."""
-
-    def query(self, checkout_id: str, now: int) -> Answer:
-        """ResultCode of a prompt. Never raises for what the provider or the line does."""

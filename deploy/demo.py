@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from billing.store.open import open_billing
 from radius import settings as settings_module
 from radius.domain import entitlement
 from radius.domain import subscriber as aggregate
@@ -64,6 +65,7 @@ def prepare(settings_path: Path, coa_port: int) -> None:
     core = build_core(settings)
     try:
         core.store.create_tables()
+        open_billing(core.store).create_tables()
         known = {router.id: router for router in core.store.routers.routers(time.monotonic() + DEADLINE_S)}
         if ROUTER in known:
             _check_key(core, known[ROUTER])

@@ -3,14 +3,13 @@
 from collections.abc import Callable
 from enum import Enum
 from hashlib import sha256
-from hmac import compare_digest
 from typing import NamedTuple
 
 import msgspec
 
 from billing.domain.draw import token_hash
 from billing.domain.settle import Proof, Settlement
-from billing.ports import BODY_BYTES_MAX, BODY_KEPT_S, Body
+from billing.ports import BODY_BYTES_MAX, BODY_KEPT_S, Body, ClaimKind
 from billing.services.book import Book
 from billing.services.settle import Settle
 
@@ -43,12 +42,12 @@ class Callbacks:
         self._read = read
         self._seals = seals
 
-    def take(self, payment: str, token: str, text: str, now: int) -> str | None:
-        """Store a body; its id for `finish`. None: too long, or not the path of one of our payments."""
+    def take(self, token: str, text: str, now: int) -> str | None:
+        """Store a body that came by the path of a token; its id for `finish`. None: too long, or no token of ours."""
         if len(text.encode(errors="replace")) > BODY_BYTES_MAX:
             return None
-        kept = self._stores.payments.payment(payment, self._book.deadline())
-        if kept is None or not compare_digest(token_hash(token), kept.payment.token_hash):
+        payment = self._stores.postings.owner(ClaimKind.CALLBACK, token_hash(token), self._book.deadline())
+        if payment is None:
             return None
         id_ = sha256(f"{payment} {text}".encode(errors="replace")).hexdigest()[:32]
         sealed = self._seals.seal(token, payment)

@@ -16,18 +16,14 @@ from billing.domain.settle import Refused as NotPaid
 from billing.domain.settle import pushed
 from billing.ports import (
     KEY_KEPT_S,
-    Accepted,
     Claim,
     ClaimKind,
     KeptPayment,
     Part,
     Posting,
     Prompt,
-    Provider,
-    Push,
-    Refused,
-    Unknown,
 )
+from billing.provider import Accepted, Provider, PushRequest, Refused, Unknown
 from billing.services.book import Book
 from radius.domain.errors import Malformed
 from radius.domain.identity import SubscriberId
@@ -71,14 +67,11 @@ class Checkout(NamedTuple):
 class Cashier:
     """Begins payments."""
 
-    def __init__(
-        self, book: Book, provider: Provider, shortcode: str, random: Draw, phone_key: Callable[[str], str]
-    ) -> None:
+    def __init__(self, book: Book, provider: Provider, random: Draw, phone_key: Callable[[str], str]) -> None:
         """`phone_key`: keyed hash of a number, which is all that is kept of it."""
         self._book = book
         self._stores = book.stores
         self._provider = provider
-        self._shortcode = shortcode
         self._random = random
         self._phone_key = phone_key
 
@@ -125,10 +118,10 @@ class Cashier:
         id_ = draw.callback_token(self._random)[:16]
         reference = draw.reference(self._random)
         payment = Payment(
-            id_, cents, self._shortcode, reference, draw.token_hash(token), now, buy.subscriber, buy.package
+            id_, cents, self._provider.shortcode, reference, draw.token_hash(token), now, buy.subscriber, buy.package
         )
         kept = KeptPayment(payment, 1, buy.device, now + ASKED_AFTER_S)
-        claims = [Claim(ClaimKind.REFERENCE, reference, id_)]
+        claims = [Claim(ClaimKind.REFERENCE, reference, id_), Claim(ClaimKind.CALLBACK, payment.token_hash, id_)]
         if buy.key:
             claims.append(Claim(ClaimKind.IDEMPOTENCY, _own(buy), id_, now + KEY_KEPT_S))
         key = self._phone_key(phone)
@@ -145,14 +138,14 @@ class Cashier:
 
     def _push(self, kept: KeptPayment, phone: str, token: str, now: int) -> Checkout:
         payment = kept.payment
-        answer = self._provider.push(Push(payment.id, phone, payment.cents, payment.reference, token), now)
+        answer = self._provider.push(PushRequest(phone, payment.cents, payment.reference, token), now)
         match answer:
             case Accepted(checkout_id):
                 return self._heard(payment.id, PaymentEvent.PUSH_ACCEPTED, Begun.ACCEPTED, now, checkout_id=checkout_id)
-            case Refused(code):
+            case Refused(code=code):
                 return self._heard(payment.id, PaymentEvent.PUSH_REFUSED, Begun.REFUSED, now, code=code)
-            case Unknown(code):
-                return self._heard(payment.id, PaymentEvent.PUSH_UNKNOWN, Begun.UNKNOWN, now, code=code)
+            case Unknown():
+                return self._heard(payment.id, PaymentEvent.PUSH_UNKNOWN, Begun.UNKNOWN, now)
 
     def _heard(
         self, payment: str, event: PaymentEvent, begun: Begun, now: int, checkout_id: str = "", code: str = ""

@@ -7,10 +7,10 @@ ends leaves nothing locked. All queries of the shortcode go through one bucket.
 from collections.abc import Callable
 from typing import NamedTuple
 
-from billing.domain.daraja import PAID, fails, normal_code
-from billing.domain.payment import EXPIRES_S, OPEN_STATES, PaymentEvent, PaymentState
+from billing.domain.payment import EXPIRES_S, OPEN_STATES, PaymentState
 from billing.domain.settle import Proof, Settled, Settlement, expire
-from billing.ports import KeptPayment, Posting, Provider
+from billing.ports import KeptPayment, Posting
+from billing.provider import Provider, TooMany
 from billing.services.book import Book
 from billing.services.settle import Settle
 from radius.ports import Outcome
@@ -43,10 +43,10 @@ class Bucket:
         self._next_at = at + self._pause_s * (2 if at < self._slow_until else 1)
         return True
 
-    def refused(self, at: float) -> None:
-        """The provider said: too many."""
+    def refused(self, at: float, wait_s: float) -> None:
+        """The provider said: too many; not before `wait_s`."""
         self._slow_until = at + self._slowed_s
-        self._next_at = at + 2 * self._pause_s
+        self._next_at = at + max(wait_s, 2 * self._pause_s)
 
 
 class Round(NamedTuple):
@@ -114,15 +114,12 @@ class Reconciler:
 
     def _ask(self, kept: KeptPayment, now: int) -> Settlement | None:
         answer = self._provider.query(kept.payment.checkout_id, now)
-        if answer.throttled:
-            self._bucket.refused(self._monotonic())
-        if answer.code is None:
-            return None
-        code = normal_code(answer.code)
-        event = PaymentEvent.QUERY_FAILED if fails(code) else PaymentEvent.QUERY_OPEN
-        if code == PAID:
-            event = PaymentEvent.QUERY_PAID
-        return self._settle.prove(kept.payment.id, Proof(event, checkout_id=kept.payment.checkout_id, code=code), now)
+        match answer:
+            case Proof():
+                return self._settle.prove(kept.payment.id, answer, now)
+            case TooMany(wait_s):
+                self._bucket.refused(self._monotonic(), wait_s)
+        return None
 
 
 def _next(kept: KeptPayment, now: int) -> int:

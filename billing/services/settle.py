@@ -13,7 +13,7 @@ from billing.domain.draw import parse_account, parse_reference
 from billing.domain.journal import Journal
 from billing.domain.ledger import Came, Sale, mpesa, sale_by_mpesa, top_up
 from billing.domain.money import rate_on
-from billing.domain.payment import Effect, Payment, PaymentEvent, PaymentState
+from billing.domain.payment import Effect, Payment, PaymentState
 from billing.domain.settle import Proof, Refused, Settled, Settlement, Waits, Why
 from billing.ports import (
     Claim,
@@ -24,6 +24,7 @@ from billing.ports import (
     Unmatched,
     UnmatchedState,
 )
+from billing.provider import Notice
 from billing.services.book import Book, Given, Number, fact
 from radius.domain.errors import Corrupt
 from radius.domain.identity import SubscriberId
@@ -31,17 +32,6 @@ from radius.ports import Change, Outcome
 
 RECEIPT_ASKED_AFTER_S = 600  # of a payment that a query proved: callback and C2B notice are given so long
 SAME_MONEY_S = 600  # a notice that names nobody waits so long for the callback of the same money
-
-
-class Notice(NamedTuple):
-    """A C2B confirmation. `reference`: what the payer typed (BillRefNumber). `payer`: hash of the number, or ""."""
-
-    receipt: str
-    cents: int
-    shortcode: str
-    paid_at: int
-    reference: str = ""
-    payer: str = ""
 
 
 class Landed(NamedTuple):
@@ -170,7 +160,7 @@ class Settle:
     def notice(self, notice: Notice, now: int) -> Landed:
         """A C2B confirmation: to the payment whose reference it names, to a balance, or kept until it is claimed."""
         deadline = self._book.deadline
-        owner = self._stores.postings.owner(ClaimKind.MPESA, notice.receipt, deadline())
+        owner = self._stores.postings.owner(ClaimKind.MPESA, notice.mpesa_receipt, deadline())
         if owner is not None:
             return Landed(known=True)
         reference = parse_reference(notice.reference)
@@ -187,32 +177,24 @@ class Settle:
         owner, deadline = self._stores.postings.owner, self._book.deadline
         number = parse_account(notice.reference)
         found = owner(ClaimKind.ACCOUNT, number, deadline()) if number else None
-        if found is None and notice.payer:
-            found = owner(ClaimKind.PAYER, notice.payer, deadline())
+        if found is None and notice.payer_hash:
+            found = owner(ClaimKind.PAYER, notice.payer_hash, deadline())
         return found
 
     def _for_payment(self, notice: Notice, payment: str, reference: str, now: int) -> Landed:
-        proof = Proof(
-            PaymentEvent.C2B_NOTICE,
-            reference=reference,
-            shortcode=notice.shortcode,
-            cents=notice.cents,
-            mpesa_receipt=notice.receipt,
-            paid_at=notice.paid_at,
-        )
-        found = self.prove(payment, proof, now)
+        found = self.prove(payment, notice.proof(reference), now)
         if isinstance(found, Settled):
             return Landed(payment)
         return self._keep(notice, payment if isinstance(found, Waits) else "", now)
 
     def _for_customer(self, notice: Notice, subscriber: str, now: int) -> Landed:
         """Any amount that names a customer lands on that customer's balance."""
-        came = Came(mpesa(notice.shortcode), notice.cents, notice.receipt)
-        for attempt in self._book.tries(notice.receipt):
-            number = self._book.number(notice.receipt, attempt)
-            claim = Claim(ClaimKind.MPESA, notice.receipt, subscriber)
+        came = Came(mpesa(notice.shortcode), notice.cents, notice.mpesa_receipt)
+        for attempt in self._book.tries(notice.mpesa_receipt):
+            number = self._book.number(notice.mpesa_receipt, attempt)
+            claim = Claim(ClaimKind.MPESA, notice.mpesa_receipt, subscriber)
             empty = Posting(self._book.new_id(), claims=(claim,))
-            posting = self._balance(empty, subscriber, came, number, notice.paid_at, now)
+            posting = self._balance(empty, subscriber, came, number, notice.paid_at or now, now)
             if posting is None:
                 return self._keep(notice, "", now)
             posted = self._book.post(posting)
@@ -223,8 +205,19 @@ class Settle:
         raise AssertionError  # `tries` ends by raising
 
     def _keep(self, notice: Notice, payment: str, now: int) -> Landed:
-        waits, due_at = UnmatchedState.WAITS, now + SAME_MONEY_S
-        self._hold(Unmatched(*notice[:4], waits, 1, payment, notice.reference, notice.payer, due_at))
+        money = Unmatched(
+            notice.mpesa_receipt,
+            notice.cents,
+            notice.shortcode,
+            notice.paid_at or now,
+            UnmatchedState.WAITS,
+            1,
+            payment,
+            notice.reference,
+            notice.payer_hash,
+            now + SAME_MONEY_S,
+        )
+        self._hold(money)
         return Landed(payment, waits=True)
 
     def _hold(self, money: Unmatched) -> None:

@@ -9,9 +9,10 @@ import pytest
 
 from billing.domain.payment import PaymentEvent, PaymentState
 from billing.domain.settle import Proof, Refused, Settled, Why
-from billing.ports import Accepted, ClaimKind, UnmatchedState
-from billing.ports import Refused as PushRefused
-from billing.ports import Unknown as PushUnknown
+from billing.ports import ClaimKind, UnmatchedState
+from billing.provider import Accepted
+from billing.provider import Refused as PushRefused
+from billing.provider import Unknown as PushUnknown
 from billing.services.checkout import Begun
 from billing.services.settle import Landed
 from billing.store.ports import BillingStore
@@ -110,7 +111,11 @@ def test_proven_by_query_the_receipt_comes_later_and_is_unique_from_then_on(town
 def test_a_forged_callback_changes_nothing(town: Town) -> None:
     begun = town.buy()
     proof = Proof(
-        PaymentEvent.CALLBACK_PAID, "ff" * 16, f"ws_CO_{begun.payment.id}", cents=5_000, mpesa_receipt=town.receipt
+        PaymentEvent.CALLBACK_PAID,
+        "ff" * 16,
+        f"ws_CO_{begun.payment.reference}",
+        cents=5_000,
+        mpesa_receipt=town.receipt,
     )
     assert town.settle.prove(begun.payment.id, proof, T0 + 20) == Refused(begun.payment, Why.FORGED, alarm=True)
     assert town.settle.prove("nobody", proof, T0 + 20) is None
@@ -134,7 +139,7 @@ def test_another_amount_is_disputed_and_its_money_kept(town: Town) -> None:
 
 def test_failed_then_paid_after_all(town: Town) -> None:
     begun = town.buy()
-    proof = Proof(PaymentEvent.QUERY_FAILED, checkout_id=f"ws_CO_{begun.payment.id}", code="1037")
+    proof = Proof(PaymentEvent.QUERY_FAILED, checkout_id=f"ws_CO_{begun.payment.reference}", code="1037")
     assert isinstance(town.settle.prove(begun.payment.id, proof, T0 + 25), Refused)
     assert town.payment(begun.payment.id).state is PaymentState.FAILED
     assert isinstance(town.callback(), Settled)
@@ -238,10 +243,10 @@ def test_the_replies_to_a_push(town: Town, answer: object, begun: Begun, state: 
 
 
 def test_a_lost_reply_is_paid_by_its_callback(town: Town) -> None:
-    town.provider.answer = PushUnknown()
+    town.provider.answer = PushUnknown("lost")
     made = town.buy()
     assert isinstance(town.callback(), Settled)
-    assert town.billing.owner(ClaimKind.CHECKOUT, f"ws_CO_{made.payment.id}", soon()) == made.payment.id
+    assert town.billing.owner(ClaimKind.CHECKOUT, f"ws_CO_{made.payment.reference}", soon()) == made.payment.id
     assert town.findings() == []
 
 

@@ -9,8 +9,9 @@ from billing.domain.payment import EXPIRES_S, PaymentEvent, PaymentState
 from billing.domain.settle import Proof, Settled
 from billing.domain.trade import Paper, batch_made
 from billing.domain.voucher import Voucher, VoucherRefusal, VoucherState
-from billing.ports import Answer, Claim, ClaimKind, Entry, KeptVoucher, Posting, UnmatchedState
-from billing.ports import Unknown as PushUnknown
+from billing.ports import Claim, ClaimKind, Entry, KeptVoucher, Posting, UnmatchedState
+from billing.provider import TooMany
+from billing.provider import Unknown as PushUnknown
 from billing.services.callbacks import SWEEP_AFTER_S, Callbacks, Seals, Unread
 from billing.services.reconcile import RARE_UNTIL_S, Bucket, Reconciler, Round
 from billing.services.redeem import Redeem, Redeemed
@@ -54,14 +55,14 @@ def test_a_callback_is_stored_then_settled(town: Town) -> None:
     begun, taker = town.buy(), callbacks(town)
     push = town.provider.pushes[0]
     text = body(town, begun.payment.checkout_id)
-    taken = taker.take(push.payment, push.token, text, T0 + 20)
+    taken = taker.take(push.token, text, T0 + 20)
     assert taken
     stored = town.billing.body(taken, soon())
     assert stored
     assert stored.text == text
     assert push.token not in stored.token
     assert isinstance(taker.finish(taken, T0 + 20), Settled)
-    assert taker.take(push.payment, push.token, text, T0 + 21) == taken
+    assert taker.take(push.token, text, T0 + 21) == taken
     assert taker.sweep(T0 + 10**6) == []
     assert town.rights() == [begun.payment.id]
 
@@ -69,7 +70,7 @@ def test_a_callback_is_stored_then_settled(town: Town) -> None:
 def test_a_callback_that_was_left_is_settled_by_the_sweep(town: Town) -> None:
     begun, taker = town.buy(), callbacks(town)
     push = town.provider.pushes[0]
-    assert taker.take(push.payment, push.token, body(town, begun.payment.checkout_id), T0 + 20)
+    assert taker.take(push.token, body(town, begun.payment.checkout_id), T0 + 20)
     assert taker.sweep(T0 + 20 + SWEEP_AFTER_S - 1) == []
     assert isinstance(taker.sweep(T0 + 20 + SWEEP_AFTER_S)[0], Settled)
     assert town.rights() == [begun.payment.id]
@@ -79,11 +80,10 @@ def test_a_callback_that_was_left_is_settled_by_the_sweep(town: Town) -> None:
 def test_noise_is_not_stored(town: Town) -> None:
     town.buy()
     push, taker = town.provider.pushes[0], callbacks(town)
-    assert taker.take(push.payment, "ff" * 16, "[]", T0) is None
-    assert taker.take("nobody", push.token, "[]", T0) is None
-    assert taker.take(push.payment, push.token, "x" * 20_000, T0) is None
+    assert taker.take("ff" * 16, "[]", T0) is None
+    assert taker.take(push.token, "x" * 20_000, T0) is None
     assert taker.finish("nobody", T0) is None
-    taken = taker.take(push.payment, push.token, "<html>", T0)
+    taken = taker.take(push.token, "<html>", T0)
     assert taken
     assert taker.finish(taken, T0) is Unread.UNREADABLE
     assert taker.sweep(T0 + 10**6) == []
@@ -108,31 +108,38 @@ def test_a_lost_callback_is_found_by_asking(town: Town) -> None:
     begun, clock = town.buy(), Clock()
     worker = reconciler(town, clock)
     assert worker.round(T0 + 10) == Round(0, 0, 0, ())  # nobody has typed a PIN yet
-    town.provider.codes[begun.payment.checkout_id] = Answer("4999")
+    town.provider.says(begun.payment.checkout_id, PaymentEvent.QUERY_OPEN, "4999")
     assert worker.round(T0 + 20) == Round(1, 0, 0, ())
     clock.at += 10
     assert worker.round(T0 + 30) == Round(0, 0, 0, ())  # asked just now
-    town.provider.codes[begun.payment.checkout_id] = Answer("0")
+    town.provider.says(begun.payment.checkout_id, PaymentEvent.QUERY_PAID, "0")
     assert worker.round(T0 + 60) == Round(1, 1, 0, ())
     assert town.payment(begun.payment.id).state is PaymentState.PROVEN
     assert town.rights() == [begun.payment.id]
     assert town.findings() == []
 
 
-def test_only_known_codes_fail_and_silence_changes_nothing(town: Town) -> None:
+def test_a_code_fails_it_and_silence_changes_nothing(town: Town) -> None:
     begun, clock = town.buy(), Clock()
     worker = reconciler(town, clock)
-    for code, state in (
-        (None, PaymentState.PENDING),
-        ("500.001.1001", PaymentState.PENDING),
-        ("777", PaymentState.PENDING),
-        ("1032", PaymentState.FAILED),
-    ):
-        town.provider.codes[begun.payment.checkout_id] = Answer(code)
-        clock.at += 130
-        worker.round(T0 + 20 + int(clock.at))
-        assert town.payment(begun.payment.id).state is state
+    worker.round(T0 + 20)
+    assert town.payment(begun.payment.id).state is PaymentState.PENDING
+    town.provider.says(begun.payment.checkout_id, PaymentEvent.QUERY_FAILED, "1032")
+    clock.at += 60
+    worker.round(T0 + 80)
+    assert town.payment(begun.payment.id).state is PaymentState.FAILED
     assert town.billing.due(T0 + AHEAD_S, 9, soon()) == []
+
+
+def test_too_many_queries_wait_as_long_as_they_are_told(town: Town) -> None:
+    begun, clock = town.buy(), Clock()
+    worker = reconciler(town, clock)
+    town.provider.said[begun.payment.checkout_id] = TooMany(90)
+    assert worker.round(T0 + 20).asked == 1
+    clock.at = 89
+    assert worker.round(T0 + 109).asked == 0
+    clock.at = 90
+    assert worker.round(T0 + 110).asked == 1
 
 
 def test_the_watched_first_then_the_oldest_within_one_bucket(store: Store, billing: BillingStore) -> None:
@@ -154,7 +161,7 @@ def test_the_watched_first_then_the_oldest_within_one_bucket(store: Store, billi
 def test_a_refusal_slows_the_bucket_down() -> None:
     bucket = Bucket(per_minute=6, slowed_s=60)
     assert [at for at in range(40) if bucket.take(at)] == [0, 10, 20, 30]
-    bucket.refused(40)
+    bucket.refused(40, 1)
     assert [at for at in range(40, 150) if bucket.take(at)] == [60, 80, 100, 110, 120, 130, 140]
 
 
@@ -183,7 +190,7 @@ def test_what_nobody_answers_expires_and_is_given_up_at_last(town: Town) -> None
 
 
 def test_a_push_whose_reply_was_lost_expires_without_a_query(town: Town) -> None:
-    town.provider.answer = PushUnknown()
+    town.provider.answer = PushUnknown("lost")
     begun = town.buy()
     worker = reconciler(town, Clock())
     worker.round(T0 + 30)

@@ -6,15 +6,16 @@ from itertools import count
 
 import msgspec
 
-from billing.domain.draw import account_number
+from billing.domain.draw import account_number, token_hash
 from billing.domain.journal import Account, AccountKind
 from billing.domain.payment import Payment, PaymentEvent
 from billing.domain.settle import Proof, Settlement
-from billing.ports import Accepted, Answer, Claim, ClaimKind, Customer, Posting, Push, Refused, Unknown
+from billing.ports import Claim, ClaimKind, Customer, Posting
+from billing.provider import Accepted, Notice, Pushed, PushRequest, Queried, Refused, Unknown
 from billing.services.book import Book, Stores
 from billing.services.check import LedgerCheck
 from billing.services.checkout import Buy, Cashier, Checkout
-from billing.services.settle import Notice, Settle
+from billing.services.settle import Settle
 from billing.store.ports import BillingStore
 from billing.store.rows import Rows
 from radius.domain import subscriber as aggregate
@@ -60,25 +61,37 @@ class DyingRows:
 class FakeProvider:
     """Answers pushes with `answer` (None: accepted), and remembers them."""
 
+    shortcode = TILL
+
     def __init__(self) -> None:
-        self.pushes: list[Push] = []
-        self.answer: Accepted | Refused | Unknown | type[BaseException] | None = None
-        self.codes: dict[str, Answer] = {}
+        self.pushes: list[PushRequest] = []
+        self.answer: Pushed | None = None
+        self.said: dict[str, Queried] = {}
         self.queries: list[str] = []
 
-    def push(self, push: Push, now: int) -> Accepted | Refused | Unknown:
-        self.pushes.append(push)
-        if isinstance(self.answer, type):
-            raise self.answer
-        return self.answer or Accepted(checkout_of(push))
+    def push(self, request: PushRequest, now: int) -> Pushed:
+        self.pushes.append(request)
+        return self.answer or Accepted(checkout_of(request))
 
-    def query(self, checkout_id: str, now: int) -> Answer:
+    def query(self, checkout_id: str, now: int) -> Queried:
         self.queries.append(checkout_id)
-        return self.codes.get(checkout_id, Answer(None))
+        return self.said.get(checkout_id, Unknown("silence"))
+
+    def says(self, checkout_id: str, event: PaymentEvent, code: str) -> None:
+        self.said[checkout_id] = Proof(event, checkout_id=checkout_id, code=code)
+
+    def transaction_status(self, mpesa_receipt: str, now: int) -> Refused:
+        return Refused("not here")
+
+    def reverse(self, mpesa_receipt: str, cents: int, now: int) -> Refused:
+        return Refused("not here")
+
+    def register_urls(self, now: int) -> Refused:
+        return Refused("not here")
 
 
-def checkout_of(push: Push) -> str:
-    return f"ws_CO_{push.payment}"
+def checkout_of(request: PushRequest) -> str:
+    return f"ws_CO_{request.reference}"
 
 
 class Town:
@@ -108,7 +121,7 @@ class Town:
         )
         self.settle = Settle(self.book)
         chance = random.Random(1_000 * who + seed)
-        self.cashier = Cashier(self.book, self.provider, TILL, chance.randbytes, lambda phone: f"hash of {phone}")
+        self.cashier = Cashier(self.book, self.provider, chance.randbytes, lambda phone: f"hash of {phone}")
 
     def found(self) -> None:
         """Package, terms and customer."""
@@ -133,14 +146,15 @@ class Town:
         push = self.provider.pushes[number - 1]
         said: dict[str, object] = {"cents": push.cents, "mpesa_receipt": self.receipt, "paid_at": T0 + 15, **fields}
         proof = Proof(PaymentEvent.CALLBACK_PAID, push.token, checkout_of(push))
-        return self.settle.prove(push.payment, msgspec.structs.replace(proof, **said), now)
+        payment = self.billing.owner(ClaimKind.CALLBACK, token_hash(push.token), soon()) or ""
+        return self.settle.prove(payment, msgspec.structs.replace(proof, **said), now)
 
     def query(self, payment: str, now: int = T0 + 30) -> Settlement | None:
-        proof = Proof(PaymentEvent.QUERY_PAID, checkout_id=f"ws_CO_{payment}", code="0")
+        proof = Proof(PaymentEvent.QUERY_PAID, checkout_id=f"ws_CO_{self.payment(payment).reference}", code="0")
         return self.settle.prove(payment, proof, now)
 
     def notice(self, reference: str, receipt: str = "", cents: int = 5_000, now: int = T0 + 16) -> object:
-        return self.settle.notice(Notice(receipt or self.receipt, cents, TILL, T0 + 15, reference), now)
+        return self.settle.notice(Notice(receipt or self.receipt, cents, TILL, reference, "", T0 + 15), now)
 
     # -- what is looked at afterwards ------------------------------------------------------------------------------
 
