@@ -21,7 +21,8 @@ WATCHED_S = 180  # nobody looks at a waiting page for longer
 QUICK_S, QUICK_UNTIL_S = 25, 180  # the customer waits
 SLOW_S = 120
 RARE_S, RARE_UNTIL_S = 600, 86_400  # then a person asks
-RECEIPT_S, RECEIPT_UNTIL_S = 6 * 3_600, 7 * 86_400  # a proven payment waits for the statement
+RECEIPT_S = 6 * 3_600  # a proven payment waits for a statement: due until it has its receipt (`strays` counts on it)
+RECEIPT_LATE_S = 3 * 86_400  # statements come daily
 
 
 class Bucket:
@@ -50,12 +51,12 @@ class Bucket:
 
 
 class Round(NamedTuple):
-    """What a round did. `given_up`: payments that a person must ask about."""
+    """What a round did. `by_hand`: payments that a person must ask about: no answer, or no receipt."""
 
     asked: int
     settled: int
     expired: int
-    given_up: tuple[str, ...]
+    by_hand: tuple[str, ...]
 
 
 class Reconciler:
@@ -84,7 +85,7 @@ class Reconciler:
         self._watched = {name: at for name, at in self._watched.items() if at > now - WATCHED_S}
         due = self._stores.payments.due(now, ROUND_MAX, self._book.deadline())
         asked = settled = expired = 0
-        given_up: list[str] = []
+        by_hand: list[str] = []
         for payment, _ in sorted(due, key=lambda each: (each[0] not in self._watched, each[1])):
             kept = self._stores.payments.payment(payment, self._book.deadline())
             if kept is None or not 0 < kept.due_at <= now:
@@ -98,12 +99,12 @@ class Reconciler:
             if claimed is None:
                 continue
             expired += claimed.payment.state is not kept.payment.state
-            if not claimed.due_at:
-                given_up.append(payment)
+            if not claimed.due_at or _receipt_is_late(claimed, now):
+                by_hand.append(payment)
             if may:
                 asked += 1
                 settled += isinstance(self._ask(claimed, now), Settled)
-        return Round(asked, settled, expired, tuple(given_up))
+        return Round(asked, settled, expired, tuple(by_hand))
 
     def _claim(self, kept: KeptPayment, now: int) -> KeptPayment | None:
         """Expired if it is late, and due when it is to be asked about again."""
@@ -127,9 +128,13 @@ def _next(kept: KeptPayment, now: int) -> int:
     payment = kept.payment
     age_s = now - payment.created_at
     if payment.state is PaymentState.PROVEN:
-        return now + RECEIPT_S if age_s < RECEIPT_UNTIL_S else 0
+        return now + RECEIPT_S
     if age_s < QUICK_UNTIL_S:
         return now + QUICK_S
     if age_s < EXPIRES_S:
         return now + SLOW_S
     return now + RARE_S if payment.checkout_id and age_s < RARE_UNTIL_S else 0
+
+
+def _receipt_is_late(kept: KeptPayment, now: int) -> bool:
+    return kept.payment.state is PaymentState.PROVEN and now >= kept.payment.paid_at + RECEIPT_LATE_S

@@ -90,6 +90,18 @@ def test_two_settlers_of_one_payment_credit_once(store: Store, billing: BillingS
     assert towns[0].findings() == []
 
 
+def test_many_settle_at_once_and_every_number_is_there(store: Store, billing: BillingStore) -> None:
+    """Sixteen settlers, each with its own customer, take numbers of eight series."""
+    towns = [Town(store, billing.rows, who=who) for who in range(1, 49)]
+    for town in towns:
+        town.found()
+        town.buy()
+    with ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(lambda town: town.callback(), towns))
+    assert all(isinstance(answer, Settled) for answer in answers)
+    assert towns[0].findings() == []
+
+
 def test_proven_by_query_the_receipt_comes_later_and_is_unique_from_then_on(town: Town) -> None:
     begun = town.buy()
     proven = town.query(begun.payment.id)

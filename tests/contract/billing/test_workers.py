@@ -183,7 +183,7 @@ def test_what_nobody_answers_expires_and_is_given_up_at_last(town: Town) -> None
         clock.at = at
         rounds.append(worker.round(T0 + at))
     assert sum(each.expired for each in rounds) == 1
-    assert [each.given_up for each in rounds if each.given_up] == [(begun.payment.id,)]
+    assert [each.by_hand for each in rounds if each.by_hand] == [(begun.payment.id,)]
     assert town.payment(begun.payment.id).state is PaymentState.EXPIRED
     assert isinstance(town.callback(now=T0 + RARE_UNTIL_S + 9_000), Settled)
     assert town.findings() == []
@@ -240,6 +240,20 @@ def test_it_waits_while_a_proven_payment_of_that_amount_has_no_receipt(town: Tow
     assert strays.round(T0 + 2 * 86_400) == 0
     assert town.mpesa_cents() == 5_000
     assert town.findings() == []
+
+
+def test_a_proven_payment_is_due_until_it_has_its_receipt(town: Town) -> None:
+    """However late: else its own money, told by a notice that names nothing, could be claimed besides."""
+    begun, clock = town.buy(), Clock()
+    town.query(begun.payment.id)
+    town.notice("")
+    worker, strays = reconciler(town, clock), Strays(town.book)
+    rounds = [worker.round(T0 + day * 86_400) for day in range(1, 30)]
+    assert [bool(each.by_hand) for each in rounds] == [day > 3 for day in range(1, 30)]
+    assert strays.round(T0 + 30 * 86_400) == 0
+    assert strays.claim(town.receipt, town.customer, T0 + 30 * 86_400) is Claimed.WAITS
+    town.callback(now=T0 + 31 * 86_400)
+    assert town.billing.due(T0 + 2 * AHEAD_S, 9, soon()) == []
 
 
 def test_another_amount_than_the_payments_is_booked(town: Town) -> None:
