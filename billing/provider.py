@@ -23,6 +23,9 @@ class PushRequest(NamedTuple):
     token: str
     description: str = "WiFi"
 
+    def __repr__(self) -> str:
+        return f"PushRequest({self.reference!r}, {self.cents}, ...)"  # phone and token are in no log
+
 
 class Accepted(NamedTuple):
     """Taken for processing, which is no payment. `checkout_id` names the prompt from now on."""

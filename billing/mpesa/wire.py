@@ -50,6 +50,9 @@ class Account(NamedTuple):
     passkey: str
     till: str = ""
 
+    def __repr__(self) -> str:
+        return f"Account({self.shortcode!r}, ..., {self.till!r})"
+
 
 class Addresses(NamedTuple):
     """Where Daraja calls us: `base` is public and https, `secret` a path segment that only Daraja is told.
@@ -59,6 +62,9 @@ class Addresses(NamedTuple):
 
     base: str
     secret: str
+
+    def __repr__(self) -> str:
+        return f"Addresses({self.base!r}, ...)"
 
     def stk(self, token: str) -> str:
         """The callback of one payment."""
@@ -90,6 +96,9 @@ class Initiator(NamedTuple):
 
     name: str
     credential: str
+
+    def __repr__(self) -> str:
+        return f"Initiator({self.name!r}, ...)"
 
 
 def _signed(account: Account, now: int) -> Body:
@@ -195,6 +204,11 @@ def stale_token(status: int, raw: bytes) -> bool:
     """True if the reply says that the access token is no good: nothing was done, and a new one may help."""
     said = _said(status, raw)
     return status == 401 or (bool(said.code) and push_error(said.code).token)
+
+
+def throttled(status: int, raw: bytes) -> bool:
+    """True if the reply says that we come too often: nothing was done."""
+    return _said(status, raw).throttled
 
 
 def parse_push(status: int, raw: bytes) -> Pushed:

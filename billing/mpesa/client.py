@@ -1,0 +1,173 @@
+"""The client: carries `wire`'s bodies to Daraja over HTTPS and says what is known afterwards. It never logs.
+
+A push or a reversal goes out once. What failed before a byte of it was sent (no connection, no token) is refused and
+may be sent again; a token that Daraja refuses is renewed and the request repeated once, because nothing was done;
+anything else that goes wrong after sending (time-out, cut, 5xx) is unknown, and nobody here repeats it.
+"""
+
+import time
+from typing import NamedTuple
+
+import httpx
+
+from billing.mpesa import wire
+from billing.mpesa.fields import BODY_BYTES_MAX
+from billing.mpesa.pace import Pace
+from billing.mpesa.tokens import Tokens
+from billing.provider import Local, Pushed, PushRequest, Queried, Refused, Requested, TooMany, Unknown
+from radius.domain.errors import Malformed
+
+CONNECT_S = 5.0
+READ_S = 30.0  # replies of 20 s are seen; who gives up sooner only learns less
+CONNECTIONS_MAX = 20
+
+_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
+
+
+class Keys(NamedTuple):
+    """The consumer's key and secret for OAuth."""
+
+    key: str
+    secret: str
+
+    def __repr__(self) -> str:
+        return "Keys(...)"
+
+
+class Patience(NamedTuple):
+    """How long is waited, in seconds."""
+
+    connect_s: float = CONNECT_S
+    read_s: float = READ_S
+
+
+class Reply(NamedTuple):
+    """What came back."""
+
+    status: int
+    body: bytes
+
+
+class Daraja:
+    """A `Provider`. One for a process: its token, its pace and its connections are shared by all threads."""
+
+    def __init__(
+        self,
+        endpoint: str,
+        keys: Keys,
+        account: wire.Account,
+        addresses: wire.Addresses,
+        initiator: wire.Initiator | None = None,
+        pace: Pace | None = None,
+        patience: Patience = Patience(),  # noqa: B008 - a value that nobody can change
+    ) -> None:
+        self._account, self._addresses, self._initiator = account, addresses, initiator
+        self._keys, self._patience = keys, patience
+        self._pace = pace or Pace()
+        self._tokens = Tokens(self._fetch_token)
+        self._http = httpx.Client(
+            base_url=endpoint,
+            timeout=httpx.Timeout(patience.read_s, connect=patience.connect_s, pool=patience.connect_s),
+            limits=httpx.Limits(max_connections=CONNECTIONS_MAX),
+            trust_env=False,  # no proxy or certificate from a variable that somebody set for something else
+        )
+
+    @property
+    def shortcode(self) -> str:
+        """The number that money goes to."""
+        return self._account.till or self._account.shortcode
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def push(self, request: PushRequest, now: int) -> Pushed:
+        """Prompt a phone, once; raises Malformed for what Daraja would refuse."""
+        body = wire.push_body(self._account, request, self._addresses.stk(request.token), now)
+        reply = self._ask(wire.PUSH, body, now)
+        return wire.parse_push(*reply) if isinstance(reply, Reply) else reply
+
+    def query(self, checkout_id: str, now: int) -> Queried:
+        """Ask what became of a prompt, when it is our turn."""
+        wait_s = self._pace.take(now)
+        if wait_s:
+            return TooMany(wait_s)
+        reply = self._ask(wire.QUERY, wire.query_body(self._account, checkout_id, now), now)
+        if isinstance(reply, Reply):
+            return wire.parse_query(*reply, checkout_id)
+        return Unknown(reply.why if isinstance(reply, Unknown) else reply.code)
+
+    def transaction_status(self, mpesa_receipt: str, now: int) -> Requested:
+        """Ask for a transaction, when it is our turn. Raises Malformed without an initiator."""
+        body = wire.status_body(self._account, self._who(), self._addresses, mpesa_receipt)
+        if self._pace.take(now):
+            return Refused(Local.THROTTLED, "not our turn yet", again=True)
+        return self._request(wire.STATUS, body, now)
+
+    def reverse(self, mpesa_receipt: str, cents: int, now: int) -> Requested:
+        """Give money back, once. Raises Malformed without an initiator, or for an amount that M-Pesa cannot move."""
+        body = wire.reversal_body(self._account, self._who(), self._addresses, mpesa_receipt, cents)
+        return self._request(wire.REVERSAL, body, now)
+
+    def register_urls(self, now: int) -> Refused | Unknown | None:
+        """Name our addresses for C2B."""
+        reply = self._ask(wire.REGISTER, wire.register_body(self._account, self._addresses), now)
+        return wire.parse_register(*reply) if isinstance(reply, Reply) else reply
+
+    def _who(self) -> wire.Initiator:
+        if self._initiator is None:
+            raise Malformed("initiator", "must be set, with its password and certificate, for this request")
+        return self._initiator
+
+    def _request(self, path: str, body: wire.Body, now: int) -> Requested:
+        reply = self._ask(path, body, now)
+        return wire.parse_requested(*reply) if isinstance(reply, Reply) else reply
+
+    def _ask(self, path: str, body: wire.Body, now: int) -> Reply | Refused | Unknown:
+        """Send with a token; once more with a new one if Daraja says that the token is no good."""
+        self._pace.count(now)
+        reply = self._with_token(path, body, now)
+        if isinstance(reply, Reply) and wire.throttled(*reply):
+            self._pace.silence(now)
+        return reply
+
+    def _with_token(self, path: str, body: wire.Body, now: int) -> Reply | Refused | Unknown:
+        token = self._tokens.get(now)
+        if isinstance(token, Refused):
+            return token
+        reply = self._send("POST", path, token, body)
+        if not isinstance(reply, Reply) or not wire.stale_token(*reply):
+            return reply
+        self._tokens.drop(token)
+        token = self._tokens.get(now)
+        return token if isinstance(token, Refused) else self._send("POST", path, token, body)
+
+    def _fetch_token(self) -> wire.Token | Refused:
+        reply = self._send("GET", f"{wire.OAUTH}?grant_type=client_credentials", None, None)
+        if not isinstance(reply, Reply):
+            return Refused(Local.NO_TOKEN, "no reply", again=True)
+        try:
+            return wire.parse_token(*reply)
+        except Malformed as bad:
+            return Refused(Local.NO_TOKEN, str(bad), again=reply.status not in {400, 401, 403})
+
+    def _send(self, method: str, path: str, token: str | None, body: wire.Body | None) -> Reply | Refused | Unknown:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        auth = None if token else httpx.BasicAuth(*self._keys)
+        try:
+            with self._http.stream(method, path, json=body, headers=headers, auth=auth) as response:
+                return self._read(response)
+        except _NOT_SENT as refused:
+            return Refused(Local.NO_CONNECTION, type(refused).__name__, again=True)
+        except httpx.HTTPError as lost:
+            return Unknown(type(lost).__name__)
+
+    def _read(self, response: httpx.Response) -> Reply | Unknown:
+        """The body, if it comes in time and is none of a flood; a status without its body says nothing."""
+        until = time.monotonic() + self._patience.read_s  # the library's own limit is for each piece
+        body = b""
+        for piece in response.iter_bytes():
+            body += piece
+            if len(body) > BODY_BYTES_MAX or time.monotonic() > until:
+                return Unknown("the reply has no end")
+        return Reply(response.status_code, body)
