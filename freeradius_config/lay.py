@@ -66,6 +66,10 @@ TEXT_ATTRIBUTES = (
     "Ruckus-SSID",
     "Ruckus-Location",
 )
+# Of FreeRADIUS's own attributes, those that the last filter must not take from the hook and from the sections after it
+# (``wb_origin`` makes the others again). The filter's list may not name them: rlm_attr_filter warns at every start of
+# each that can be in no packet.
+OWN_ATTRIBUTES = ("EAP-Type", *(f"Tmp-String-{number}" for number in range(1, 6)))
 # Exactly what rlm_utf8 accepts (fr_utf8_char: no control characters, no surrogates, no overlong forms), on the hex
 # digits of the value: FreeRADIUS is built with POSIX expressions here and with PCRE there; hex means the same to both.
 _TAIL = "[89ab][0-9a-f]"
@@ -260,9 +264,20 @@ def render_text_policy() -> str:
         # rlm_eap has put the same bytes there; the lists are all converted at every call
         "\t\tupdate reply {\n\t\t\t&User-Name !* ANY\n\t\t}\n"
         + "".join(repairs)
-        + "\t\tutf8.authorize {\n\t\t\tfail = 1\n\t\t}\n\t\tif (fail) {\n\t\t\twb_known.authorize\n\t\t}\n"
-        "\t\tok\n\t}\n}\n"
+        + "\t\tutf8.authorize {\n\t\t\tfail = 1\n\t\t}\n\t\tif (fail) {\n"
+        + _update("control", "&{0} := &request:{0}")
+        + "\t\t\twb_known.authorize\n"
+        + "\t\t\twb_origin\n"
+        + _update("request", "&{0} := &control:{0}")
+        + _update("control", "&{0} !* ANY")
+        + "\t\t}\n\t\tok\n\t}\n}\n"
     )
+
+
+def _update(section: str, change: str) -> str:
+    """Return an ``update`` of a list that does `change` to each of our own attributes."""
+    changes = "".join(f"\t\t\t\t{change.format(name)}\n" for name in OWN_ATTRIBUTES)
+    return f"\t\t\tupdate {section} {{\n{changes}\t\t\t}}\n"
 
 
 def _values(layout: Layout, status_secret: str) -> dict[str, str]:

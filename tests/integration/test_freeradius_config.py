@@ -358,6 +358,10 @@ def test_accounting_with_unreadable_text_is_counted_by_the_hook(lab: StubLab, ba
     assert lab.spooled() == ""
 
 
+def test_the_filters_are_loaded_without_a_warning(lab: StubLab) -> None:
+    assert "found in filter list" not in lab.check_configuration().stdout
+
+
 def test_every_repaired_attribute_survives_the_last_filter() -> None:
     kept = (REPO / "freeradius_config/raddb/mods-config/attr_filter/wifibilling_known").read_text()
     assert [name for name in TEXT_ATTRIBUTES if f"\t{name} =*" not in kept] == []
