@@ -8,7 +8,9 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from coa.codec import Code
 from radius.domain.identity import MacAddress, SubscriberId
+from radius.domain.nas import Family
 from radius.domain.policy import Reason
 from radius.domain.request import AccountingRequest, Status
 from radius.domain.subscriber import SessionState, Subscriber
@@ -241,6 +243,27 @@ class Auditor:
         used_s = sum(one.lived(now) - one.lived(since) for one in own)
         left_bytes = terms.quota_bytes is None or used_bytes < terms.quota_bytes
         return left_bytes and (terms.quota_s is None or used_s < terms.quota_s)
+
+    # -- enforcement -------------------------------------------------------------------------------------------
+
+    def cut(self, session: TrueSession, code: Code) -> None:
+        """A router is about to obey: nobody is cut before the one right that they have is used up."""
+        who, now = session.subscriber, self._stage.clock.now
+        if code is not Code.DISCONNECT_REQUEST:
+            return
+        account = self.accounts[who]
+        lone = all(one is session or self._surely_over(one) for one in self._stage.sessions if one.subscriber == who)
+        alone = lone and all(at <= session.began_at or device == session.device for device, at in account.asked.items())
+        sure = account.blocked == "" and alone and not session.displaced and not session.degraded
+        if not sure or len(account.bought) != 1 or now >= session.must_end_at:
+            return  # what one of several rights has left may rightly need a new log-in
+        if session.router.family is Family.MIKROTIK and "coa_byte_cap" in session.router.overrides:
+            return  # its override promises what no request to that family carries: each new lease is a new log-in
+        for right in account.sure:
+            terms_id, bought_at = account.bought[right]
+            terms = self._terms[terms_id]
+            if terms.slow_rate is None and self._surely_left(who, terms, bought_at):
+                self.fail(who, f"{session.acct_session_id} is cut, but {right} of {terms_id} has something left")
 
     # -- at the end --------------------------------------------------------------------------------------------
 

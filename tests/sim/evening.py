@@ -6,8 +6,10 @@ from tests.sim.auditor import Auditor
 from tests.sim.customers import Customers
 from tests.sim.network import Network
 from tests.sim.plan import AFTER_S, EVENING_S, HOUR, T0
+from tests.sim.senders import Senders
 from tests.sim.stage import Customer, Stage
 from tests.sim.upkeep import Upkeep
+from tests.sim.wire import Wire
 
 NIGHT_ROUND_S = 300
 
@@ -19,7 +21,9 @@ class Evening:
         self.stage = Stage(seed)
         self.auditor = Auditor(self.stage)
         self._customers = Customers(self.stage, Network(self.stage, self.auditor), self.auditor)
-        self._upkeep = Upkeep(self.stage, self._customers)
+        wire = Wire(self.stage, self._customers, self.auditor.cut)
+        self.senders = Senders(self.stage, self._customers, wire)
+        self._upkeep = Upkeep(self.stage, self._customers, self.senders)
 
     def run(self) -> None:
         """The whole evening and the quiet night after it, audited."""
@@ -35,14 +39,19 @@ class Evening:
             stage.at(night_at + seconds, self._upkeep.round)
         stage.play(night_at + AFTER_S)
         self._upkeep.round()
+        for who, error in self.senders.broken:
+            self.auditor.fail(who, f"cannot be worked on: {error!r}")
         self.auditor.at_the_end()
 
     def _set_up(self) -> None:
         stage = self.stage
         provision = stage.worker.provision
         provision.site(Site("lodge"))
-        for router in stage.plan.routers:
-            entry = Router(NasId(router.name), "lodge", router.family, (), overrides=router.overrides)
+        for number, router in enumerate(stage.plan.routers, start=1):
+            entry = Router(
+                NasId(router.name), "lodge", router.family, (), overrides=router.overrides,
+                coa_address=f"10.9.0.{number}",
+            )  # fmt: skip
             provision.router(entry, "a-shared-secret-of-32-characters")
         for terms in stage.plan.terms:
             provision.terms(terms)

@@ -57,6 +57,9 @@ class Plan(NamedTuple):
     devices_each: int
     badness: Badness
     atomic: bool  # whether aggregate and records travel in one transaction
+    rudeness: float  # that a router does not do as a request says
+    deaths: float  # of a sender, at each step
+    worst_instants: float  # that a payment comes while a request is on its way
 
 
 def draw(random: Random) -> Plan:
@@ -68,6 +71,9 @@ def draw(random: Random) -> Plan:
         devices_each=random.randint(1, 4),
         badness=_badness(random),
         atomic=random.random() < 0.5,
+        rudeness=random.choice([0.0, 0.3, 0.8]),
+        deaths=random.choice([0.0, 0.02, 0.1]),
+        worst_instants=random.choice([0.0, 0.2, 0.5]),
     )
 
 

@@ -39,8 +39,8 @@ class Stage:
         faults = Faults(self._lost_before, self._lost_after)
         self.store = ShakyStore(faults, self.clock.monotonic, atomic=self.plan.atomic)
         self.store.meanwhile = self._meanwhile
-        self.nodes = [RadiusNode(name, self._process) for name in ("node-a", "node-b")]
-        self.worker = self._process("worker")
+        self.nodes = [RadiusNode(name, self.process) for name in ("node-a", "node-b")]
+        self.worker = self.process("worker")
         self.customers: list[Customer] = []
         self.sessions: list[TrueSession] = []
         self.online: dict[tuple[str, MacAddress], TrueSession] = {}
@@ -49,7 +49,7 @@ class Stage:
         self._number = 0
         self._racing = False
 
-    def _process(self, name: str) -> Process:
+    def process(self, name: str) -> Process:
         process = Process(name, self.store, self.clock, self.random)
         process.refresh()
         return process

@@ -12,6 +12,18 @@ def test_an_evening_comes_out_right(seed: int) -> None:
     Evening(seed).run()
 
 
+def test_the_evenings_hold_what_they_are_meant_to_prove() -> None:
+    """Requests of the real dispatcher, and a sender that dies at each of its steps."""
+    requests, died = 0, set[str]()
+    for seed in range(SEEDS):
+        evening = Evening(seed)
+        evening.run()
+        requests += evening.senders.wire.requests
+        died.update(evening.senders.deaths)
+    assert requests > SEEDS
+    assert died == {"claimed", "sent", "answered", "judged", "recorded"}
+
+
 def test_a_seed_plays_the_same_evening_whatever_was_played_before() -> None:
     stories = []
     for before in (3, 4):

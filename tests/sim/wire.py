@@ -1,0 +1,103 @@
+"""The wire to simulated routers: real packet bytes both ways, virtual time in place of sockets, and bad manners."""
+
+from collections.abc import Callable
+
+from pyrad.packet import CoAACK, CoANAK, CoAPacket, CoARequest, DisconnectACK, DisconnectNAK
+
+from coa.codec import Code, Reply, Request, dictionary, encode, read, sign
+from coa.das import Das
+from coa.outcome import Acked, Answer, Nak, Silent
+from radius.domain.nas import Family
+from tests.sim.customers import Customers
+from tests.sim.plan import RouterPlan
+from tests.sim.routers import TrueSession
+from tests.sim.stage import Stage
+
+SILENCE_S = 30  # as `coa.exchange` waits
+BUSY, NO_SESSION = 506, 503
+GIGA = 1 << 32
+_MANNERS = ("deaf", "unanswered", "busy", "stays", "late", "reboots")
+BAD_IN_A_ROW_MAX = 3  # then a router does as it is told: only so can a bound be stated
+
+
+class Wire:
+    """Between the senders and the routers. `asks` is told of each request when its router is about to obey it."""
+
+    def __init__(self, stage: Stage, customers: Customers, asks: Callable[[TrueSession, Code], None]) -> None:
+        self._stage = stage
+        self._customers = customers
+        self._asks = asks
+        self._bad: dict[str, int] = {}
+        self.requests = 0
+        self.routers = {f"10.9.0.{number}": router for number, router in enumerate(stage.plan.routers, start=1)}
+
+    def carry(self, das: Das, request: Request, done: Callable[[Answer], None]) -> None:
+        """A request goes out; its answer comes after virtual seconds, or silence does."""
+        stage, router = self._stage, self.routers[das.address]
+        self.requests += 1
+        data = sign(request.code, self.requests % 256, encode(request), das.secret)
+        manner = self._manner(router)
+        delay_s = stage.random.randint(3, SILENCE_S - 1) if manner == "late" else stage.random.randint(0, 1)
+
+        def arrive() -> None:
+            if manner == "reboots":
+                self._customers.reboot(router)
+            silent = manner in {"deaf", "reboots"}
+            answer = None if silent else self._obey(router, data, das.secret, manner)
+            if answer is None or manner == "unanswered":
+                stage.later(SILENCE_S, SILENCE_S, lambda: done(Silent(5, float(SILENCE_S))))
+                return
+            said = read(answer, data, das.secret)
+            assert isinstance(said, Reply), said
+            done(Acked(1, 0.01, said.error_cause) if said.acked else Nak(1, 0.01, said.error_cause))
+
+        stage.later(delay_s, delay_s, arrive)
+
+    def _manner(self, router: RouterPlan) -> str:
+        bad = self._bad.get(router.name, 0)
+        if self._stage.quiet or bad >= BAD_IN_A_ROW_MAX or not self._stage.chance(self._stage.plan.rudeness):
+            self._bad[router.name] = 0
+            return "obeys"
+        self._bad[router.name] = bad + 1
+        return self._stage.random.choice(_MANNERS)
+
+    def _obey(self, router: RouterPlan, data: bytes, secret: bytes, manner: str) -> bytes:
+        packet = CoAPacket(packet=data, secret=secret, dict=dictionary())
+        assert packet.VerifyCoARequest()
+        if manner == "busy":
+            return self._answer(packet, BUSY)
+        named = packet["Acct-Session-Id"][0]
+        found = [one for one in self._stage.online.values() if one.router is router and one.acct_session_id == named]
+        if not found:
+            return self._answer(packet, NO_SESSION)
+        session = found[0]
+        if manner != "stays":
+            self._asks(session, Code(packet.code))
+            if packet.code == CoARequest:
+                self._change(session, packet)
+            else:
+                self._customers.end(session, "Admin-Reset")
+        return self._answer(packet, 0)
+
+    def _change(self, session: TrueSession, packet: CoAPacket) -> None:
+        if "Acct-Interim-Interval" in packet:
+            session.interims.append(packet["Acct-Interim-Interval"][0])
+        if "Session-Timeout" in packet:
+            self._customers.time_out_at(session, session.began_at + packet["Session-Timeout"][0])
+        if session.router.family is Family.COOVA:  # what is not named is no limit any more
+            low, high = (
+                packet[name][0] if name in packet else 0
+                for name in ("ChilliSpot-Max-Total-Octets", "ChilliSpot-Max-Total-Gigawords")
+            )
+            session.cap_bytes = low + high * GIGA or None
+            self._customers.watch_cap(session)
+
+    @staticmethod
+    def _answer(packet: CoAPacket, cause: int) -> bytes:
+        change = packet.code == CoARequest
+        yes, no = (CoAACK, CoANAK) if change else (DisconnectACK, DisconnectNAK)
+        reply = packet.CreateReply()
+        reply.code = no if cause else yes
+        if cause:
+            reply["Error-Cause"] = cause
+        return bytes(reply.ReplyPacket())
