@@ -14,7 +14,7 @@ from radius.domain.nas import Family
 from tests.sim.cluster import DEADLINE_S, Process
 from tests.sim.customers import Customers
 from tests.sim.stage import Stage
-from tests.sim.wire import Wire
+from tests.sim.wire import BAD_IN_A_ROW_MAX, Wire
 
 PAGES_MAX = 200  # of due work in one poll
 
@@ -91,6 +91,8 @@ class Worker:
         self._stage.note(attempt.subscriber, f"{self.name} {attempt.request} {attempt.outcome}: {attempt.words}")
         if stage.alarm:
             self._senders.alarms.add(attempt.uid)
+            if attempt.verdict in {"later", "unknown"} and attempt.number <= BAD_IN_A_ROW_MAX:
+                self._senders.broken.append((attempt.subscriber, RuntimeError("given up before its router obeyed")))
 
     def ended(self, age_s: float) -> None:
         """Nothing to tell."""

@@ -17,7 +17,7 @@ SILENCE_S = 30  # as `coa.exchange` waits
 BUSY, NO_SESSION = 506, 503
 GIGA = 1 << 32
 _MANNERS = ("deaf", "unanswered", "busy", "stays", "late", "reboots")
-BAD_IN_A_ROW_MAX = 3  # then a router does as it is told: only so can a bound be stated
+BAD_IN_A_ROW_MAX = 3  # of one session; then its router does as it is told: only so can a bound be stated
 
 
 class Wire:
@@ -36,7 +36,7 @@ class Wire:
         stage, router = self._stage, self.routers[das.address]
         self.requests += 1
         data = sign(request.code, self.requests % 256, encode(request), das.secret)
-        manner = self._manner(router)
+        manner = self._manner(router.name + dict(request.attributes)["Acct-Session-Id"])
         delay_s = stage.random.randint(3, SILENCE_S - 1) if manner == "late" else stage.random.randint(0, 1)
 
         def arrive() -> None:
@@ -53,12 +53,12 @@ class Wire:
 
         stage.later(delay_s, delay_s, arrive)
 
-    def _manner(self, router: RouterPlan) -> str:
-        bad = self._bad.get(router.name, 0)
+    def _manner(self, session: str) -> str:
+        bad = self._bad.get(session, 0)
         if self._stage.quiet or bad >= BAD_IN_A_ROW_MAX or not self._stage.chance(self._stage.plan.rudeness):
-            self._bad[router.name] = 0
+            self._bad[session] = 0
             return "obeys"
-        self._bad[router.name] = bad + 1
+        self._bad[session] = bad + 1
         return self._stage.random.choice(_MANNERS)
 
     def _obey(self, router: RouterPlan, data: bytes, secret: bytes, manner: str) -> bytes:
