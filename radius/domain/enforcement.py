@@ -35,10 +35,20 @@ def after_use(subscriber: Subscriber, session: Session, at: int, nas: Nas, world
         if lease_again(subscriber, session, nas, world):
             lifecycle.add_intent(subscriber, uid, IntentReason.TERMS, now)
     elif charging.spent(session):
-        reason = IntentReason.TERMS if lease_again(subscriber, session, nas, world) else IntentReason.QUOTA
+        slotless = not session.leases and _crowded_out(subscriber, session, world)
+        short = IntentReason.REPLACED if slotless else IntentReason.QUOTA
+        reason = IntentReason.TERMS if lease_again(subscriber, session, nas, world) else short
         lifecycle.add_intent(subscriber, uid, reason, now)
     elif _renewable(session, nas):
         _renew(subscriber, session, nas, world)
+
+
+def _crowded_out(subscriber: Subscriber, session: Session, world: World) -> bool:
+    """True when other devices have all slots of a session's right: it is not the quota that it lacks."""
+    right = subscriber.right(session.right)
+    if right is None:
+        return False
+    return len(charging.devices_on(subscriber, right.id, session)) >= world.terms(right.terms).devices
 
 
 def lease_again(subscriber: Subscriber, session: Session, nas: Nas, world: World) -> bool:

@@ -38,7 +38,7 @@ def test_it_gets_no_lease_and_waits_to_be_cut() -> None:
     house = let_in_late()
     phone = house.sessions[-1]
     assert (phone.device, phone.right, phone.leases, phone.slowed) == (PHONE, "second", [], False)
-    assert [(intent.session, intent.reason) for intent in house.intents] == [(phone.uid, IntentReason.QUOTA)]
+    assert [(intent.session, intent.reason) for intent in house.intents] == [(phone.uid, IntentReason.REPLACED)]
     assert [one.device for one in house.sessions if one.leases and one.right == "second"] == [TABLET]
 
 

@@ -10,7 +10,7 @@ from radius.domain.policy import Accept
 from radius.domain.record import SessionRecord
 from radius.domain.session import Accounted, Event, Kind
 from radius.domain.subscriber import Lease, Session, SessionState, Subscriber
-from radius.domain.terms import PeriodUnit, Terms
+from radius.domain.terms import ExtraDevice, PeriodUnit, Terms
 from radius.domain.world import World
 from tests.unit.domain.builders import (
     CAN,
@@ -247,8 +247,20 @@ def test_a_device_that_took_the_slot_meanwhile_keeps_it() -> None:
     evening.log_in("res0000009", T0 + 1400, LAPTOP)
     back = evening.hear(interim(1500, 100))
     assert (back.session.state, back.session.leases) == (OPEN, [])
-    assert evening.intents == [(uid, IntentReason.QUOTA)], "there is no slot for it: it is to be cut"
+    assert evening.intents == [(uid, IntentReason.REPLACED)], "there is no slot for it: it is to be cut"
     assert evening.charged == (100 * MIB, 1500), "what was used was used"
+
+
+def test_a_session_whose_slot_was_taken_is_cut_for_that_alone_however_often_it_is_heard_of() -> None:
+    evening = Evening(None, day_terms(quota_bytes=1000 * MIB, extra_device=ExtraDevice.REPLACE_OLDEST))
+    old = evening.log_in("res0000001", T0)
+    evening.hear(interim(300, 40))
+    evening.log_in("res0000009", T0 + 400, LAPTOP)
+    evening.hear(packet(Kind.START, T0 + 401, reservation="res0000009", device=LAPTOP))
+    for at_s in (600, 900):
+        evening.hear(interim(at_s, at_s // 10))
+        assert (old.state, old.leases) == (OPEN, [])
+        assert evening.intents == [(old.uid, IntentReason.REPLACED)]
 
 
 # -- reboots -----------------------------------------------------------------------------------------------------
