@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from radius.domain.errors import Corrupt, Malformed, Unavailable
-from radius.domain.identity import ReservationId, SubscriberId
+from radius.domain.identity import SubscriberId
 
 KEY_BYTES = 32
 NONCE_BYTES = (
@@ -230,11 +230,6 @@ def chap_matches(candidates: Iterable[str], chap_id: int, challenge: bytes, resp
 def new_subscriber_id(random: Random = os.urandom) -> SubscriberId:
     """16 characters, 80 bits."""
     return SubscriberId(random(16).translate(_BASE32).decode("ascii"))
-
-
-def new_reservation_id(random: Random = os.urandom) -> ReservationId:
-    """10 characters, 50 bits; unguessable only together with the subscriber's id."""
-    return ReservationId(random(10).translate(_BASE32).decode("ascii"))
 
 
 def new_write_id(random: Random = os.urandom) -> str:

@@ -138,11 +138,6 @@ def day_key(name: str, day: str, uid: SessionUid) -> str:
     return f"{name}#{day}#{shard_of(uid, DAY_SHARDS)}"
 
 
-def day_keys(name: str, day: str) -> list[str]:
-    """All hash keys of one router, site or subscriber on one day."""
-    return [f"{name}#{day}#{shard}" for shard in range(DAY_SHARDS)]
-
-
 def open_key(nas: NasId, uid: SessionUid) -> str:
     """Hash key of an open session in the index of open sessions."""
     return f"{nas}#{shard_of(uid, OPEN_SHARDS)}"

@@ -7,7 +7,7 @@ from radius.store.desk import make_client
 from radius.store.open import StoreKind, open_store
 from radius.store.records import Item, attributes, record_item, subscriber_item
 from radius.store.tables import TABLES, create_tables, definition
-from tests.contract.values import change, name, record
+from tests.contract.values import change, day_keys, name, record
 from tests.fixtures_engine import CREDENTIALS, Engine, new_prefix, settings
 
 
@@ -89,7 +89,7 @@ def test_a_session_is_found_by_router_site_and_subscriber_of_its_day(client: Any
         (keys.SUBSCRIBER_INDEX, "subscriber_day", filed[0].subscriber),
         (keys.OPEN_INDEX, "open_key", None),
     ):
-        names = keys.open_keys(filed[0].nas) if owner is None else keys.day_keys(owner, "20261123")
+        names = keys.open_keys(filed[0].nas) if owner is None else day_keys(owner, "20261123")
         found = []
         for key in names:
             found += client.query(

@@ -6,6 +6,7 @@ from radius.domain.attempt import Attempt
 from radius.domain.identity import NasId, SessionUid, SubscriberId
 from radius.domain.record import SessionRecord
 from radius.ports import Change
+from radius.store import keys
 
 
 def soon() -> float:
@@ -59,3 +60,8 @@ def attempt(uid: str = "u1", at_ms: int = 1_764_000_000_123, worker: str = "w1",
         "round_trip_ms": 41,
     }
     return Attempt(SessionUid(uid), at_ms, worker, **{**defaults, **fields})  # type: ignore[arg-type]
+
+
+def day_keys(owner: str, day: str) -> list[str]:
+    """All hash keys of one router, site or subscriber on one day: what a reader of those indexes has to ask."""
+    return [f"{owner}#{day}#{shard}" for shard in range(keys.DAY_SHARDS)]

@@ -13,6 +13,7 @@ from radius.domain import calendar
 from radius.domain.intent import IntentReason
 from radius.domain.subscriber import SessionState, Subscriber
 from radius.store import keys
+from tests.contract.values import day_keys
 from tests.fakes.nas import FakeRouter, Session, total_limit
 from tests.integration.box import DAY, DEADLINE_S, GIGABYTE, Box, new_mac, new_phone, wait_until
 from tests.integration.freeradius_lab import missing_programs
@@ -193,7 +194,7 @@ def test_a_finished_session_is_found_by_router_by_site_and_by_subscriber(box: Bo
         (keys.SITE_INDEX, "nairobi"),
         (keys.SUBSCRIBER_INDEX, box.find(phone)),
     ):
-        assert session.uid in found_by(box, index, keys.day_keys(name, day)), index
+        assert session.uid in found_by(box, index, day_keys(name, day)), index
 
 
 def found_by(box: Box, index: str, hash_keys: list[str]) -> list[str]:

@@ -23,7 +23,6 @@ from radius.secrets import (
     chap_matches,
     create_key_file,
     hash_password,
-    new_reservation_id,
     new_subscriber_id,
     new_write_id,
     pap_matches,
@@ -270,7 +269,7 @@ def test_every_candidate_is_compared(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_ids_are_even_over_the_alphabet_and_take_what_randomness_they_are_given() -> None:
     assert new_subscriber_id(lambda count: bytes(range(count))) == "abcdefghijklmnop"
-    assert new_reservation_id(lambda count: bytes([255] * count)) == "7" * 10
+    assert new_subscriber_id(lambda count: bytes([255] * count)) == "7" * 16
     assert new_write_id(lambda count: bytes([31, 32, 63, 64, 128, 0, 1, 2])) == "7a7aaabc"
     every = new_subscriber_id(lambda _: bytes(range(256)))
     assert set(Counter(every).values()) == {8}

@@ -6,7 +6,7 @@ from radius.domain.errors import Corrupt
 from radius.domain.identity import NasId, SubscriberId
 from radius.ports import Change, Stored
 from radius.store import keys, records
-from tests.contract.values import change, name, record
+from tests.contract.values import change, day_keys, name, record
 
 
 def test_an_aggregate_item_literally() -> None:
@@ -61,7 +61,7 @@ def test_every_key_is_among_those_that_readers_ask() -> None:
     for number in range(200):
         uid = record(f"u{number}").uid
         assert keys.open_key(NasId("gate"), uid) in keys.open_keys(NasId("gate"))
-        assert keys.day_key("gate", "20261123", uid) in keys.day_keys("gate", "20261123")
+        assert keys.day_key("gate", "20261123", uid) in day_keys("gate", "20261123")
         assert keys.due_key(name(number), 1_700_000_055) in keys.due_keys(1_700_000_055 // 60)
 
 
