@@ -6,6 +6,7 @@ without money, set-up and tests.
 
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from ipaddress import IPv4Address
 from typing import NamedTuple, Protocol
 
@@ -33,7 +34,7 @@ from radius.domain.subscriber import Credential, SecretKind, SessionState, Subsc
 from radius.domain.terms import Terms, check_terms
 from radius.ports import ALIASES_MAX, Catalogue, Change, Names, Outcome, Routers, Subscribers
 from radius.services.desk import Decided, Desk
-from radius.services.directory import networks_of
+from radius.services.directory import Network, networks_of, parse_network
 from radius.services.names import NameBook
 
 SECRET_CHARS_MIN = 16  # a shared secret shorter than this falls to an offline search (RFC 2865 §3 wants 16 octets)
@@ -127,7 +128,7 @@ class Provision:
         if any(network.prefixlen == 0 for network in networks):
             raise Malformed("addresses", "a router is not the whole internet: name its address or network")
         for other in self._stores.routers.routers(self._deadline()):
-            claimed = set() if other.disabled or other.id == router.id else networks & networks_of(other)
+            claimed = networks & _claims(other) if other.id != router.id else set()
             if claimed:
                 taken = ", ".join(sorted(map(str, claimed)))
                 raise Malformed(
@@ -340,6 +341,20 @@ _ID = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{ID_CHARS_MAX - 1}}}", re.ASCII
 
 def _with(router: Router, **changes: object) -> Router:
     return msgspec.structs.replace(router, **changes)
+
+
+def _claims(router: Router) -> set[Network]:
+    """The networks another router has or, once its broken record is mended, will have.
+
+    What cannot be read there claims nothing: `directory` serves all others without it and the keeper reports it.
+    """
+    if router.disabled:
+        return set()
+    found = set()
+    for text in router.addresses:
+        with suppress(Malformed):
+            found.add(parse_network(text))
+    return found
 
 
 def check_secret(secret: str) -> str:

@@ -311,6 +311,19 @@ def test_two_routers_cannot_have_one_address() -> None:
     node.provision.router(Router(NasId("wide"), "kilimani", Family.UNIFI, ("10.8.0.0/24",)), SECRET)
 
 
+def test_a_broken_record_of_another_router_keeps_nobody_from_being_registered() -> None:
+    node = Node()
+    broken = Router(NasId("broken"), "kilimani", Family.UNIFI, ("10.8.0.300", "10.8.0.9"), version=1)
+    node.store.put_router(broken, node.deadline)
+    node.provision.router(Router(NasId("new"), "kilimani", Family.UNIFI, ("10.8.0.10",)), SECRET)
+    node.directory.refresh(T0, node.deadline)
+    assert node.directory.nas(NasId("new")) is not None
+    assert list(node.directory.broken) == ["broken"]
+    for taken, owner in (("10.8.0.2", NAS), ("10.8.0.9", "broken")):
+        with pytest.raises(Malformed, match=f"{taken}/32 is {owner}'s"):
+            node.provision.router(Router(NasId("typo"), "kilimani", Family.UNIFI, (taken,)), SECRET)
+
+
 @pytest.mark.parametrize(
     ("router", "field"),
     [
