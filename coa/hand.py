@@ -19,7 +19,7 @@ from radius.domain import lifecycle
 from radius.domain import subscriber as aggregate
 from radius.domain.attempt import Attempt
 from radius.domain.errors import Malformed
-from radius.domain.identity import SessionUid, SubscriberId, parse_username
+from radius.domain.identity import SessionUid, SubscriberId, parse_username, parse_written
 from radius.domain.intent import IntentReason, IntentState
 from radius.domain.nas import Nas, Router
 from radius.domain.record import SessionRecord
@@ -62,12 +62,15 @@ def router_of(core: Core, name: str, nas_ip: str = "") -> tuple[Nas, Das]:
 def sessions_of(core: Core, router: str, uid: str, user: str) -> list[SessionRecord]:
     """The sessions that are meant: the one of that uid, or all of a customer that are open on that router."""
     if uid:
-        found = core.store.sessions.find(SessionUid(uid), _deadline())
-        here = [record for record in found if record.nas == router][-1:]
+        filed = core.store.sessions.find(SessionUid(uid), _deadline())
+        here = [record for record in filed if record.nas == router][-1:]
         if not here:
             raise Malformed("session", f"{uid} is no session of {router}")
         return here
-    subscriber = core.names.resolve(core.names.alias(parse_username(user, None)), _deadline())
+    # Twelve hex digits may be an account, a code or a device's MAC: whoever has the name is meant.
+    aliases = dict.fromkeys(core.names.alias(name) for name in (parse_username(user, None), parse_written(user)))
+    found = (core.names.resolve(alias, _deadline()) for alias in aliases)
+    subscriber = next((one for one in found if one is not None), None)
     stored = core.desk.read(subscriber, _deadline()) if subscriber is not None else None
     if stored is None:
         raise Malformed("user", "nobody has that name")

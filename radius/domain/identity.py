@@ -80,7 +80,8 @@ def parse_username(raw: str, calling: MacAddress | None) -> Username:
     """Decide what a User-Name is.
 
     Twelve hex digits, bare or in groups with dashes or spaces, could be a MAC, a phone (254712345678) or a voucher
-    code: they are the MAC when the device itself has it, or when the router names no device; then a phone; else a code.
+    code: they are the MAC when the device itself has it; then a phone; else a code. Where the router names no device
+    they are no MAC: nobody can log in by one that is not the caller's.
     Raises Malformed for an empty or over-long name, or one that is no Unicode text.
     """
     text = raw.strip()
@@ -93,7 +94,7 @@ def parse_username(raw: str, calling: MacAddress | None) -> Username:
     mac = parse_mac(text) if len(text) <= len("aa:bb:cc:dd:ee:ff") else None
     phone = parse_phone(text)
     unmistakable = _MAC_UNMISTAKABLE.fullmatch(text) is not None
-    if mac is not None and (mac == calling or unmistakable or (calling is None and phone is None)):
+    if mac is not None and (mac == calling or unmistakable):
         return Username(raw, NameKind.MAC, mac)
     if phone is not None:
         return Username(raw, NameKind.PHONE, phone)
@@ -119,14 +120,12 @@ def parse_code(code: str) -> Username:
     return Username(code, NameKind.NAME, normal)
 
 
-def parse_account(name: str) -> Username:
-    """A customer's name as it is written down: twelve hex digits without colons or dots are a name and no MAC.
+def parse_written(name: str) -> Username:
+    """A name as an operator writes it, of whatever kind: twelve hex digits are a phone if they can be, else a MAC.
 
-    For that is how they are read when the customer types them, on whatever device. Raises Malformed.
+    A code or an account of twelve digits is `parse_code`'s and `parse_username`'s. Raises Malformed.
     """
-    parsed = parse_username(name, None)
-    ambiguous = parsed.kind is NameKind.MAC and _MAC_UNMISTAKABLE.fullmatch(name.strip()) is None
-    return parse_code(name) if ambiguous else parsed
+    return parse_username(name, None if parse_phone(name) else parse_mac(name))
 
 
 def normal_name(text: str) -> str:

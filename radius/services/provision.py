@@ -22,10 +22,10 @@ from radius.domain.identity import (
     NameKind,
     SubscriberId,
     Username,
-    parse_account,
     parse_code,
     parse_mac,
     parse_username,
+    parse_written,
 )
 from radius.domain.intent import IntentReason, IntentState, Waiting
 from radius.domain.lifecycle import add_intent, await_device
@@ -186,7 +186,7 @@ class Provision:
             credential = Credential(SecretKind.HASH, self._sealer.hash_password(secret))
         else:
             credential = Credential(SecretKind.SEALED, self._sealer.seal(secret, subscriber, "secret", 1), 1)
-        return self._create(subscriber, credential, [parse_account(name) for name in names], now, site, [])
+        return self._create(subscriber, credential, [parse_username(name, None) for name in names], now, site, [])
 
     def voucher(
         self, code: str, terms_id: str, now: int, *, redeem_by: int = 0, zone: str = ZONE_DEFAULT
@@ -205,7 +205,7 @@ class Provision:
 
     def device(self, mac: str, now: int, *, site: str = "") -> SubscriberId:
         """Create a subscriber that is a device: it logs in by its MAC address."""
-        name = parse_username(mac, None)
+        name = parse_written(mac)
         if name.kind is not NameKind.MAC:
             raise Malformed("mac", "must be a MAC address such as AA:BB:CC:DD:EE:FF")
         return self._create(SubscriberId(self._new_id()), Credential(SecretKind.DEVICE), [name], now, site, [])
@@ -228,7 +228,7 @@ class Provision:
 
     def name(self, subscriber: SubscriberId, name: str) -> None:
         """Add a name (a device's MAC, a second phone) to a subscriber."""
-        alias = self._book.alias(parse_username(name, None))
+        alias = self._book.alias(parse_written(name))
 
         def decide(present: Subscriber) -> Decided[bool]:
             known = alias in present.aliases

@@ -27,7 +27,7 @@ import boto3
 
 from radius import secrets
 from radius.domain import subscriber as aggregate
-from radius.domain.identity import NasId, SubscriberId, parse_username
+from radius.domain.identity import NasId, SubscriberId, parse_written
 from radius.domain.nas import Family, Language, Router, Site
 from radius.domain.subscriber import Subscriber
 from radius.domain.terms import PeriodUnit, Rate, Terms, Window, WindowStart
@@ -356,7 +356,7 @@ class Box:
 
     def alias(self, name: str) -> str:
         """A name as the store keeps it."""
-        return self.core.names.alias(parse_username(name, None))
+        return self.core.names.alias(parse_written(name))
 
     def find(self, name: str) -> SubscriberId:
         """The subscriber behind a name."""

@@ -168,3 +168,11 @@ def test_one_that_a_worker_has_in_hand_is_left_to_it(desktop: Desktop) -> None:
     desktop.works.poll()
     assert desktop.works.out, "it is being told"
     assert desktop.change(found) == (False, "not sent: A worker is telling its router just now.")
+
+
+def test_a_customer_is_found_by_phone_and_by_the_bare_mac_of_a_device(desktop: Desktop) -> None:
+    found, _ = desktop.online()
+    desktop.works.node.provision.name(found, "aabbccddee77")
+    for user in ("0712345678", "aabbccddee77", "AA:BB:CC:DD:EE:77"):
+        (record,) = hand.sessions_of(desktop.core, COOVA, "", user)
+        assert record.subscriber == found

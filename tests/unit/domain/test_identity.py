@@ -15,6 +15,7 @@ from radius.domain.identity import (
     parse_mac,
     parse_phone,
     parse_username,
+    parse_written,
     session_uid,
 )
 
@@ -116,11 +117,13 @@ def test_phones(text: str, normal: str | None) -> None:
         ("AABBCC-DDEEFF", DEVICE, NameKind.MAC, "aabbccddeeff"),
         ("AA:BB:CC:DD:EE:00", DEVICE, NameKind.MAC, "aabbccddee00"),
         ("aabb.ccdd.ee00", DEVICE, NameKind.MAC, "aabbccddee00"),
-        ("aabbccddeeff", None, NameKind.MAC, "aabbccddeeff"),
+        ("aabbccddeeff", None, NameKind.NAME, "aabbccddeeff"),
         ("aabbccddee00", DEVICE, NameKind.NAME, "aabbccddee00"),
         ("AABBCC:DDEE00", DEVICE, NameKind.MAC, "aabbccddee00"),
         ("aa bb cc dd ee ff", DEVICE, NameKind.MAC, "aabbccddeeff"),
-        ("aa bb cc dd ee ff", None, NameKind.MAC, "aabbccddeeff"),
+        ("aa bb cc dd ee ff", None, NameKind.NAME, "aabbccddeeff"),
+        ("AA:BB:CC:DD:EE:FF", None, NameKind.MAC, "aabbccddeeff"),
+        ("123456789012", None, NameKind.NAME, "123456789012"),
         ("aa bb cc dd ee 00", DEVICE, NameKind.NAME, "aabbccddee00"),
         ("25 47 12 34 56 78", DEVICE, NameKind.PHONE, "254712345678"),
         ("12 34 56 78 90 12", DEVICE, NameKind.NAME, "123456789012"),
@@ -141,6 +144,20 @@ def test_what_a_user_name_is(raw: str, calling: MacAddress | None, kind: NameKin
     name = parse_username(raw, calling)
     assert (name.raw, name.kind, name.normal) == (raw, kind, normal)
     assert name.alias == f"{kind.value}:{normal}"
+
+
+@pytest.mark.parametrize(
+    ("text", "alias"),
+    [
+        ("aabbccddeeff", "m:aabbccddeeff"),
+        ("AA-BB-CC-DD-EE-FF", "m:aabbccddeeff"),
+        ("254712345678", "p:254712345678"),
+        ("0712 345 678", "p:254712345678"),
+        ("mama.njeri", "n:mama.njeri"),
+    ],
+)
+def test_what_an_operator_writes(text: str, alias: str) -> None:
+    assert parse_written(text).alias == alias
 
 
 def test_a_code_is_found_however_its_groups_are_typed() -> None:
