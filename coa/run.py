@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from queue import SimpleQueue
+from typing import Protocol
 
 from coa.dispatch import Sent
 from coa.news import News
@@ -36,10 +37,28 @@ MEASURE_S = 10.0
 Job = Callable[[int], object]
 
 
-class Runner:
-    """Starts nothing but the sender before `run`."""
+class Stop(Protocol):
+    """When to end; `threading.Event` is one."""
 
-    def __init__(self, core: Core, metrics: measures.InProcess, logger: logs.Log, clocks: Clocks | None = None) -> None:
+    def is_set(self) -> bool:
+        """Now."""
+
+    def wait(self, timeout: float) -> bool:
+        """Wait for it at most so many seconds; the same answer."""
+
+
+class Runner:
+    """Starts nothing but the sender before `run`. `hears`: the bell is listened to."""
+
+    def __init__(
+        self,
+        core: Core,
+        metrics: measures.InProcess,
+        logger: logs.Log,
+        clocks: Clocks | None = None,
+        *,
+        hears: bool = True,
+    ) -> None:
         settings = core.settings
         self._core = core
         self._metrics = metrics
@@ -50,7 +69,7 @@ class Runner:
         self._sender = Sender()
         news = News(metrics, logger.logger, logs.Pseudonyms(core.keys.subkey("pseudonym")))
         self.dispatcher = build_dispatcher(core, self._sender, self._hand_back, news)
-        self._ear = self._listen()
+        self._ear = self._listen() if hears else None
         self._refreshed_at = self._measured_at = float("-inf")
         self._measure = build_meter(core, metrics).round
         self._threads = [threading.Thread(target=self._work, name=f"coa-{number}") for number in range(THREADS)]
@@ -64,7 +83,7 @@ class Runner:
             self._log.warning("No bell: intents are found by polling", error=type(refused).__name__)
             return None
 
-    def run(self, stop: threading.Event) -> None:
+    def run(self, stop: Stop) -> None:
         """Until `stop` is set. Nothing is done before the routers are known."""
         while not self._guarded(self._refresh):
             if stop.wait(POLL_S):
@@ -80,10 +99,13 @@ class Runner:
             stop.wait(0.0 if self._jobs.qsize() else min(IDLE_S, self.dispatcher.next_check_s()))
             self._housekeep()
 
-    def close(self) -> None:
-        """Stop and join everything. No more visits; what is under way is answered and written down first."""
+    def close(self, grace_s: float = 0.0) -> None:
+        """Stop and join everything. No more visits; what is under way is answered and written down first.
+
+        The routers have `grace_s` for their answers; then those that are missing count as silence.
+        """
         self._stop.set()
-        self._sender.close()
+        self._sender.close(grace_s)
         for _ in range(THREADS):
             self._jobs.put(None)
         for thread in self._threads:

@@ -45,6 +45,8 @@ class Sender:
         self._exchange.watch(self._bell)
         self._asleep = False
         self._bell_lock = threading.Lock()
+        self._clock = clock
+        self._close_at = 0.0
         self._closing = False
         self._ended = False
         self._thread = threading.Thread(target=self._run, name="coa-sender")
@@ -86,8 +88,12 @@ class Sender:
         """Transmit it no more. Not sent yet: the answer is CANCELLED. Else its answer is still waited for a moment."""
         ticket.cancelled = True
 
-    def close(self) -> None:
-        """End the thread; what is open gets its answer first (CANCELLED, or Silent if it was sent)."""
+    def close(self, grace_s: float = 0.0) -> None:
+        """End the thread. What is open gets its answer first: its router's, within that time; else CANCELLED or Silent.
+
+        Nothing new is taken on.
+        """
+        self._close_at = self._clock() + grace_s
         self._closing = True
         self._ring()
         self._thread.join()
@@ -111,10 +117,10 @@ class Sender:
     def _run(self) -> None:
         exchange, inbox = self._exchange, self._inbox
         try:
-            while not self._closing:
+            while not self._closing or self._graced():
                 # Asleep first, then a last look: a ticket that comes in between rings.
                 self._asleep = True
-                rung = exchange.turn(0.0 if inbox else exchange.next_s())
+                rung = exchange.turn(0.0 if inbox else self._rest_s())
                 self._asleep = False
                 if rung:
                     os.eventfd_read(self._bell)
@@ -125,6 +131,13 @@ class Sender:
             self._closing = self._ended = True
             exchange.close()
             self._turn_away()
+
+    def _graced(self) -> bool:
+        return bool(self._exchange.open or self._inbox) and self._clock() < self._close_at
+
+    def _rest_s(self) -> float:
+        rest_s = self._exchange.next_s()
+        return min(rest_s, self._close_at - self._clock()) if self._closing else rest_s
 
     def _turn_away(self) -> None:
         while self._inbox:

@@ -36,7 +36,7 @@ from radius.services import sweep
 from radius.services.desk import Decided
 from radius.settings import Settings
 from radius.wiring import Core, build_core
-from tests.fakes.nas import FakeRouter
+from tests.fakes.nas import FakeRouter, NoAnswer
 from tests.fakes.ports import free_port
 from tests.fakes.store_proxy import StoreProxy
 from tests.fixtures_engine import find_dynoxide
@@ -309,6 +309,16 @@ class Box:
         fields = {"family": Family.MIKROTIK, **fields}
         router = Router(NasId(name), site, addresses=(address,), **fields)
         return self.core.provision.router(router, SECRET)
+
+    def await_router(self, name: str, address: str) -> None:
+        """Until FreeRADIUS answers a router that was added while it runs."""
+
+        def answered() -> bool:
+            with suppress(NoAnswer):
+                return not self.router(name, address, timeout_s=0.5).login("nobody", "x", new_mac())[0]
+            return False
+
+        wait_until(answered, f"{name} is known")
 
     def terms(self, terms_id: str, **fields: Any) -> str:
         """Terms of one day from now, 1 GB, one device, unless `fields` say otherwise."""

@@ -5,7 +5,6 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from http.client import HTTPConnection
 from typing import Any
 
@@ -17,7 +16,7 @@ from radius.domain.attempt import Attempt
 from radius.domain.nas import Family
 from radius.domain.subscriber import Session, SessionState
 from radius.domain.terms import Rate
-from tests.fakes.nas import FakeRouter, NoAnswer
+from tests.fakes.nas import FakeRouter
 from tests.fakes.ports import free_port
 from tests.fakes.router_das import FakeDas, Linger, Manners, Mute, Refuse
 from tests.integration.box import DEADLINE_S, SECRET, Box, new_mac, wait_until
@@ -63,12 +62,6 @@ class Site:
         return [attempt.outcome for attempt in self.audit(phone)]
 
 
-def heard(router: FakeRouter) -> bool:
-    with suppress(NoAnswer):
-        return not router.login("nobody", "x", new_mac())[0]
-    return False
-
-
 @pytest.fixture(scope="module")
 def metrics_port() -> int:
     return free_port()
@@ -87,7 +80,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, metrics_port: int) -> Iterato
         box.add_router(*COOVA, family=Family.COOVA, coa_address="127.0.0.1", coa_port=coova.port)
         box.add_router(*MIKROTIK, coa_address="127.0.0.1", coa_port=mikrotik.port)
         box.add_router(*DEAD, coa_address="127.0.0.1", coa_port=free_port())
-        wait_until(lambda: heard(box.router(*DEAD, timeout_s=0.5)), "the routers are known")
+        box.await_router(*DEAD)
         box.coa.start()
         wait_until((box.state / NAME).exists, "the sender is up")
         yield Site(box, coova, mikrotik)

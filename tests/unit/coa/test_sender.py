@@ -306,6 +306,19 @@ def test_closing_answers_what_is_open_and_refuses_what_comes_later() -> None:
         assert ask(sender, das) == Refused(Reason.CANCELLED, detail="the sender is closed")
 
 
+def test_closing_with_grace_waits_for_a_router_that_answers_and_not_for_one_that_does_not() -> None:
+    with FakeDas() as das:
+        das.add("80000001")
+        das.next(Delay(0.3), Mute())
+        sender = Sender(Pace(first_wait_s=5.0))
+        late, never = sender.ask(door(das), cut()), sender.ask(door(das), cut("80000002"))
+        sender.close(grace_s=1.0)
+        assert isinstance(late.result(0), Acked)
+        assert isinstance(never.result(0), Silent)
+        assert len(das.heard) == 2
+        assert ask(sender, das) == Refused(Reason.CANCELLED, detail="the sender is closed")
+
+
 def test_closing_while_others_send() -> None:
     """Whoever comes too late hears so; nobody waits for ever, and closing twice is nothing."""
     with FakeDas() as das:
