@@ -80,7 +80,7 @@ class News(Protocol):
     def came(self, stage: Stage) -> None:
         """A step was taken."""
 
-    def ended(self, age_s: float) -> None:
+    def ended(self, family: Family, age_s: float) -> None:
         """The end of a session that was to be cut was seen."""
 
     def broken(self, subscriber: SubscriberId, error: Exception) -> None:
@@ -169,8 +169,9 @@ class Dispatcher:
             taken = self._take(subscriber, now, overdue=overdue)
             for note in taken.notes:
                 self._note(subscriber, note, now)
-                if note.end:
-                    self._news.ended(self._wall() - self._proved.pop(note.uid, float(note.created_at)))
+                nas = self._stores.directory.nas(note.nas) if note.end else None
+                if nas is not None:
+                    self._news.ended(nas.family, self._wall() - self._proved.pop(note.uid, float(note.created_at)))
             for claim in taken.claims:
                 self._send(claim, now, proved_at or float(claim.created_at))
         except Unavailable:
@@ -255,7 +256,9 @@ class Dispatcher:
             else:
                 self._await(sent, 0)
         elif sent.code is CUT and Step.GONE in then.steps and claim.number > 1:
-            self._news.ended(age_s)  # it went after what was sent before, perhaps by a worker that died since
+            self._news.ended(
+                sent.way.family, age_s
+            )  # it went after what was sent before, perhaps by a worker that died since
         if more:
             self.visit(claim.subscriber, now, sent.proved_at)
 
@@ -319,7 +322,7 @@ class Dispatcher:
         words = "The session has ended."
         note = Note(claim.uid, claim.nas.id, claim.reason, IntentState.CONFIRMED, words, claim.created_at, claim.number)
         self._note(claim.subscriber, note, now, sent.way.family)
-        self._news.ended(self._wall() - sent.proved_at)
+        self._news.ended(sent.way.family, self._wall() - sent.proved_at)
 
     def _next_awaited(self) -> tuple[int, Sent] | None:
         with self._lock:

@@ -65,9 +65,9 @@ class News:
             case Silent():
                 self._metrics.count("RouterSilences", Family=family.value)
 
-    def ended(self, age_s: float) -> None:
+    def ended(self, family: Family, age_s: float) -> None:
         """The end of a session that was to be cut was seen."""
-        self._metrics.observe("EnforcementEnd", age_s)
+        self._metrics.observe("EnforcementEnd", age_s, Family=family.value)
 
     def broken(self, subscriber: SubscriberId, error: Exception) -> None:
         """A subscriber that cannot be worked on."""

@@ -134,7 +134,12 @@ CATALOGUE: tuple[Metric, ...] = (
     _counter("EnforcementSteps", "steps of intents, by where they then stand", State=_values(IntentState)),
     _counter("EnforcementAlarms", "intents given up, and routers set up wrongly: a person must look"),
     _seconds("EnforcementWire", "from the packet that proved it to its request on the wire", ENFORCEMENT_S),
-    _seconds("EnforcementEnd", "from the packet that proved it until the session's end was seen", ENFORCEMENT_S),
+    _seconds(
+        "EnforcementEnd",
+        "from the packet that proved it until the session's end was seen",
+        ENFORCEMENT_S,
+        Family=_values(Family),
+    ),
     _counter("SessionsReaped", "sessions closed without a Stop"),
     _counter("CorruptRecords", "stored records that cannot be read: an alarm"),
     _counter(

@@ -194,7 +194,8 @@ def test_what_is_measured(site: Site, metrics_port: int) -> None:
         return next(float(line.split()[-1]) for line in text.splitlines() if line.startswith(f"wifibilling_{name}"))
 
     names = [f'{name}_total{{environment="production",family="coova"}}' for name in ("disconnects_sent", "router_acks")]
-    names += ["enforcement_wire_seconds_count", "enforcement_end_seconds_count"]
+    names += ["enforcement_wire_seconds_count"]
+    names += ['enforcement_end_seconds_count{environment="production",family="coova"}']
     before = [count(name) for name in names]
     _, mac, router = site.online(SMALL, COOVA, site.coova)
     session_id = router.sessions[mac].session_id

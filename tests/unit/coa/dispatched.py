@@ -55,7 +55,7 @@ class Told:
     def came(self, stage: Stage) -> None:
         self.stages.append(stage)
 
-    def ended(self, age_s: float) -> None:
+    def ended(self, family: Family, age_s: float) -> None:
         self.ends.append(age_s)
 
     def broken(self, subscriber: SubscriberId, error: Exception) -> None:
