@@ -94,7 +94,7 @@ class Worker:
             if attempt.verdict in {"later", "unknown"} and attempt.number <= BAD_IN_A_ROW_MAX:
                 self._senders.broken.append((attempt.subscriber, RuntimeError("given up before its router obeyed")))
 
-    def ended(self, age_s: float) -> None:
+    def ended(self, family: Family, age_s: float) -> None:
         """Nothing to tell."""
 
     def broken(self, subscriber: SubscriberId, error: Exception) -> None:
