@@ -46,8 +46,15 @@ class Worker:
         except Unavailable:
             return
         except Died:
-            self.alive = False
-            self._senders.replace(self)
+            if self.alive:
+                self.alive = False
+                self._senders.replace(self)
+
+    def _may_die(self, step: str) -> None:
+        """Between two steps; raises Died, also where another thread of it has died meanwhile."""
+        if not self.alive:
+            raise Died(step)
+        self._senders.may_die(step)
 
     def poll(self) -> None:
         """Everything that is due now, and the Stops that are awaited."""
@@ -59,14 +66,14 @@ class Worker:
     # -- Sending ---------------------------------------------------------------------------------------------------
 
     def send(self, das: Das, request: Request, done: Callable[[Answer], None]) -> None:
-        self._senders.may_die("claimed")
+        self._may_die("claimed")
         self._senders.worst_instant(request)
         self._senders.wire.carry(das, request, done)
-        self._senders.may_die("sent")
+        self._may_die("sent")
 
     def _hand_back(self, sent: Sent, answer: Answer) -> None:
         def judge() -> None:
-            self._senders.may_die("answered")
+            self._may_die("answered")
             self.dispatcher.answered(sent, answer, self._stage.clock.now)
 
         self.guarded(judge)
@@ -74,9 +81,9 @@ class Worker:
     # -- Attempts: the step between the judgement and its record ---------------------------------------------------
 
     def record(self, attempt: Attempt, deadline: float) -> None:
-        self._senders.may_die("judged")
+        self._may_die("judged")
         self._stage.store.record(attempt, deadline)
-        self._senders.may_die("recorded")
+        self._may_die("recorded")
 
     def of_session(self, uid: SessionUid, now: int, deadline: float) -> list[Attempt]:
         return self._stage.store.of_session(uid, now, deadline)
