@@ -10,7 +10,6 @@ from itertools import pairwise
 
 from coa.codec import Code
 from radius.domain.identity import MacAddress, SubscriberId
-from radius.domain.nas import Family
 from radius.domain.policy import Reason
 from radius.domain.request import AccountingRequest, Status
 from radius.domain.subscriber import SessionState, Subscriber
@@ -257,8 +256,6 @@ class Auditor:
         sure = account.blocked == "" and alone and not session.displaced and not session.degraded
         if not sure or len(account.bought) != 1 or now >= session.must_end_at:
             return  # what one of several rights has left may rightly need a new log-in
-        if session.router.family is Family.MIKROTIK and "coa_byte_cap" in session.router.overrides:
-            return  # its override promises what no request to that family carries: each new lease is a new log-in
         for right in account.sure:
             terms_id, bought_at = account.bought[right]
             terms = self._terms[terms_id]

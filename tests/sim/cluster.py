@@ -127,7 +127,9 @@ class Process:
         self.accounting = Accounting(self.desk, self.marks, names, self.directory, store, store, world)
         self.sweep = Sweep(self.desk, self.marks, store, store, self.directory, world, clock.monotonic, DEADLINE_S)
         stores = Stores(store, store, store, store)
-        self.provision = Provision(stores, self.desk, names, vault, terms, new_id, self.deadline)
+        self.provision = Provision(
+            stores, self.desk, names, vault, terms, new_id, self.deadline, vendors.capabilities_of
+        )
         self.watch = Watch(clock.wall)
 
     def deadline(self) -> float:

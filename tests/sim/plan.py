@@ -16,7 +16,7 @@ MIB = 1 << 20
 
 FAMILIES: tuple[tuple[Family, dict[str, str | bool]], ...] = (
     (Family.MIKROTIK, {}),
-    (Family.MIKROTIK, {"coa_byte_cap": True}),
+    (Family.USPOT, {}),
     (Family.COOVA, {}),
     (Family.WISPR, {"acct_gigawords": False, "coa": "none"}),
     (Family.UNIFI, {}),

@@ -57,4 +57,7 @@ def check_words(profile: Profile, capabilities: Capabilities) -> Capabilities:
     ):
         if wanted and not there:
             raise Malformed(name, f"no attribute of {profile.family} routers says it")
+    # Believed of a family whose CoA carries none, each longer lease would be a Disconnect of somebody with data left.
+    if capabilities.coa_byte_cap and not profile.capabilities.coa_byte_cap:
+        raise Malformed("coa_byte_cap", f"no CoA of {profile.family} routers moves it")
     return capabilities

@@ -9,10 +9,11 @@ from coa.codec import Code, Request
 from coa.families import WAYS, Identity, Way
 from coa.outcome import Reason, Refused
 from coa.requests import Change, Target, change, disconnect
+from radius.domain.errors import Malformed
 from radius.domain.limits import Limits
 from radius.domain.nas import CoaScope, Family
 from radius.domain.terms import Rate
-from radius.rlm.vendors import CAPABILITIES, Limit, capabilities_of, merge
+from radius.rlm.vendors import CAPABILITIES, PROFILES, Limit, capabilities_of, merge
 
 GIB = 1 << 30
 TARGET = Target(
@@ -147,8 +148,18 @@ def test_families_are_complete_and_agree_with_the_reply_profiles() -> None:
     for family, way in WAYS.items():
         assert bool(way.changes) == (CAPABILITIES[family].coa is CoaScope.CHANGE)
         assert way.changes <= set(codec.dictionary().attributes)
-        if CAPABILITIES[family].coa_byte_cap:
-            assert Limit.BYTES not in told(family).unsaid
+
+
+@pytest.mark.parametrize("family", Family)
+def test_no_router_is_believed_to_move_a_cap_that_no_request_to_it_carries(family: Family) -> None:
+    """Each longer lease would be a Disconnect there: a customer with plenty left, cut as a lease nears its end."""
+    way, byte_cap = WAYS[family], PROFILES[family].byte_cap
+    carried = byte_cap is not None and byte_cap.attribute in way.changes
+    assert CAPABILITIES[family].coa_byte_cap == carried
+    if not carried:
+        with pytest.raises(Malformed) as caught:
+            capabilities_of(family, {"byte_cap": byte_cap is not None, "coa": "change", "coa_byte_cap": True})
+        assert caught.value.field in {"byte_cap", "coa_byte_cap"}
 
 
 def test_a_device_without_a_mac_is_not_named_by_it() -> None:

@@ -337,6 +337,7 @@ def test_a_broken_record_of_another_router_keeps_nobody_from_being_registered() 
         (Router(NasId("x"), "kilimani", Family.UNIFI, (), coa_address="foo bar"), "coa_address"),
         (Router(NasId("x"), "kilimani", Family.UNIFI, (), nas_ip_address="0.0.0.0"), "nas_ip_address"),
         (Router(NasId("x"), "kilimani", Family.UNIFI, (), overrides={"foo": True}), "foo"),
+        (Router(NasId("x"), "kilimani", Family.MIKROTIK, (), overrides={"coa_byte_cap": True}), "coa_byte_cap"),
     ],
 )
 def test_a_router_that_would_be_silent_is_refused(router: Router, field: str) -> None:
