@@ -169,8 +169,19 @@ class Posted(NamedTuple):
     parts: frozenset[Part] = frozenset()
 
 
+class BodyKind(StrEnum):
+    """What a body is about."""
+
+    CALLBACK = "callback"  # of a push
+    NOTICE = "notice"  # money paid by hand
+    RESULT = "result"  # of a status request or a reversal, or that there is none yet
+
+
 class Body(NamedTuple):
-    """A callback's body as it came. `payment`: whose path it came by, its token sealed. `due_at` 0: it is settled."""
+    """A body as it came. `due_at` 0: it is settled.
+
+    `payment`: whose path a callback came by, its token sealed; both "" for what came by a path of the deployment.
+    """
 
     id: str
     payment: str
@@ -179,6 +190,7 @@ class Body(NamedTuple):
     token: str = ""
     due_at: int = 0
     expires_at: int = 0
+    kind: BodyKind = BodyKind.CALLBACK
 
 
 class Page(NamedTuple):

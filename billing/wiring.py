@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from billing.domain.money import VAT_KENYA, TaxRate
 from billing.provider import Provider
-from billing.services.book import Book, Stores
-from billing.services.callbacks import Callbacks, Read, Seals
+from billing.services.book import Book, Stores, Told
+from billing.services.callbacks import Callbacks, Read, ReadNotice, Seals
 from billing.services.check import LedgerCheck
 from billing.services.checkout import Cashier
 from billing.services.reconcile import Bucket, Reconciler
@@ -47,8 +47,15 @@ class Billing(NamedTuple):
     check: LedgerCheck
 
 
-def build_billing(core: Core, settings: BillingSettings, provider: Provider, read: Read) -> Billing:
-    """Wire the services. `read` makes a proof of the body of the provider's callback."""
+def build_billing(
+    core: Core,
+    settings: BillingSettings,
+    provider: Provider,
+    read: Read,
+    read_notice: ReadNotice = lambda _: None,
+    told: Told = lambda _before, _after: None,
+) -> Billing:
+    """Wire the services. `read` makes a proof of the body of the provider's callback; `told`: see `Book`."""
     store = open_billing(core.store)
     ports = store.ports
     book = Book(
@@ -58,6 +65,7 @@ def build_billing(core: Core, settings: BillingSettings, provider: Provider, rea
         secrets.new_subscriber_id,  # 80 bits: two postings must not agree by chance
         lambda: time.monotonic() + BACKGROUND_DEADLINE_S,
         core.bell.ring,
+        told=told,
     )
     settle = Settle(book)
     seals = Seals(
@@ -70,7 +78,7 @@ def build_billing(core: Core, settings: BillingSettings, provider: Provider, rea
         book,
         Cashier(book, provider, chance.token_bytes, lambda phone: core.keys.alias_key(f"prompt:{phone}")),
         settle,
-        Callbacks(book, settle, read, seals),
+        Callbacks(book, settle, read, seals, read_notice),
         Reconciler(book, settle, provider, bucket, time.monotonic),
         Strays(book),
         Redeem(book),

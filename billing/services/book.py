@@ -6,6 +6,7 @@ from zlib import crc32
 
 from billing.domain.journal import Fact, Journal, Receipt, business_day
 from billing.domain.money import TaxRate
+from billing.domain.payment import Payment
 from billing.ports import (
     Bodies,
     Customers,
@@ -30,6 +31,8 @@ from radius.ports import Change, Outcome, Subscribers
 DECIDE_TRIES_MAX = 8  # accounting of a busy customer overtakes us now and then, another settler once
 POST_TRIES_MAX = 3  # of the same posting when its answer was lost: it knows itself again
 SERIES = tuple(f"K{number}" for number in range(1, 9))  # of receipts: so many settlers need not wait for each other
+
+Told = Callable[[Payment | None, Payment], object]  # a payment before and after a commit; never waits nor raises
 
 
 class Stores(NamedTuple):
@@ -81,12 +84,17 @@ class Book:
         deadline: Callable[[], float],
         ring: Callable[[SubscriberId], object] = lambda _subscriber: None,
         series: tuple[str, ...] = SERIES,
+        told: Told = lambda _before, _after: None,
     ) -> None:
-        """`new_id`: ids of postings; `ring` wakes the sender and never waits nor raises."""
+        """`new_id`: ids of postings; `ring` wakes the sender and never waits nor raises.
+
+        `told` hears of each committed change of a payment, once, by whichever door it came.
+        """
         self.stores = stores
         self.rates = rates
         self.new_id = new_id
         self.deadline = deadline
+        self.told = told
         self._terms = terms
         self._ring = ring
         self._series = series

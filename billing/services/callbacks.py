@@ -9,20 +9,25 @@ import msgspec
 
 from billing.domain.draw import token_hash
 from billing.domain.settle import Proof, Settlement
-from billing.ports import BODY_BYTES_MAX, BODY_KEPT_S, Body, ClaimKind
+from billing.ports import BODY_BYTES_MAX, BODY_KEPT_S, Body, BodyKind, ClaimKind
+from billing.provider import Notice
 from billing.services.book import Book
-from billing.services.settle import Settle
+from billing.services.settle import Landed, Settle
 
 SWEEP_AFTER_S = 30  # whoever took a callback has settled it long since, or is gone
 SWEEP_MAX = 100  # bodies in one round
 
 Read = Callable[[str], Proof | None]  # a body as a proof, without its token; None: it cannot be read
+ReadNotice = Callable[[str], Notice | None]  # a confirmation of money paid by hand; None: it cannot be read
 
 
 class Unread(Enum):
     """A body that says nothing to us: kept for a person."""
 
     UNREADABLE = "unreadable"
+
+
+Finished = Settlement | Landed | Unread | None
 
 
 class Seals(NamedTuple):
@@ -35,39 +40,64 @@ class Seals(NamedTuple):
 class Callbacks:
     """Takes callbacks. The token in the path is checked before anything is stored: no stranger fills the store."""
 
-    def __init__(self, book: Book, settle: Settle, read: Read, seals: Seals) -> None:
+    def __init__(
+        self, book: Book, settle: Settle, read: Read, seals: Seals, read_notice: ReadNotice = lambda _: None
+    ) -> None:
         self._book = book
         self._stores = book.stores
         self._settle = settle
         self._read = read
         self._seals = seals
+        self._read_notice = read_notice
 
     def take(self, token: str, text: str, now: int) -> str | None:
         """Store a body that came by the path of a token; its id for `finish`. None: too long, or no token of ours."""
-        if len(text.encode(errors="replace")) > BODY_BYTES_MAX:
+        if _too_long(text):
             return None
         payment = self._stores.postings.owner(ClaimKind.CALLBACK, token_hash(token), self._book.deadline())
         if payment is None:
             return None
-        id_ = sha256(f"{payment} {text}".encode(errors="replace")).hexdigest()[:32]
-        sealed = self._seals.seal(token, payment)
-        self._stores.bodies.keep(Body(id_, payment, now, text, sealed, now, now + BODY_KEPT_S), self._book.deadline())
+        return self._keep(Body("", payment, now, text, self._seals.seal(token, payment), now))
+
+    def take_notice(self, text: str, now: int) -> str | None:
+        """Store a C2B confirmation that came by the deployment's own path; its id for `finish`. None: too long."""
+        return None if _too_long(text) else self._keep(Body("", "", now, text, due_at=now, kind=BodyKind.NOTICE))
+
+    def take_result(self, text: str, now: int) -> str | None:
+        """Store what came for a request that answers later, for whoever asked; None: too long."""
+        return None if _too_long(text) else self._keep(Body("", "", now, text, kind=BodyKind.RESULT))
+
+    def _keep(self, body: Body) -> str:
+        """Written once, however often it comes."""
+        id_ = sha256(f"{body.payment or body.kind.value} {body.text}".encode(errors="replace")).hexdigest()[:32]
+        self._stores.bodies.keep(body._replace(id=id_, expires_at=body.at + BODY_KEPT_S), self._book.deadline())
         return id_
 
-    def finish(self, body: str, now: int) -> Settlement | Unread | None:
+    def finish(self, body: str, now: int) -> Finished:
         """Settle what a body says; None if there is none."""
         taken = self._stores.bodies.body(body, self._book.deadline())
         if taken is None:
             return None
-        proof = self._read(taken.text)
-        found: Settlement | Unread | None = Unread.UNREADABLE
-        if proof is not None:
-            token = self._seals.unseal(taken.token, taken.payment)
-            found = self._settle.prove(taken.payment, msgspec.structs.replace(proof, token=token), now)
+        found = self._noticed(taken, now) if taken.kind is BodyKind.NOTICE else self._proved(taken, now)
         self._stores.bodies.looked_at(body, self._book.deadline())
         return found
 
-    def sweep(self, now: int) -> list[Settlement | Unread | None]:
+    def _proved(self, taken: Body, now: int) -> Finished:
+        proof = self._read(taken.text)
+        if proof is None:
+            return Unread.UNREADABLE
+        token = self._seals.unseal(taken.token, taken.payment)
+        return self._settle.prove(taken.payment, msgspec.structs.replace(proof, token=token), now)
+
+    def _noticed(self, taken: Body, now: int) -> Finished:
+        notice = self._read_notice(taken.text)
+        return Unread.UNREADABLE if notice is None else self._settle.notice(notice, now)
+
+    def sweep(self, now: int) -> list[Finished]:
         """Finish what was left, the oldest first."""
         left = self._stores.bodies.waiting(now - SWEEP_AFTER_S, SWEEP_MAX, self._book.deadline())
         return [self.finish(body, now) for body in left]
+
+
+def _too_long(text: str) -> bool:
+    return len(text.encode(errors="replace")) > BODY_BYTES_MAX

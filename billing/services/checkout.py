@@ -130,7 +130,10 @@ class Cashier:
             return None  # somebody came between
         prompt = Prompt(key, id_, before.version + 1 if before else 1)
         posted = self._book.post(Posting(self._book.new_id(), kept, tuple(claims), prompt=prompt))
-        return kept if posted.outcome is Outcome.COMMITTED else None
+        if posted.outcome is not Outcome.COMMITTED:
+            return None
+        self._book.told(None, payment)
+        return kept
 
     def _open(self, prompt: Prompt, now: int) -> bool:
         kept = self._stores.payments.payment(prompt.payment, self._book.deadline())
@@ -165,6 +168,7 @@ class Cashier:
             claims = (Claim(ClaimKind.CHECKOUT, named, payment),) if new else ()
             posted = self._book.post(Posting(self._book.new_id(), after, claims))
             if posted.outcome is Outcome.COMMITTED:
+                self._book.told(kept.payment, found.payment)
                 return Checkout(begun, found.payment, code)
             if Part.CHECKOUT in posted.parts:  # two payments never share one: it cannot be known which this is
                 return Checkout(Begun.UNKNOWN, kept.payment, code)

@@ -111,7 +111,10 @@ class Reconciler:
         payment = expire(kept.payment, now).payment
         after = kept._replace(payment=payment, version=kept.version + 1, due_at=_next(kept, now), tries=kept.tries + 1)
         posted = self._book.post(Posting(self._book.new_id(), after))
-        return after if posted.outcome is Outcome.COMMITTED else None
+        if posted.outcome is not Outcome.COMMITTED:
+            return None
+        self._book.told(kept.payment, payment)
+        return after
 
     def _ask(self, kept: KeptPayment, now: int) -> Settlement | None:
         answer = self._provider.query(kept.payment.checkout_id, now)

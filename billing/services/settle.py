@@ -82,6 +82,7 @@ class Settle:
                 return found
         posted = self._book.post(posting)
         if posted.outcome is Outcome.COMMITTED:
+            self._book.told(kept.payment, found.payment)
             return found
         if Part.MPESA in posted.parts and self._elsewhere(found.payment):
             return self._dispute(kept, now)
@@ -143,7 +144,10 @@ class Settle:
         if payment.state is kept.payment.state:
             return refused
         posted = self._book.post(Posting(self._book.new_id(), self._kept(kept, refused, now)))
-        return refused if posted.outcome is Outcome.COMMITTED else None
+        if posted.outcome is not Outcome.COMMITTED:
+            return None
+        self._book.told(kept.payment, payment)
+        return refused
 
     @staticmethod
     def _kept(kept: KeptPayment, found: Settlement, now: int) -> KeptPayment:
