@@ -45,6 +45,7 @@ class Unit(StrEnum):
     COUNT = "Count"
     BYTES = "Bytes"
     SECONDS = "Seconds"
+    NONE = "None"  # money: the metric says of what
 
 
 class Metric(NamedTuple):
@@ -151,6 +152,7 @@ CATALOGUE: tuple[Metric, ...] = (
     _counter("MetricsDropped", "values for metrics or dimensions that are not in the catalogue"),
 )
 BY_NAME = {metric.name: metric for metric in CATALOGUE}
+Catalogue = tuple[Metric, ...]
 
 
 class Metrics(Protocol):
@@ -166,9 +168,9 @@ class Metrics(Protocol):
         """Sort one value into a histogram."""
 
 
-def check(name: str, kind: Kind, dims: Mapping[str, str]) -> None:
+def check(name: str, kind: Kind, dims: Mapping[str, str], by_name: Mapping[str, Metric] = BY_NAME) -> None:
     """Raise Malformed for anything the catalogue does not have."""
-    metric = BY_NAME.get(name)
+    metric = by_name.get(name)
     if metric is None or metric.kind is not kind:
         raise Malformed("metric", f"{name} is no {kind} in the catalogue")
     if dims.keys() != metric.dims.keys():
@@ -228,13 +230,17 @@ class InProcess:
     What is not in the catalogue raises when `strict` (tests), else it is counted under `MetricsDropped`.
     """
 
-    def __init__(self, environment: str = "production", *, strict: bool = False) -> None:
+    def __init__(
+        self, environment: str = "production", *, strict: bool = False, catalogue: Catalogue = CATALOGUE
+    ) -> None:
+        """`catalogue`: with what a satellite counts besides."""
         self.environment = environment
         self._strict = strict
+        self._catalogue = catalogue
         self._counters: dict[Key, _Value] = {}
         self._gauges: dict[Key, _Value] = {}
         self._buckets: dict[Key, _Buckets] = {}
-        for metric, dims in _series():
+        for metric, dims in _series(catalogue):
             key = _key(metric.name, dims)
             if metric.kind is Kind.COUNTER:
                 self._counters[key] = _Value()
@@ -269,7 +275,7 @@ class InProcess:
 
     def _miss(self, name: str, kind: Kind, dims: Mapping[str, str]) -> None:
         if self._strict:
-            check(name, kind, dims)
+            check(name, kind, dims, {metric.name: metric for metric in self._catalogue})
         self._counters["MetricsDropped"].add(1)
 
     def value(self, name: str, **dims: str) -> float:
@@ -282,7 +288,7 @@ class InProcess:
         """All series in the Prometheus text format 0.0.4."""
         lines: list[str] = []
         last = ""
-        for metric, dims in _series():
+        for metric, dims in _series(self._catalogue):
             if metric.kind is Kind.GAUGE and not self._gauges[_key(metric.name, dims)].told:
                 continue  # another process knows; a 0 of ours would contradict it
             name = prometheus_name(metric)
@@ -299,8 +305,8 @@ class InProcess:
         return "\n".join(lines) + "\n"
 
 
-def _series() -> Iterator[tuple[Metric, dict[str, str]]]:
-    for metric in CATALOGUE:
+def _series(catalogue: Catalogue) -> Iterator[tuple[Metric, dict[str, str]]]:
+    for metric in catalogue:
         for values in product(*metric.dims.values()):
             yield metric, dict(zip(metric.dims, values, strict=True))
 
@@ -322,7 +328,7 @@ def _histogram_lines(name: str, labels: str, bounds: tuple[float, ...], buckets:
 def prometheus_name(metric: Metric) -> str:
     """Name by the conventions of prometheus.io/docs/practices/naming: snake case, unit, `_total` for counters."""
     name = f"{NAMESPACE.lower()}_{_snake(metric.name)}"
-    unit = {Unit.BYTES: "_bytes", Unit.SECONDS: "_seconds", Unit.COUNT: ""}[metric.unit]
+    unit = {Unit.BYTES: "_bytes", Unit.SECONDS: "_seconds", Unit.COUNT: "", Unit.NONE: ""}[metric.unit]
     return name.removesuffix(unit) + unit + ("_total" if metric.kind is Kind.COUNTER else "")
 
 
@@ -333,29 +339,30 @@ def _snake(name: str) -> str:
 class Recording:
     """A fake for tests: keeps everything, and raises Malformed for what the catalogue does not have."""
 
-    def __init__(self) -> None:
+    def __init__(self, catalogue: Catalogue = CATALOGUE) -> None:
+        self._by_name = {metric.name: metric for metric in catalogue}
         self.counts: dict[Key, float] = defaultdict(float)
         self.gauges: dict[Key, float] = {}
         self.observations: dict[Key, list[float]] = defaultdict(list)
 
     def count(self, name: str, value: float = 1, **dims: str) -> None:
         """Add to a counter."""
-        check(name, Kind.COUNTER, dims)
+        check(name, Kind.COUNTER, dims, self._by_name)
         self.counts[_key(name, dims)] += value
 
     def gauge(self, name: str, value: float, **dims: str) -> None:
         """Set a gauge."""
-        check(name, Kind.GAUGE, dims)
+        check(name, Kind.GAUGE, dims, self._by_name)
         self.gauges[_key(name, dims)] = value
 
     def observe(self, name: str, value: float, **dims: str) -> None:
         """Sort one value into a histogram."""
-        check(name, Kind.HISTOGRAM, dims)
+        check(name, Kind.HISTOGRAM, dims, self._by_name)
         self.observations[_key(name, dims)].append(value)
 
     def total(self, name: str, **dims: str) -> float:
         """What a counter has reached, 0 if it was never counted."""
-        check(name, Kind.COUNTER, dims)
+        check(name, Kind.COUNTER, dims, self._by_name)
         return self.counts.get(_key(name, dims), 0)
 
 

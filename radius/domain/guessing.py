@@ -91,7 +91,7 @@ class Verdict(NamedTuple):
 
     allowed: bool
     wait_s: int = 0
-    limit: LimitName | None = None
+    limit: StrEnum | None = None
 
 
 ALLOWED = Verdict(allowed=True)
@@ -105,7 +105,7 @@ class Table:
     A cell is the instant at which its credit will be full again; a key without a cell has full credit.
     """
 
-    def __init__(self, name: LimitName, limit: Limit, entries_max: int = TABLE_ENTRIES_MAX) -> None:
+    def __init__(self, name: StrEnum, limit: Limit, entries_max: int = TABLE_ENTRIES_MAX) -> None:
         self.name = name
         self._interval_ms = limit.interval_ms
         self._spendable_ms = limit.interval_ms * (limit.burst - 1)

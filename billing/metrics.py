@@ -1,0 +1,81 @@
+"""What selling counts, beside `radius.metrics`: names are a contract of dashboards and alarms.
+
+A package is a dimension, so the list of packages is closed when the process starts; one that is made later counts as
+``other`` until the next start. What dashboards show per environment alone is the sum over the dimension.
+"""
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+from billing.domain.daraja import ErrorClass
+from billing.domain.payment import PaymentState
+from radius import metrics as core
+from radius.metrics import Catalogue, Kind, Metric, Unit
+
+OTHER = "other"
+TOP_UP = "top-up"  # money for a balance: no package
+PACKAGES_MAX = 200  # of dimension values; CloudWatch bills each
+ANSWER_S = (5.0, 10.0, 15.0, 20.0, 30.0, 45.0, 60.0, 90.0, 180.0, 900.0, 3600.0)  # a person types a PIN
+SETTLE_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 30.0, 60.0)  # 2: the aim
+REQUEST_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+
+class Answer(StrEnum):
+    """How a request of a page ended, and why one was sent away."""
+
+    DONE = "done"
+    REFUSED = "refused"
+    LIMITED = "limited"
+    FAILED = "failed"
+
+
+_OUTCOMES = tuple(
+    state.value for state in (PaymentState.PAID, PaymentState.FAILED, PaymentState.EXPIRED, PaymentState.DISPUTED)
+)
+_CLASSES = tuple(each.value for each in ErrorClass)
+
+
+def catalogue(packages: Iterable[str] = ()) -> Catalogue:
+    """Everything that a process which sells counts; `packages` are codes."""
+    codes = (*sorted(set(packages) - {OTHER, TOP_UP})[: PACKAGES_MAX - 2], TOP_UP, OTHER)
+    by_package = {"Package": codes}
+    return (
+        *core.CATALOGUE,
+        Metric("Revenue", Kind.COUNTER, Unit.NONE, "shillings (KES) that payments brought, tax included", by_package),
+        Metric("Transactions", Kind.COUNTER, Unit.COUNT, "payments that were credited", by_package),
+        Metric("PaymentSuccess", Kind.COUNTER, Unit.COUNT, "payments that were credited"),
+        Metric("PaymentsInitiated", Kind.COUNTER, Unit.COUNT, "payments that were begun"),
+        Metric("PaymentOutcome", Kind.COUNTER, Unit.COUNT, "payments, by how they ended", {"Status": _OUTCOMES}),
+        Metric(
+            "PaymentFailures",
+            Kind.COUNTER,
+            Unit.COUNT,
+            "payments that failed, by whose fault it is",
+            {"ErrorClass": _CLASSES},
+        ),
+        Metric("NewUsers", Kind.COUNTER, Unit.COUNT, "customers who were registered"),
+        Metric(
+            "PaymentAnswer",
+            Kind.HISTOGRAM,
+            Unit.SECONDS,
+            "from the beginning of a payment until it was credited: the payer and M-Pesa",
+            buckets=ANSWER_S,
+        ),
+        Metric(
+            "PaymentSettle",
+            Kind.HISTOGRAM,
+            Unit.SECONDS,
+            "from a callback's arrival until it was settled: ours",
+            buckets=SETTLE_S,
+        ),
+        Metric("CallbacksLeft", Kind.COUNTER, Unit.COUNT, "callbacks left to the sweep: full queue, or no store"),
+        Metric("PaymentAlarms", Kind.COUNTER, Unit.COUNT, "payments and callbacks that a person must look at"),
+        Metric(
+            "PortalRequests",
+            Kind.COUNTER,
+            Unit.COUNT,
+            "requests of pages and callbacks, by how they ended",
+            {"Answer": tuple(each.value for each in Answer)},
+        ),
+        Metric("PortalLatency", Kind.HISTOGRAM, Unit.SECONDS, "duration of those requests", buckets=REQUEST_S),
+    )

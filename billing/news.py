@@ -1,0 +1,116 @@
+"""What became of payments, told to log and metrics where it is committed: one line and one count for each change.
+
+Log messages and their fields are names that reports use. What a customer caused is a WARN, all else an ERROR.
+"""
+
+import re
+from collections.abc import Callable, Collection
+
+from structlog.typing import FilteringBoundLogger
+
+from billing.domain.daraja import RESULTS, ErrorClass, error_class, push_error
+from billing.domain.money import SHILLING_CENTS
+from billing.domain.payment import PAID_STATES, Payment, PaymentState
+from billing.metrics import OTHER, TOP_UP
+from billing.provider import Local
+from radius.log import Pseudonyms, RequestIds
+from radius.metrics import Metrics
+
+INITIATED, COMPLETED, FAILED = "Payment initiated", "Payment completed", "Payment failed"  # a contract
+
+_CODE = re.compile(r"[A-Za-z0-9_.]{1,24}", re.ASCII)
+_LOCAL = {
+    Local.NO_CONNECTION.value: ErrorClass.NETWORK,
+    Local.NO_TOKEN.value: ErrorClass.CONFIGURATION,
+    Local.THROTTLED.value: ErrorClass.SYSTEM,
+}
+_ENDS = frozenset({PaymentState.FAILED, PaymentState.EXPIRED, PaymentState.DISPUTED})
+_WORDS = {
+    PaymentState.FAILED: "a code that is not known",
+    PaymentState.EXPIRED: "nothing was heard of it",
+    PaymentState.DISPUTED: "another amount came than was asked for, or its money is booked elsewhere",
+}
+
+
+class News:
+    """`told` is a `billing.services.book.Told`. Threads may share it."""
+
+    def __init__(
+        self,
+        metrics: Metrics,
+        log: FilteringBoundLogger,
+        pseudonyms: Pseudonyms,
+        now: Callable[[], float],
+        packages: Collection[str],
+    ) -> None:
+        """`now`: UTC seconds; `packages`: the codes that the catalogue of metrics has."""
+        self._metrics = metrics
+        self._log = log
+        self._pseudonyms = pseudonyms
+        self._now = now
+        self._packages = frozenset(packages)
+        self._request_id = RequestIds()
+
+    def told(self, before: Payment | None, after: Payment) -> None:
+        """A change of a payment was committed."""
+        if before is None:
+            self._metrics.count("PaymentsInitiated")
+            self._line(self._log.info, INITIATED, after)
+        elif before.state is after.state:
+            return
+        elif after.state in PAID_STATES:
+            if before.state not in PAID_STATES:
+                self._completed(after)
+        elif after.state in _ENDS:
+            self._failed(after)
+
+    def _completed(self, payment: Payment) -> None:
+        package = self._package(payment)
+        self._metrics.count("Revenue", payment.cents / SHILLING_CENTS, Package=package)
+        self._metrics.count("Transactions", Package=package)
+        self._metrics.count("PaymentSuccess")
+        self._metrics.count("PaymentOutcome", Status=PaymentState.PAID.value)
+        self._metrics.observe("PaymentAnswer", max(0.0, self._now() - payment.created_at))
+        self._line(self._log.info, COMPLETED, payment)
+
+    def _failed(self, after: Payment) -> None:
+        whose = _fault(after)
+        self._metrics.count("PaymentOutcome", Status=after.state.value)
+        self._metrics.count("PaymentFailures", ErrorClass=whose.value)
+        tell = self._log.warning if whose is ErrorClass.CUSTOMER else self._log.error
+        known = RESULTS.get(after.code) if after.state is PaymentState.FAILED and after.checkout_id else None
+        words = known.meaning if known else _WORDS[after.state]
+        self._line(tell, FAILED, after, errorCode=_shown(after.code) or after.state.value, errorMessage=words)
+
+    def _line(self, tell: Callable[..., object], message: str, payment: Payment, **fields: str) -> None:
+        tell(
+            message,
+            request_id=self._request_id(),
+            user_id=self._pseudonyms.of("user", payment.subscriber),
+            transactionId=payment.id,
+            package=_code_of(payment),
+            amount=payment.cents // SHILLING_CENTS,
+            **fields,
+        )
+
+    def _package(self, payment: Payment) -> str:
+        code = _code_of(payment)
+        return code if code in self._packages or code == TOP_UP else OTHER
+
+
+def _code_of(payment: Payment) -> str:
+    """``day`` of ``day.3``."""
+    return payment.package.rpartition(".")[0] or TOP_UP
+
+
+def _fault(after: Payment) -> ErrorClass:
+    """Whose fault it is. Of a prompt that was never sent, the code is one of the push."""
+    if after.state is not PaymentState.FAILED:
+        return ErrorClass.UNKNOWN
+    if after.code in _LOCAL:
+        return _LOCAL[after.code]
+    return error_class(after.code) if after.checkout_id else push_error(after.code).error_class
+
+
+def _shown(code: str) -> str:
+    return code if _CODE.fullmatch(code) else ""
