@@ -1,0 +1,124 @@
+"""Where M-Pesa calls: ``/pay/...`` (their registration refuses addresses with certain words in them).
+
+A body is stored raw and answered at once, then settled. A push's callback comes by its payment's own token; all else by
+a segment that only the provider was told. Whatever else comes looks like nothing is there. Nothing in a body is signed:
+`billing.domain.settle` says what it is worth.
+"""
+
+from typing import Any
+
+from anyio import to_thread
+from fastapi import APIRouter, Request
+
+from billing.portal import tokens
+from billing.portal.deps import Deps
+from billing.portal.limits import Gate, address_key
+from billing.portal.problems import Code, Refusal, documented
+from billing.portal.shapes import Acknowledged
+from billing.portal.shield import CALLBACKS, address_of
+
+ACCEPTED = Acknowledged(ResultCode=0, ResultDesc="Accepted")
+WANTED = Acknowledged(ResultCode="0", ResultDesc="Accepted")
+WRONG_SHORTCODE = Acknowledged(ResultCode="C2B00015", ResultDesc="Rejected")
+_PROBLEMS = documented(Code.NOT_FOUND, Code.TOO_LARGE, Code.TOO_SLOW, Code.TOO_MANY, Code.AWAY)
+_RAW: dict[str, Any] = {"requestBody": {"content": {"application/json": {"schema": {}}}}}
+
+
+def routes(deps: Deps) -> APIRouter:
+    """All of them over `deps`."""
+    router = APIRouter(prefix=CALLBACKS.rstrip("/"), responses=_PROBLEMS, tags=["M-Pesa"])
+    door = Door(deps)
+
+    @router.post("/stk/{token}", openapi_extra=_RAW)
+    async def stk(token: str, request: Request) -> Acknowledged:
+        """What became of a push."""
+        text = await _text(request)
+        await to_thread.run_sync(door.callback, token, text, address_of(request.scope))
+        return ACCEPTED
+
+    @router.post("/c2b/{secret}/confirm", openapi_extra=_RAW)
+    async def confirm(secret: str, request: Request) -> Acknowledged:
+        """Money that somebody paid by hand."""
+        door.check(secret, address_of(request.scope))
+        await to_thread.run_sync(door.notice, await _text(request))
+        return ACCEPTED
+
+    @router.post("/c2b/{secret}/check", openapi_extra=_RAW)
+    async def check(secret: str, request: Request) -> Acknowledged:
+        """Whether such money is wanted: all that names our own shortcode, and what we cannot read."""
+        door.check(secret, address_of(request.scope))
+        return door.wanted(await _text(request))
+
+    @router.post("/result/{secret}", openapi_extra=_RAW)
+    async def result(secret: str, request: Request) -> Acknowledged:
+        """The result of a status request or a reversal."""
+        door.check(secret, address_of(request.scope))
+        await to_thread.run_sync(door.result, await _text(request))
+        return ACCEPTED
+
+    @router.post("/late/{secret}", openapi_extra=_RAW)
+    async def late(secret: str, request: Request) -> Acknowledged:
+        """The provider gave up waiting for its own answer: no failure."""
+        door.check(secret, address_of(request.scope))
+        await to_thread.run_sync(door.result, await _text(request))
+        return ACCEPTED
+
+    return router
+
+
+async def _text(request: Request) -> str:
+    return (await request.body()).decode("utf-8", "replace")
+
+
+class Door:
+    """Takes what comes."""
+
+    def __init__(self, deps: Deps) -> None:
+        self._deps = deps
+
+    def check(self, secret: str, address: str) -> None:
+        """Raises Refusal for a segment that is not ours."""
+        self._not_too_strange(address)
+        if not tokens.same(secret, self._deps.path):
+            self._strange(address)
+
+    def callback(self, token: str, text: str, address: str) -> None:
+        """Store and settle a push's callback; raises Refusal for a token that is not ours."""
+        self._not_too_strange(address)
+        body = self._deps.callbacks.take(token, text, self._deps.now())
+        if body is None:
+            self._strange(address)
+        else:
+            self._settle(body)
+
+    def notice(self, text: str) -> None:
+        """Store and settle a confirmation."""
+        body = self._deps.callbacks.take_notice(text, self._deps.now())
+        if body is not None:
+            self._settle(body)
+
+    def result(self, text: str) -> None:
+        """Store a result, or that there is none yet."""
+        self._deps.callbacks.take_result(text, self._deps.now())
+
+    def wanted(self, text: str) -> Acknowledged:
+        """The answer to a validation: money we do not understand is better held than sent back."""
+        notice = self._deps.read_notice(text)
+        ours = notice is None or notice.shortcode == self._deps.shortcode
+        return WANTED if ours else WRONG_SHORTCODE
+
+    def _settle(self, body: str) -> None:
+        if self._deps.options.inline:
+            self._deps.settler.settle(body, self._deps.monotonic())
+        else:
+            self._deps.settler.submit(body)
+
+    def _not_too_strange(self, address: str) -> None:
+        """Who keeps trying paths is not looked up any more."""
+        wait_s = self._deps.gates.wait_s(Gate.STRANGERS, address_key(address))
+        if wait_s:
+            raise Refusal(Code.TOO_MANY, wait_s)
+
+    def _strange(self, address: str) -> None:
+        self._deps.gates.count(Gate.STRANGERS, address_key(address))
+        raise Refusal(Code.NOT_FOUND)

@@ -1,0 +1,111 @@
+"""Where callbacks are settled: in threads behind the answer. What is lost here is in the store, and the sweep finds it.
+
+A body is stored before it is answered, so the queue may be full, or the process may end: nothing is lost but seconds.
+"""
+
+import threading
+from collections.abc import Callable
+from queue import Empty, Full, Queue
+
+from structlog.typing import FilteringBoundLogger
+
+from billing.domain.settle import Refused, Settled, Waits
+from billing.services.callbacks import Callbacks, Finished, Unread
+from radius.domain.errors import Unavailable
+from radius.metrics import Metrics
+
+WAITING_MAX = 1_000  # some ten seconds of work for all threads
+THREADS = 4  # each waits for the store
+SWEEP_EVERY_S = 15.0
+Work = tuple[str, float]  # a body's id and when it came (monotonic)
+IDLE_S = 0.2  # how soon `close` is noticed
+
+
+class Settler:
+    """Starts nothing before `start`."""
+
+    def __init__(
+        self,
+        callbacks: Callbacks,
+        metrics: Metrics,
+        log: FilteringBoundLogger,
+        now: Callable[[], int],
+        monotonic: Callable[[], float],
+        waiting_max: int = WAITING_MAX,
+    ) -> None:
+        self._callbacks = callbacks
+        self._metrics = metrics
+        self._log = log
+        self._now = now
+        self._monotonic = monotonic
+        self._queue: Queue[Work] = Queue(waiting_max)
+        self._threads: list[threading.Thread] = []
+        self._stop = threading.Event()
+
+    def start(self) -> None:
+        """Start settling and sweeping."""
+        self._stop.clear()
+        self._threads = [threading.Thread(target=self._work, name=f"settle-{number}") for number in range(THREADS)]
+        self._threads.append(threading.Thread(target=self._sweep, name="settle-sweep"))
+        for thread in self._threads:
+            thread.start()
+
+    def close(self) -> None:
+        """Finish what is under way and join; what waits is left to the next sweep, of whichever process."""
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+        self._threads = []
+
+    def submit(self, body: str) -> None:
+        """Settle soon. Never waits."""
+        try:
+            self._queue.put_nowait((body, self._monotonic()))
+        except Full:
+            self._metrics.count("CallbacksLeft")
+
+    def settle(self, body: str, came_at: float) -> None:
+        """Settle now. Raises nothing: what did not work out is left to the sweep."""
+        try:
+            self.tell(self._callbacks.finish(body, self._now()))
+            self._metrics.observe("PaymentSettle", max(0.0, self._monotonic() - came_at))
+        except Unavailable as away:
+            self._metrics.count("CallbacksLeft")
+            self._log.warning("Callback left to the sweep", error=type(away).__name__)
+        except Exception as error:  # noqa: BLE001 - boundary: told with its trace, and the sweep comes again
+            self._metrics.count("CallbacksLeft")
+            self._log.error("Callback could not be settled", exc_info=error)
+
+    def tell(self, found: Finished) -> None:
+        """A person must look at what cannot be, and at what cannot be read."""
+        if isinstance(found, Unread):
+            self._alarm("Callback cannot be read", reason=found.value)
+        elif isinstance(found, Settled | Waits | Refused) and found.alarm:
+            why = "paid" if isinstance(found, Settled) else found.why.value
+            self._alarm("Payment needs a person", transactionId=found.payment.id, reason=why)
+
+    def _alarm(self, message: str, **fields: str) -> None:
+        self._metrics.count("PaymentAlarms")
+        self._log.error(message, **fields)
+
+    def _work(self) -> None:
+        while not self._stop.is_set():
+            try:
+                body, came_at = self._queue.get(timeout=IDLE_S)
+            except Empty:
+                continue
+            self.settle(body, came_at)
+
+    def _sweep(self) -> None:
+        while not self._stop.wait(SWEEP_EVERY_S):
+            self.sweep()
+
+    def sweep(self) -> None:
+        """Finish what was left by whichever process. Raises nothing."""
+        try:
+            for found in self._callbacks.sweep(self._now()):
+                self.tell(found)
+        except Unavailable as away:
+            self._log.warning("Sweep of callbacks waits for the store", error=type(away).__name__)
+        except Exception as error:  # noqa: BLE001 - boundary: told with its trace, and it comes again
+            self._log.error("Sweep of callbacks failed", exc_info=error)

@@ -1,0 +1,97 @@
+"""What comes to ``/pay``: known paths are answered and settled, all else looks like nothing is there."""
+
+import pytest
+
+from billing.ports import UnmatchedState
+from radius.domain.errors import Unavailable
+from tests.contract.values import soon
+from tests.fakes.portal import PATH, Stand
+from tests.unit.billing.values import T0
+
+ACCEPTED = {"ResultCode": 0, "ResultDesc": "Accepted"}
+
+
+def test_a_forged_callback_is_a_wrong_address(stand: Stand) -> None:
+    token = stand.buy().json()["token"]
+    assert stand.callback(token="0f" * 16).status_code == 404
+    assert stand.callback(token=token).status_code == 404
+    assert stand.get(f"/payments/{token}").json()["stage"] == "waiting"
+
+
+def test_money_by_hand_is_taken_and_waits_for_its_owner(stand: Stand) -> None:
+    assert stand.notice().json() == ACCEPTED
+    money = stand.billing.store.ports.unmatched("TKP0000002", soon())
+    assert money
+    assert money.state is UnmatchedState.WAITS
+
+
+def test_money_by_hand_that_names_the_payment_pays_it(stand: Stand) -> None:
+    begun = stand.buy().json()
+    stand.notice(reference=begun["reference"])
+    assert stand.get(f"/payments/{begun['token']}").json()["stage"] == "paid"
+
+
+def test_a_validation_wants_our_money_only(stand: Stand) -> None:
+    assert stand.notice("check").json() == {"ResultCode": "0", "ResultDesc": "Accepted"}
+    assert stand.notice("check", shortcode="999999").json()["ResultCode"] == "C2B00015"
+    unread = stand.ask("POST", f"/pay/c2b/{PATH}/check", content=b"\xff{")
+    assert unread.json()["ResultCode"] == "0"
+
+
+@pytest.mark.parametrize("path", ["c2b/{}/confirm", "c2b/{}/check", "result/{}", "late/{}"])
+def test_the_deployments_paths_are_secret(stand: Stand, path: str) -> None:
+    ours = stand.ask("POST", "/pay/" + path.format(PATH), json={"ResultCode": 0})
+    assert ours.status_code == 200
+    wrong = stand.ask("POST", "/pay/" + path.format(PATH[:-1] + "x"), json={})
+    nowhere = stand.ask("POST", "/pay/nothing", json={})
+    assert wrong.status_code == nowhere.status_code == 404
+    assert wrong.json() == nowhere.json()
+
+
+def test_what_cannot_be_read_is_kept_answered_and_told(stand: Stand) -> None:
+    stand.buy()
+    answer = stand.ask("POST", f"/pay/stk/{stand.provider.pushes[0].token}", content=b"\xff\x00")
+    assert answer.json() == ACCEPTED
+    assert stand.metrics.total("PaymentAlarms") == 1
+    assert [line["level"] for line in stand.lines() if line["message"] == "Callback cannot be read"] == ["ERROR"]
+
+
+def test_another_amount_is_told_to_a_person(stand: Stand) -> None:
+    token = stand.buy().json()["token"]
+    stand.callback(cents=100)
+    assert stand.get(f"/payments/{token}").json()["stage"] == "review"
+    assert stand.metrics.total("PaymentAlarms") == 1
+
+
+def test_what_a_fault_kept_from_settling_is_settled_by_the_sweep(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    token = stand.buy().json()["token"]
+
+    def away(*_: object) -> None:
+        raise Unavailable("the store is away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(stand.billing.settle, "prove", away)
+        assert stand.callback().json() == ACCEPTED
+    assert stand.get(f"/payments/{token}").json()["stage"] == "waiting"
+    stand.now = T0 + 60
+    stand.deps.settler.sweep()
+    assert stand.get(f"/payments/{token}").json()["stage"] == "paid"
+    assert stand.metrics.total("CallbacksLeft") == 1
+
+
+def test_who_keeps_guessing_paths_is_not_looked_up_any_more(stand: Stand) -> None:
+    stand.buy()
+    answers = {stand.callback(token=f"{number:032x}").status_code for number in range(120)}
+    assert answers == {404, 429}
+    assert stand.callback().status_code == 429
+    stand.monotonic += 2
+    assert stand.callback().status_code == 200
+
+
+def test_the_log_has_no_secret_no_phone_and_no_device(stand: Stand) -> None:
+    begun = stand.buy().json()
+    stand.callback()
+    text = stand.log_path.read_text()
+    for secret in (begun["token"], stand.provider.pushes[0].token, "712345678", "aabbccddeeff", "AA:BB", PATH):
+        assert secret not in text
+    assert [line["message"] for line in stand.lines()] == ["Payment initiated", "Payment completed"]
