@@ -20,7 +20,8 @@ from billing.portal.shield import CALLBACKS, address_of
 ACCEPTED = Acknowledged(ResultCode=0, ResultDesc="Accepted")
 WANTED = Acknowledged(ResultCode="0", ResultDesc="Accepted")
 WRONG_SHORTCODE = Acknowledged(ResultCode="C2B00015", ResultDesc="Rejected")
-_PROBLEMS = documented(Code.NOT_FOUND, Code.TOO_LARGE, Code.TOO_SLOW, Code.TOO_MANY, Code.AWAY)
+_PROBLEMS = documented(Code.NOT_FOUND, Code.TOO_LARGE, Code.TOO_SLOW, Code.TOO_MANY)
+_STORED = documented(Code.AWAY)
 _RAW: dict[str, Any] = {"requestBody": {"content": {"application/json": {"schema": {}}}}}
 
 
@@ -29,14 +30,14 @@ def routes(deps: Deps) -> APIRouter:
     router = APIRouter(prefix=CALLBACKS.rstrip("/"), responses=_PROBLEMS, tags=["M-Pesa"])
     door = Door(deps)
 
-    @router.post("/stk/{token}", openapi_extra=_RAW)
+    @router.post("/stk/{token}", responses=_STORED, openapi_extra=_RAW)
     async def stk(token: str, request: Request) -> Acknowledged:
         """What became of a push."""
         text = await _text(request)
         await to_thread.run_sync(door.callback, token, text, address_of(request.scope))
         return ACCEPTED
 
-    @router.post("/c2b/{secret}/confirm", openapi_extra=_RAW)
+    @router.post("/c2b/{secret}/confirm", responses=_STORED, openapi_extra=_RAW)
     async def confirm(secret: str, request: Request) -> Acknowledged:
         """Money that somebody paid by hand."""
         door.check(secret, address_of(request.scope))
@@ -49,14 +50,14 @@ def routes(deps: Deps) -> APIRouter:
         door.check(secret, address_of(request.scope))
         return door.wanted(await _text(request))
 
-    @router.post("/result/{secret}", openapi_extra=_RAW)
+    @router.post("/result/{secret}", responses=_STORED, openapi_extra=_RAW)
     async def result(secret: str, request: Request) -> Acknowledged:
         """The result of a status request or a reversal."""
         door.check(secret, address_of(request.scope))
         await to_thread.run_sync(door.result, await _text(request))
         return ACCEPTED
 
-    @router.post("/late/{secret}", openapi_extra=_RAW)
+    @router.post("/late/{secret}", responses=_STORED, openapi_extra=_RAW)
     async def late(secret: str, request: Request) -> Acknowledged:
         """The provider gave up waiting for its own answer: no failure."""
         door.check(secret, address_of(request.scope))
