@@ -10,14 +10,17 @@ is the next of one of several series, and the totals of the books are derived fr
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from billing.domain.journal import Journal, Receipt
 from billing.domain.package import Package
 from billing.domain.payment import Payment
+from billing.domain.thing import Thing
 from billing.domain.voucher import Voucher
 from radius.domain.identity import SubscriberId
 from radius.ports import Change, Outcome
+
+T = TypeVar("T", bound=Thing)
 
 PAGE_MAX = 100  # what one BatchGetItem takes
 BODY_BYTES_MAX = 16_384  # of a callback: Daraja's have less than 2 KB
@@ -97,6 +100,18 @@ class KeptVoucher(NamedTuple):
     seller: str = ""
 
 
+class Kept(NamedTuple, Generic[T]):
+    """A thing as read or to be written, on the condition that the stored version is `version` - 1.
+
+    `due_at`: when a sweep looks at it next, 0 for never. `expires_at`: when it may be deleted, 0 for never.
+    """
+
+    thing: T
+    version: int = 1
+    due_at: int = 0
+    expires_at: int = 0
+
+
 class Entry(NamedTuple):
     """A journal, its numbered receipt if it has one, and the customer whom it concerns."""
 
@@ -125,6 +140,7 @@ class ClaimKind(StrEnum):
     ACCOUNT = "account"  # account number -> subscriber
     PAYER = "payer"  # hash of a number as C2B notices have it -> subscriber
     CODE = "code"  # keyed hash of a voucher's code -> serial number
+    CONVERSATION = "conversation"  # ConversationID of a reversal -> refund
 
 
 class Posting(NamedTuple):
@@ -139,6 +155,8 @@ class Posting(NamedTuple):
     voucher: KeptVoucher | None = None
     unmatched: Unmatched | None = None
     prompt: Prompt | None = None
+    vouchers: tuple[KeptVoucher, ...] = ()
+    things: tuple[Kept[Thing], ...] = ()
 
 
 class Part(StrEnum):
@@ -153,6 +171,7 @@ class Part(StrEnum):
     ACCOUNT = "account"
     PAYER = "payer"
     CODE = "code"
+    CONVERSATION = "conversation"
     JOURNAL = "journal"
     NUMBER = "number"
     SUBSCRIBER = "subscriber"
@@ -160,6 +179,7 @@ class Part(StrEnum):
     VOUCHER = "voucher"
     UNMATCHED = "unmatched"
     PROMPT = "prompt"
+    THING = "thing"
 
 
 class Posted(NamedTuple):
@@ -265,7 +285,7 @@ class Ledger(Protocol):
 
 
 class Customers(Protocol):
-    """Customers' money, unmatched money, vouchers."""
+    """Customers' money, unmatched money, vouchers, and the other things that billing keeps."""
 
     def customer(self, subscriber: SubscriberId, deadline: float) -> Customer | None:
         """Strongly consistent."""
@@ -278,6 +298,15 @@ class Customers(Protocol):
 
     def voucher(self, serial: str, deadline: float) -> KeptVoucher | None:
         """Strongly consistent."""
+
+    def vouchers(self, serials: Sequence[str], deadline: float) -> list[KeptVoucher]:
+        """Up to `PAGE_MAX` at once, in any order; strongly consistent."""
+
+    def thing(self, shape: type[T], name: str, deadline: float) -> Kept[T] | None:
+        """Strongly consistent."""
+
+    def due_things(self, shape: type[T], until: int, limit: int, deadline: float) -> list[str]:
+        """Names of things of a kind that are due, the earliest first; eventually consistent."""
 
 
 class Packages(Protocol):

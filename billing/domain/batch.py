@@ -2,10 +2,12 @@
 
 import re
 from enum import StrEnum
+from typing import ClassVar
 
 import msgspec
 
 from billing.domain.money import SHILLING_CENTS
+from billing.domain.thing import Thing
 from billing.domain.voucher import CodeRules, Voucher, VoucherState, check_rules
 from radius.domain.errors import Malformed
 
@@ -53,8 +55,13 @@ TABLE: dict[tuple[BatchState, BatchEvent], BatchState | BatchRefusal] = {
 }
 
 
-class Batch(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A batch. `site` empty: usable everywhere; `holder`: who has the paper, and the money of what is used unsold."""
+class Batch(Thing, frozen=True, omit_defaults=True):
+    """A batch. `site` empty: usable everywhere; `holder`: who has the paper, and the money of what is used unsold.
+
+    `made`: serial numbers up to this one exist. `seed`: sealed, what the codes are drawn from; gone with the export.
+    """
+
+    KIND: ClassVar[str] = "G"
 
     id: str
     package: str
@@ -66,6 +73,13 @@ class Batch(msgspec.Struct, frozen=True, omit_defaults=True):
     site: str = ""
     rules: CodeRules = CodeRules()
     state: BatchState = BatchState.MADE
+    made: int = 0
+    seed: str = ""
+
+    @property
+    def name(self) -> str:
+        """The id."""
+        return self.id
 
 
 def check_batch(batch: Batch, live_codes: int, nas_count: int, node_count: int = 1) -> Batch:

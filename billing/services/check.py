@@ -4,19 +4,23 @@ It holds what it walks in memory: some 2 KB a journal. The indexes of days follo
 what it finds about the last minute is worth a second look.
 """
 
-from collections.abc import Callable, Iterator
-from datetime import date, timedelta
+from collections.abc import Iterator
 
+from billing.domain.agent import Agent
 from billing.domain.audit import check
 from billing.domain.books import Books, Finding, PaymentRow, RightRow, Rule
-from billing.domain.journal import AccountKind, Receipt, balances
+from billing.domain.journal import Account, AccountKind, Receipt, balances
 from billing.domain.ledger import customer
 from billing.domain.payment import PAID_STATES
-from billing.ports import PAGE_MAX, Entry, Page
+from billing.domain.trade import agent_commission, agent_float
+from billing.ports import PAGE_MAX, Entry
+from billing.services import walk
 from billing.services.book import SERIES, Book
 from radius.domain import subscriber as aggregate
 from radius.domain.identity import SubscriberId
 from radius.domain.lifecycle import RIGHT_KEEP_S
+
+_AGENTS = frozenset({AccountKind.FLOAT, AccountKind.COMMISSION})
 
 
 class LedgerCheck:
@@ -30,26 +34,25 @@ class LedgerCheck:
 
     def check(self, first_day: str, last_day: str, now: int) -> list[Finding]:
         """All that is not as it must be; `first_day` (ISO) is that of the first payment ever."""
-        entries = [entry for day in _days(first_day, last_day) for entry in self._entries(day)]
-        payments = [row for day in _days(first_day, last_day) for row in self._payments(day)]
+        entries = [entry for day in walk.days(first_day, last_day) for entry in walk.entries(self._book, day)]
+        payments = [row for day in walk.days(first_day, last_day) for row in self._payments(day)]
         people = sorted({SubscriberId(entry.subscriber) for entry in entries if entry.subscriber})
         journals = tuple(entry.journal for entry in entries)
+        sums = balances(journals)
+        agents = self._agents({account.of for account in sums if account.kind in _AGENTS})
         books = Books(
             journals,
             tuple(receipt for name in self._series for receipt in self._receipts(name)),
             tuple(payments),
             tuple(self._rights(people, entries, now)),
             self._book.rates,
-            approval_cents=self._approval_cents,
+            {f"{AccountKind.FLOAT.value}:{name}": kept.ceiling_most_cents for name, kept in agents.items()},
+            self._approval_cents,
         )
-        return [*check(books), *self._balances(entries)]
-
-    def _entries(self, day: str) -> Iterator[Entry]:
-        for ids in _pages(lambda after: self._stores.ledger.booked_on(day, after, self._book.deadline())):
-            yield from self._stores.ledger.entries(ids, self._book.deadline())
+        return [*check(books), *self._balances(entries), *_agents(sums, agents)]
 
     def _payments(self, day: str) -> Iterator[PaymentRow]:
-        for ids in _pages(lambda after: self._stores.payments.begun_on(day, after, self._book.deadline())):
+        for ids in walk.pages(lambda after: self._stores.payments.begun_on(day, after, self._book.deadline())):
             for kept in self._stores.payments.payments(ids, self._book.deadline()):
                 payment = kept.payment
                 yield PaymentRow(payment.id, payment.state in PAID_STATES, payment.cents, payment.mpesa_receipt)
@@ -77,6 +80,11 @@ class LedgerCheck:
             if old and journal.right and not journal.reverses and journal.right not in there:
                 yield RightRow(journal.right, revoked=True)
 
+    def _agents(self, names: set[str]) -> dict[str, Agent]:
+        read = self._stores.customers.thing
+        found = {name: read(Agent, name, self._book.deadline()) for name in names}
+        return {name: kept.thing if kept else Agent(name, {}) for name, kept in found.items()}
+
     def _balances(self, entries: list[Entry]) -> Iterator[Finding]:
         """What is kept with a customer, against the journals."""
         sums = balances(entry.journal for entry in entries)
@@ -87,18 +95,10 @@ class LedgerCheck:
                 yield Finding(Rule.BALANCE, account.text, f"keeps {cents} cents, was booked {-sums[account]}")
 
 
-def _days(first: str, last: str) -> Iterator[str]:
-    day = date.fromisoformat(first)
-    while day <= date.fromisoformat(last):
-        yield day.isoformat()
-        day += timedelta(days=1)
-
-
-def _pages(read: Callable[[str | None], Page]) -> Iterator[tuple[str, ...]]:
-    page = read(None)
-    while True:
-        if page.ids:
-            yield page.ids
-        if page.more is None:
-            return
-        page = read(page.more)
+def _agents(sums: dict[Account, int], agents: dict[str, Agent]) -> Iterator[Finding]:
+    """What is kept with an agent, against the journals."""
+    for name, agent in sorted(agents.items()):
+        kept = (agent.float_cents, agent.earned_cents)
+        for account, cents in zip((agent_float(name), agent_commission(name)), kept, strict=True):
+            if cents != -sums.get(account, 0):
+                yield Finding(Rule.BALANCE, account.text, f"keeps {cents} cents, was booked {-sums.get(account, 0)}")

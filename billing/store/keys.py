@@ -12,6 +12,7 @@ indexes need, and one body of JSON text: v version · w the posting that wrote i
     M#<receipt>       -         money that names nobody; k, d: when it is looked at again
     V#<serial>        -         a voucher
     B#<body>          -         a raw callback; k, d until it is settled; `expires_at`
+    <kind>#<name>     -         a thing (`billing.domain.thing`); k, d: when a sweep looks at it; `expires_at`
     package           <id>      a version of a package
 
 No key is hot. Index keys are sharded: `k` is a kind and a shard, `y` a kind, a day and a shard. A payment's day never
@@ -57,6 +58,9 @@ ACCESS = (
     Access("Customers.unmatched", "GetItem", BILLING, "M#receipt", "", "strong", "1 RU"),
     Access("Customers.waiting_money", "Query", BILLING, "M#shard, due_at <=", DUE_INDEX, "eventual", "0.5 RU a shard"),
     Access("Customers.voucher", "GetItem", BILLING, "V#serial", "", "strong", "1 RU"),
+    Access("Customers.vouchers", "BatchGetItem", BILLING, "V#serial, up to 100", "", "strong", "1 RU an item"),
+    Access("Customers.thing", "GetItem", BILLING, "kind#name", "", "strong", "1 RU per 4 KB"),
+    Access("Customers.due_things", "Query", BILLING, "kind#shard, due_at <=", DUE_INDEX, "eventual", "0.5 RU a shard"),
     Access("Packages.packages", "Query", BILLING, "package", "", "strong", "1 RU per 4 KB"),
     Access("Packages.package", "GetItem", BILLING, "package, id", "", "strong", "1 RU"),
     Access("Packages.add", "PutItem", BILLING, "package, id", "", "absent", "1 WU"),

@@ -7,12 +7,14 @@ from typing import TypeVar
 
 from billing.domain.journal import Receipt
 from billing.domain.package import Package
+from billing.domain.thing import Thing
 from billing.ports import (
     PAGE_MAX,
     Body,
     ClaimKind,
     Customer,
     Entry,
+    Kept,
     KeptPayment,
     KeptVoucher,
     Page,
@@ -27,6 +29,7 @@ from radius.domain.identity import SubscriberId
 from radius.ports import Outcome
 
 T = TypeVar("T")
+ThingT = TypeVar("ThingT", bound=Thing)
 
 
 @dataclass(frozen=True)
@@ -129,6 +132,23 @@ class BillingStore:
     def voucher(self, serial: str, deadline: float) -> KeptVoucher | None:
         """See `Customers.voucher`."""
         return self._one(keys.VOUCHER, serial, KeptVoucher, deadline)
+
+    def vouchers(self, serials: Sequence[str], deadline: float) -> list[KeptVoucher]:
+        """See `Customers.vouchers`."""
+        found = self.rows.many([_key(keys.VOUCHER, serial) for serial in serials], deadline)
+        return [records.decode(item, KeptVoucher) for item in found]
+
+    def thing(self, shape: type[ThingT], name: str, deadline: float) -> Kept[ThingT] | None:
+        """See `Customers.thing`."""
+        item = self.rows.get(_key(shape.KIND, name), deadline)
+        if item is None:
+            return None
+        found = records.decode(item, shape)
+        return Kept(found, int(item["v"]), int(item.get("d", 0)), int(item.get("expires_at", 0)))
+
+    def due_things(self, shape: type[ThingT], until: int, limit: int, deadline: float) -> list[str]:
+        """See `Customers.due_things`."""
+        return [name for name, _ in self._due(shape.KIND, until, limit, deadline)]
 
     # -- packages --------------------------------------------------------------------------------------------------
 

@@ -5,7 +5,8 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 
 from billing.domain.journal import Receipt, business_day
-from billing.ports import Body, Claim, ClaimKind, Entry, KeptPayment, Part, Posting, Unmatched
+from billing.domain.thing import Thing
+from billing.ports import Body, Claim, ClaimKind, Entry, Kept, KeptPayment, Part, Posting, Unmatched
 from billing.store import keys
 from radius.domain.errors import Corrupt
 from radius.store.keys import USERS
@@ -42,6 +43,11 @@ def writes(posting: Posting) -> list[Write]:
     ):
         if value is not None:
             found.append(_billing(part, posting, _item(kind, str(name), value), value.version))
+    for voucher in posting.vouchers:
+        found.append(
+            _billing(Part.VOUCHER, posting, _item(keys.VOUCHER, voucher.voucher.serial, voucher), voucher.version)
+        )
+    found += [_billing(Part.THING, posting, thing_item(kept), kept.version) for kept in posting.things]
     if posting.unmatched is not None:
         found.append(_billing(Part.UNMATCHED, posting, unmatched_item(posting.unmatched), posting.unmatched.version))
     return found + [
@@ -98,6 +104,13 @@ def receipt_item(receipt: Receipt) -> Item:
 def unmatched_item(money: Unmatched) -> Item:
     """Money that names nobody."""
     return _due(_item(keys.UNMATCHED, money.receipt, money), keys.UNMATCHED, money.due_at)
+
+
+def thing_item(kept: Kept[Thing]) -> Item:
+    """A thing."""
+    kind = kept.thing.KIND
+    item = _due(_item(kind, kept.thing.name, kept.thing), kind, kept.due_at)
+    return {**item, "expires_at": kept.expires_at} if kept.expires_at else item
 
 
 def body_item(body: Body) -> Item:

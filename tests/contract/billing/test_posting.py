@@ -5,7 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from billing.ports import Claim, ClaimKind, Entry, Part, Posted, Posting
+from billing.domain.agent import Agent
+from billing.ports import Claim, ClaimKind, Entry, Kept, Part, Posted, Posting
 from billing.store import keys, records
 from billing.store.ports import BillingStore
 from radius.ports import Outcome
@@ -13,6 +14,7 @@ from radius.store.keys import item_bytes, write_units
 from radius.store.open import Store
 from tests.contract.billing.values import entry, kept, taken, whole
 from tests.contract.values import change, name, soon
+from tests.unit.billing.values import T0
 
 DONE = Posted(Outcome.COMMITTED)
 FRESH: dict[Part, Callable[[Posting], Posting]] = {
@@ -22,6 +24,7 @@ FRESH: dict[Part, Callable[[Posting], Posting]] = {
     Part.UNMATCHED: lambda p: p._replace(unmatched=p.unmatched and p.unmatched._replace(receipt="TKP0000008")),
     Part.SUBSCRIBER: lambda p: p._replace(changes=(change(name(9), 1, "post0002"),)),
     Part.JOURNAL: lambda p: p._replace(entries=(Entry(entry("pay00002").journal, p.entries[0].receipt),)),
+    Part.THING: lambda p: p._replace(things=(Kept(Agent("duka-2", {})),)),
     Part.NUMBER: lambda p: p._replace(entries=(entry("pay00001", 2),)),
 }
 
@@ -35,6 +38,11 @@ def test_everything_is_there_afterwards(billing: BillingStore, store: Store) -> 
     assert billing.entries(["sale_mpesa:pay00001"], soon()) == [entry()]
     assert billing.customer(name(1), soon()) == posting.customer
     assert billing.voucher("B1-0007", soon()) == posting.voucher
+    found = billing.vouchers(["B1-0007", "B1-0008", "B1-0009"], soon())
+    assert sorted(found, key=lambda each: each.code) == [posting.voucher, *posting.vouchers]
+    assert (billing.thing(Agent, "duka-1", soon()),) == posting.things
+    assert billing.due_things(Agent, T0 - 1, 9, soon()) == []
+    assert billing.due_things(Agent, T0, 9, soon()) == ["duka-1"]
     assert billing.unmatched("TKP0000009", soon()) == posting.unmatched
     assert billing.prompt("phonehash", soon()) == posting.prompt
     assert [billing.owner(kind, f"{kind.value}-1", soon()) for kind in ClaimKind] == ["pay00001"] * len(ClaimKind)
@@ -81,6 +89,7 @@ def fresh_but(part: Part) -> Posting:
             claim if claim.kind.value == part.value else taken(claim.kind, f"{claim.key}-2") for claim in posting.claims
         ),
         voucher=posting.voucher if part is Part.VOUCHER else None,
+        vouchers=posting.vouchers if part is Part.VOUCHER else (),
     )
     for other, renew in FRESH.items():
         if other not in {part, Part.JOURNAL, Part.NUMBER}:

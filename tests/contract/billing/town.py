@@ -10,8 +10,10 @@ from billing.domain.draw import account_number, token_hash
 from billing.domain.journal import Account, AccountKind
 from billing.domain.payment import Payment, PaymentEvent
 from billing.domain.settle import Proof, Settlement
-from billing.ports import Claim, ClaimKind, Customer, Posting
+from billing.domain.thing import Thing
+from billing.ports import Claim, ClaimKind, Customer, Kept, Posting
 from billing.provider import Accepted, Notice, Pushed, PushRequest, Queried, Refused, Unknown
+from billing.services import walk
 from billing.services.book import Book, Stores
 from billing.services.check import LedgerCheck
 from billing.services.checkout import Buy, Cashier, Checkout
@@ -20,6 +22,7 @@ from billing.store.ports import BillingStore
 from billing.store.rows import Rows
 from radius.domain import subscriber as aggregate
 from radius.domain.subscriber import Credential, SecretKind, Subscriber
+from radius.ports import Outcome
 from radius.services.terms import TermsBook
 from radius.store.open import Store
 from tests.contract.billing.values import PACKAGE, TERMS
@@ -182,8 +185,13 @@ class Town:
 
     def mpesa_cents(self) -> int:
         """What the books say is in the till."""
-        total = 0
-        for day in (DAY_BEFORE, DAY):
-            for entry in LedgerCheck(self.book)._entries(day):
-                total += sum(leg.cents for leg in entry.journal.legs if leg.account == Account(AccountKind.MPESA, TILL))
-        return total
+        return self.cents(Account(AccountKind.MPESA, TILL))
+
+    def cents(self, account: Account, first: str = DAY_BEFORE, last: str = DAY) -> int:
+        """What the books say of an account."""
+        found = (entry for day in walk.days(first, last) for entry in walk.entries(self.book, day))
+        return sum(leg.cents for entry in found for leg in entry.journal.legs if leg.account == account)
+
+    def put(self, kept: Kept[Thing]) -> None:
+        """Write a thing behind the back of its service."""
+        assert self.billing.post(Posting(self.book.new_id(), things=(kept,)), soon()).outcome is Outcome.COMMITTED

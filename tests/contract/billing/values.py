@@ -1,12 +1,13 @@
 """Values that tests of the store and the services of selling share."""
 
+from billing.domain.agent import Agent
 from billing.domain.draw import token_hash
 from billing.domain.journal import Journal, Receipt
 from billing.domain.ledger import sale_by_mpesa
 from billing.domain.package import Package
 from billing.domain.payment import Payment
 from billing.domain.voucher import Voucher
-from billing.ports import Claim, ClaimKind, Customer, Entry, KeptPayment, KeptVoucher, Posting, Prompt, Unmatched
+from billing.ports import Claim, ClaimKind, Customer, Entry, Kept, KeptPayment, KeptVoucher, Posting, Prompt, Unmatched
 from billing.ports import UnmatchedState as U
 from radius.domain.terms import PeriodUnit, Terms, Window, WindowStart
 from radius.ports import Change
@@ -53,6 +54,8 @@ def whole(id_: str = "post0001") -> Posting:
         KeptVoucher(Voucher("B1", 7), 1, "hash", "standard.1", 5_000, name(2), "b1-0007"),
         Unmatched("TKP0000009", 100, TILL, T0, U.HELD, 1),
         Prompt("phonehash", "pay00001", 1),
+        (KeptVoucher(Voucher("B1", 8), 1, "hash8", "standard.1", 5_000, name(3), "b1-0008"),),
+        (Kept(Agent("duka-1", {"day": 500}), 1, T0, T0 + 9),),
     )
 
 
