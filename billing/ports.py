@@ -21,6 +21,7 @@ from radius.domain.identity import SubscriberId
 from radius.ports import Change, Outcome
 
 T = TypeVar("T", bound=Thing)
+T_co = TypeVar("T_co", bound=Thing, covariant=True)
 
 PAGE_MAX = 100  # what one BatchGetItem takes
 BODY_BYTES_MAX = 16_384  # of a callback: Daraja's have less than 2 KB
@@ -100,13 +101,13 @@ class KeptVoucher(NamedTuple):
     seller: str = ""
 
 
-class Kept(NamedTuple, Generic[T]):
+class Kept(NamedTuple, Generic[T_co]):
     """A thing as read or to be written, on the condition that the stored version is `version` - 1.
 
     `due_at`: when a sweep looks at it next, 0 for never. `expires_at`: when it may be deleted, 0 for never.
     """
 
-    thing: T
+    thing: T_co
     version: int = 1
     due_at: int = 0
     expires_at: int = 0
