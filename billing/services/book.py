@@ -20,12 +20,13 @@ from billing.ports import (
 )
 from radius.domain import enforcement, entitlement
 from radius.domain import subscriber as aggregate
+from radius.domain.entitlement import RightState
 from radius.domain.errors import Contended, Unavailable
 from radius.domain.identity import SubscriberId
 from radius.domain.intent import IntentReason
 from radius.domain.lifecycle import add_intent
 from radius.domain.subscriber import SessionState, Subscriber
-from radius.domain.terms import Terms
+from radius.domain.terms import Service, Terms
 from radius.ports import Change, Outcome, Subscribers
 
 DECIDE_TRIES_MAX = 8  # accounting of a busy customer overtakes us now and then, another settler once
@@ -64,12 +65,13 @@ class Number(NamedTuple):
 
 
 class Given(NamedTuple):
-    """A right that is to be in an aggregate."""
+    """A right that is to be in an aggregate. `from_end`: it begins where what the customer has of its kind ends."""
 
     subscriber: SubscriberId
     right: str
     terms: str
     device: str = ""
+    from_end: bool = False
 
 
 class Book:
@@ -119,7 +121,11 @@ class Book:
         def add(present: Subscriber) -> None:
             if present.right(given.right) is not None:
                 return
-            present.rights.append(entitlement.issue(given.right, terms, now))
+            right = entitlement.issue(given.right, terms, now)
+            if given.from_end and right.starts_at:
+                right.starts_at = 0
+                entitlement.start(right, terms, self.covered_until(present, terms.service, now))
+            present.rights.append(right)
             live = [session for session in present.sessions if session.state is SessionState.OPEN]
             for session in live:
                 add_intent(present, session.uid, IntentReason.TERMS, now)
@@ -127,6 +133,29 @@ class Book:
                 add_intent(present, given.device, IntentReason.REAUTHORIZE, now)
 
         return self.alter(given.subscriber, add, posting, now)
+
+    def covered_until(self, present: Subscriber, service: Service, now: int) -> int:
+        """When the last live right for a service ends; `now` if there is none."""
+        live = [right for right in present.rights if entitlement.state(right, now) is RightState.LIVE]
+        return max((right.ends_at for right in live if self._terms(right.terms).service is service), default=now)
+
+    def revoke(self, subscriber: SubscriberId, right: str, posting: str, now: int) -> Change | None:
+        """The aggregate without a right, and its sessions to be cut; None if there is no such subscriber."""
+
+        def end(present: Subscriber) -> None:
+            gone = present.right(right)
+            if gone is None or gone.revoked_at:
+                return
+            gone.revoked_at = now
+            for session in present.sessions:
+                if session.state is SessionState.OPEN and session.right == right:
+                    add_intent(present, session.uid, IntentReason.BLOCKED, now)
+
+        return self.alter(subscriber, end, posting, now)
+
+    def terms(self, terms: str) -> Terms:
+        """Immutable terms; raises Corrupt for an id that leads nowhere."""
+        return self._terms(terms)
 
     def alter(
         self, subscriber: SubscriberId, alter: Callable[[Subscriber], None], posting: str, now: int

@@ -107,7 +107,7 @@ class Sell:
         return journal if isinstance(journal, Missing) else (journal, (agent_after(kept, journal),))
 
 
-def agent_after(kept: Kept[Agent], journal: Journal) -> Kept[Thing]:
+def agent_after(kept: Kept[Agent], journal: Journal) -> Kept[Agent]:
     """The agent as a journal leaves float and commission."""
     agent = kept.thing
     moved = {leg.account.kind.value: -leg.cents for leg in journal.legs if leg.account.of == agent.id}

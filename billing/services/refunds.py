@@ -1,0 +1,336 @@
+"""Refunds: asked, approved, sent, done. The right ends when the refund is approved: nobody uses what is paid back.
+
+One refund of a sale is under way at a time. A reversal is sent once; whoever does not know what became of it asks for
+the state of the transaction.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from billing.domain.give_back import Refund, TakenBack, Way
+from billing.domain.journal import Account, Fact, Journal, business_day
+from billing.domain.ledger import Reason, cash_of, customer, mpesa, refund, sold_at, taken_back_cents
+from billing.domain.refund import by_mpesa_cents, unused_cents
+from billing.domain.reversal import ReversalEvent, ReversalState, reversal
+from billing.domain.thing import Thing
+from billing.ports import Claim, ClaimKind, Customer, Entry, Kept, Posting
+from billing.provider import Refused, Requested, Result, Taken
+from billing.services.book import Book
+from billing.services.sell import event_id
+from billing.services.word import Word, said
+from radius.domain import subscriber as aggregate
+from radius.domain.errors import Malformed
+from radius.domain.identity import SubscriberId
+from radius.ports import Change, Outcome
+
+REPLY_S = 120  # a reply to a reversal that is not there by then was lost
+ASK_AGAIN_S = 900
+ROUND_MAX = 100
+REVERSED_ALREADY = "R000001"  # the same receipt cannot be reversed twice: so it was
+
+_OVER = frozenset({ReversalState.DONE, ReversalState.FAILED, ReversalState.DROPPED})
+
+
+class Reverser(Protocol):
+    """The part of a provider that gives money back (`billing.provider.Provider`)."""
+
+    def reverse(self, mpesa_receipt: str, cents: int, now: int) -> Requested:
+        """Give money of a receipt back."""
+
+    def transaction_status(self, mpesa_receipt: str, now: int) -> Requested:
+        """Ask for a transaction's state."""
+
+
+class Ask(NamedTuple):
+    """What is asked for. `key`: the actor's own name for it. `seller`: whose cash goes back, for `Way.CASH`.
+
+    `cents`: so much, 0: all that is left, `UNUSED`: the share of what was not used.
+    """
+
+    key: str
+    journal: str
+    way: Way
+    cents: int = 0
+    seller: str = ""
+
+
+UNUSED = -1
+
+
+class Heard(NamedTuple):
+    """A refund after an event. `alarm`: this cannot be, or cannot be booked: a person looks."""
+
+    refund: Refund
+    alarm: bool = False
+
+
+class Refunds:
+    """Gives money back."""
+
+    def __init__(self, book: Book, provider: Reverser, approval_cents: int) -> None:
+        """Refunds of more than `approval_cents` wait for a second person."""
+        self._book = book
+        self._stores = book.stores
+        self._provider = provider
+        self._approval_cents = approval_cents
+
+    # -- people ----------------------------------------------------------------------------------------------------
+
+    def ask(self, ask: Ask, word: Word, now: int) -> Refund | Reason:
+        """Ask for a refund; within the limit, or with a second person's word, it is approved at once."""
+        said(ask.journal, word, now)
+        id_ = event_id(word.actor, ask.key)
+        for _ in self._book.tries(id_):
+            known = self._stores.customers.thing(Refund, id_, self._book.deadline())
+            if known is not None:
+                return self._begun(known.thing, now)
+            sold = self._stores.ledger.entry(ask.journal, self._book.deadline())
+            if sold is None or sold_at(sold.journal) is None:
+                return Reason(f"{ask.journal} sold no package")
+            taken = self._taken(ask.journal)
+            if taken.thing.open:
+                return Reason(f"refund {taken.thing.open} of it is under way")
+            wanted = self._wanted(ask, id_, sold, self._before(taken.thing), word, now)
+            if isinstance(wanted, Reason):
+                return wanted
+            opened = taken._replace(thing=_with_open(taken.thing, id_), version=taken.version + 1)
+            posting = Posting(self._book.new_id(), things=(Kept(wanted, 1), opened))
+            if self._book.post(posting).outcome is Outcome.COMMITTED:
+                return self._begun(wanted, now)
+        raise AssertionError  # `tries` ends by raising
+
+    def _begun(self, found: Refund, now: int) -> Refund:
+        """Approve what one person may decide, or a second one has."""
+        enough = found.cents <= self._approval_cents or found.approved_by not in {"", found.asked_by}
+        waits = found.state in {ReversalState.ASKED, ReversalState.APPROVED}
+        return self._approved(found.id, found.approved_by, now) if enough and waits else found
+
+    def approve(self, refund_id: str, by: str, now: int) -> Refund | Reason:
+        """A second person's word. What goes back in cash or to the balance goes back now."""
+        kept = self._kept(refund_id)
+        if kept.thing.asked_by == by or not by:
+            return Reason("a second person must approve it")
+        return self._approved(refund_id, by, now)
+
+    def refuse(self, refund_id: str, by: str, now: int) -> Refund:
+        """It is not paid."""
+        if not by:
+            raise Malformed("by", "must name who refuses")
+        return self.heard(refund_id, ReversalEvent.REFUSE, now).refund
+
+    def _wanted(
+        self, ask: Ask, id_: str, sold: Entry, before: Sequence[Journal], word: Word, now: int
+    ) -> Refund | Reason:
+        """The refund as asked for, or why there is none."""
+        journal = sold.journal
+        left = journal.cents - taken_back_cents(journal, before)
+        cents = self._unused(sold, journal.cents - left, now) if ask.cents == UNUSED else ask.cents or left
+        payment = self._stores.payments.payment(journal.payment, self._book.deadline()) if journal.payment else None
+        receipt = payment.payment.mpesa_receipt if payment else ""
+        if ask.way is Way.MPESA:
+            if not receipt or payment is None:
+                return Reason(f"{journal.id} has no M-Pesa receipt (yet)")
+            cents = by_mpesa_cents(cents)
+        elif ask.way is Way.CASH and not ask.seller:
+            raise Malformed("seller", "must name whose cash goes back")
+        if not 0 < cents <= left:
+            return Reason(f"{left} cents of {journal.id} are left, {cents} may go back")
+        shortcode = payment.payment.shortcode if payment else ""
+        return Refund(
+            id_,
+            journal.id,
+            cents,
+            ask.way,
+            sold.subscriber,
+            word.actor,
+            word.reason,
+            approved_by=word.approved_by,
+            seller=ask.seller,
+            mpesa_receipt=receipt,
+            shortcode=shortcode,
+        )
+
+    def _unused(self, sold: Entry, refunded_cents: int, now: int) -> int:
+        stored = self._stores.subscribers.read(SubscriberId(sold.subscriber), self._book.deadline())
+        right = aggregate.decode(stored.body).right(sold.journal.right) if stored else None
+        if right is None:
+            return 0
+        return unused_cents(right, self._book.terms(right.terms), sold.journal.cents, refunded_cents, now)
+
+    def _approved(self, refund_id: str, by: str, now: int) -> Refund:
+        found = self.heard(refund_id, ReversalEvent.APPROVE, now, approved_by=by).refund
+        if found.way is not Way.MPESA and found.state is ReversalState.APPROVED:
+            return self.heard(refund_id, ReversalEvent.RESULT_DONE, now).refund
+        return found
+
+    # -- the provider ----------------------------------------------------------------------------------------------
+
+    def send(self, refund_id: str, now: int) -> Refund:
+        """Send an approved reversal, once: who comes second finds it marked."""
+        kept = self._kept(refund_id)
+        found = kept.thing
+        if found.way is not Way.MPESA or found.state is not ReversalState.APPROVED or found.sent_at:
+            return found
+        marked = msgspec.structs.replace(found, sent_at=now)
+        mark = Posting(self._book.new_id(), things=(Kept(marked, kept.version + 1, now + REPLY_S),))
+        if self._book.post(mark).outcome is not Outcome.COMMITTED:
+            return self._kept(refund_id).thing
+        answer = self._provider.reverse(found.mpesa_receipt, found.cents, now)
+        match answer:
+            case Taken(conversation):
+                return self.heard(refund_id, ReversalEvent.ACCEPTED, now, conversation=conversation).refund
+            case Refused():
+                return self.heard(refund_id, ReversalEvent.REFUSED, now).refund
+            case _:
+                return self.heard(refund_id, ReversalEvent.LOST, now).refund
+
+    def result(self, result: Result, now: int) -> Heard | None:
+        """A result by callback; None while nobody knows its conversation: it may have overtaken the reply."""
+        owner = self._stores.postings.owner(ClaimKind.CONVERSATION, result.conversation_id, self._book.deadline())
+        if owner is None:
+            return None
+        found = self._kept(owner).thing
+        if result.conversation_id == found.status_conversation:
+            if not result.done:
+                return Heard(found)
+            back = result.status.casefold() == "reversed"
+            event = ReversalEvent.STATUS_REVERSED if back else ReversalEvent.STATUS_NOT_REVERSED
+        else:
+            done = result.done or result.code == REVERSED_ALREADY
+            event = ReversalEvent.RESULT_DONE if done else ReversalEvent.RESULT_FAILED
+        return self.heard(owner, event, now)
+
+    def timed_out(self, conversation: str, now: int) -> Heard | None:
+        """The provider gave up waiting for its own answer."""
+        owner = self._stores.postings.owner(ClaimKind.CONVERSATION, conversation, self._book.deadline())
+        return self.heard(owner, ReversalEvent.QUEUE_TIMEOUT, now) if owner else None
+
+    def round(self, now: int) -> int:
+        """Do what is due: send, call a reply lost, ask what became of a reversal. How many were looked at."""
+        due = self._stores.customers.due_things(Refund, now, ROUND_MAX, self._book.deadline())
+        for refund_id in due:
+            found = self._kept(refund_id).thing
+            if found.state is ReversalState.APPROVED and found.sent_at:
+                found = self.heard(refund_id, ReversalEvent.LOST, now).refund
+            elif found.state is ReversalState.APPROVED:
+                found = self.send(refund_id, now) if found.way is Way.MPESA else self._approved(refund_id, "", now)
+            if found.state in {ReversalState.SENT, ReversalState.UNKNOWN}:
+                self._ask_status(refund_id, now)
+        return len(due)
+
+    def _ask_status(self, refund_id: str, now: int) -> None:
+        kept = self._kept(refund_id)
+        answer = self._provider.transaction_status(kept.thing.mpesa_receipt, now)
+        conversation = answer.conversation_id if isinstance(answer, Taken) else ""
+        after = msgspec.structs.replace(kept.thing, status_conversation=conversation or kept.thing.status_conversation)
+        claims = (Claim(ClaimKind.CONVERSATION, conversation, refund_id),) if conversation else ()
+        posting = Posting(
+            self._book.new_id(), claims=claims, things=(Kept(after, kept.version + 1, now + ASK_AGAIN_S),)
+        )
+        self._book.post(posting)  # overtaken: another has heard more
+
+    # -- the states ------------------------------------------------------------------------------------------------
+
+    def heard(
+        self, refund_id: str, event: ReversalEvent, now: int, *, conversation: str = "", approved_by: str = ""
+    ) -> Heard:
+        """Take one step: state, journal, the end of the right, and what was taken back, in one posting."""
+        for attempt in self._book.tries(refund_id):
+            kept = self._kept(refund_id)
+            step = reversal(kept.thing.state, event)
+            after = msgspec.structs.replace(
+                kept.thing,
+                state=step.to,
+                conversation=conversation or kept.thing.conversation,
+                approved_by=approved_by or kept.thing.approved_by,
+            )
+            if after == kept.thing:
+                return Heard(after, step.alarm)
+            posting = self._posting(kept, after, now)
+            if step.book:
+                booked = self._booked(posting, after, attempt, now)
+                if booked is None:
+                    return Heard(kept.thing, alarm=True)
+                posting = booked
+            if self._book.post(posting).outcome is Outcome.COMMITTED:
+                return Heard(after, step.alarm)
+        raise AssertionError  # `tries` ends by raising
+
+    def _posting(self, kept: Kept[Refund], after: Refund, now: int) -> Posting:
+        """All but the money."""
+        id_ = self._book.new_id()
+        due_at = 0 if after.state in _OVER else now + (ASK_AGAIN_S if after.sent_at else 0)
+        things: list[Kept[Thing]] = [Kept(after, kept.version + 1, due_at)]
+        if after.state in _OVER:
+            taken = self._taken(after.journal)
+            if taken.thing.open == after.id:
+                things.append(taken._replace(thing=_with_open(taken.thing, ""), version=taken.version + 1))
+        change = self._without(after, id_, now) if after.state is ReversalState.APPROVED else None
+        named = after.conversation if after.conversation != kept.thing.conversation else ""
+        claims = (Claim(ClaimKind.CONVERSATION, named, after.id),) if named else ()
+        return Posting(id_, claims=claims, changes=(change,) if change else (), things=tuple(things))
+
+    def _without(self, after: Refund, posting: str, now: int) -> Change | None:
+        """The customer without the right."""
+        sold = self._stores.ledger.entry(after.journal, self._book.deadline())
+        right = sold.journal.right if sold else ""
+        return self._book.revoke(SubscriberId(after.subscriber), right, posting, now)
+
+    def _booked(self, posting: Posting, after: Refund, attempt: int, now: int) -> Posting | None:
+        """The posting with the refund's journal and its number; None if the sale has nothing left to give back."""
+        sold = self._stores.ledger.entry(after.journal, self._book.deadline())
+        if sold is None:
+            raise AssertionError(f"{after.journal} was refunded and is not there")
+        taken = self._taken(after.journal)
+        number = self._book.number(after.id, attempt)
+        booked = Fact(after.id, now, business_day(now), after.asked_by, after.reason, after.approved_by)
+        out_of, balance = self._out_of(after)
+        journal = refund(booked, sold.journal, after.cents, self._before(taken.thing), out_of, number.text)
+        if isinstance(journal, Reason):
+            return None
+        own = taken.thing.open == after.id
+        marked = TakenBack(after.journal, (*taken.thing.by, journal.id), "" if own else taken.thing.open)
+        things = [each for each in posting.things if not isinstance(each.thing, TakenBack)]
+        return posting._replace(
+            entries=(number.entry(journal, after.subscriber),),
+            customer=balance,
+            things=(*things, taken._replace(thing=marked, version=taken.version + 1)),
+        )
+
+    def _out_of(self, after: Refund) -> tuple[Account, Customer | None]:
+        """Where the money comes from, and the customer's balance after it."""
+        if after.way is Way.MPESA:
+            return mpesa(after.shortcode), None
+        if after.way is Way.CASH:
+            return cash_of(after.seller), None
+        kept = self._stores.customers.customer(SubscriberId(after.subscriber), self._book.deadline())
+        if kept is None:
+            raise Malformed("way", "this customer has no balance")
+        return customer(after.subscriber), kept._replace(
+            balance_cents=kept.balance_cents + after.cents, version=kept.version + 1
+        )
+
+    # -- reads -----------------------------------------------------------------------------------------------------
+
+    def _kept(self, refund_id: str) -> Kept[Refund]:
+        kept = self._stores.customers.thing(Refund, refund_id, self._book.deadline())
+        if kept is None:
+            raise Malformed("refund", f"{refund_id} is not known")
+        return kept
+
+    def _taken(self, journal: str) -> Kept[TakenBack]:
+        return taken_back(self._book, journal)
+
+    def _before(self, taken: TakenBack) -> list[Journal]:
+        return [entry.journal for entry in self._stores.ledger.entries(taken.by, self._book.deadline())]
+
+
+def taken_back(book: Book, journal: str) -> Kept[TakenBack]:
+    """What of a sale was taken back, as stored."""
+    return book.stores.customers.thing(TakenBack, journal, book.deadline()) or Kept(TakenBack(journal), 0)
+
+
+def _with_open(taken: TakenBack, refund_id: str) -> TakenBack:
+    return msgspec.structs.replace(taken, open=refund_id)
