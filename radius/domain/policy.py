@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from radius.domain import calendar, charging, entitlement, lifecycle
+from radius.domain import calendar, charging, entitlement, lifecycle, reauth
 from radius.domain.entitlement import Right, RightState
 from radius.domain.identity import MacAddress, ReservationId, class_value
 from radius.domain.intent import IntentReason
@@ -94,6 +94,9 @@ def reserve(subscriber: Subscriber, ask: Ask, nas: Nas, world: World) -> Accept 
     pending = tuple(subscriber.intents)
     refused: list[Reason] = []
     candidates = usable(subscriber, ask.service, nas, world, refused)
+    running = reauth.running(subscriber, nas.id, ask.acct_session_id, ask.device)
+    if running is not None:
+        subscriber.sessions.remove(running)  # decided anew, without what it holds
     lifecycle.release_device(subscriber, ask.device, nas.id, world.now)
     session: Session | None = None
     for index, (right, terms) in enumerate(candidates):
@@ -103,6 +106,8 @@ def reserve(subscriber: Subscriber, ask: Ask, nas: Nas, world: World) -> Accept 
             if session is not None:
                 if ask.mac is not None:
                     subscriber.remember(ask.mac)
+                if running is not None:
+                    session = reauth.go_on(subscriber, running, session)
                 limits = limits_of(subscriber, session, nas, terms, world)
                 return Accept(limits, session, lifecycle.added(subscriber, pending))
             reason = Reason.QUOTA_LEASED

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
-from radius.domain import charging, counters, enforcement, lifecycle
+from radius.domain import charging, counters, enforcement, lifecycle, reauth
 from radius.domain.counters import Counters
 from radius.domain.identity import MacAddress, NasId, ReservationId, SessionUid, SubscriberId, session_uid
 from radius.domain.intent import IntentReason
@@ -221,6 +221,7 @@ def _state_of(subscriber: Subscriber, session: Session) -> tuple[object, ...]:
 
 def _open(subscriber: Subscriber, session: Session | None, event: Event, nas: Nas, world: World) -> Session:
     started_at = event.at - (event.time_s or 0)
+    before = reauth.predecessor(subscriber, (event.nas, event.acct_session_id, event.device), _report(event))
     if session is None:
         session = Session(
             reservation=ReservationId(event.reservation),
@@ -238,7 +239,13 @@ def _open(subscriber: Subscriber, session: Session | None, event: Event, nas: Na
     session.acct_session_id = event.acct_session_id
     session.device = event.device
     session.opened_at = session.last_at = started_at
+    if before is not None:
+        reauth.begin_after(session, before, event.at)
     return session
+
+
+def _report(event: Event) -> Counters:
+    return Counters(event.in_bytes, event.out_bytes, event.time_s, event.at, event.stamped)
 
 
 def _take_place(subscriber: Subscriber, session: Session, event: Event, nas: Nas, world: World) -> None:
@@ -262,9 +269,8 @@ def _superseded(subscriber: Subscriber, session: Session, event: Event) -> bool:
 def _count(
     subscriber: Subscriber, session: Session, event: Event, nas: Nas, world: World, *, opened: bool
 ) -> tuple[int, int, int]:
-    report = Counters(event.in_bytes, event.out_bytes, event.time_s, event.at, event.stamped)
     gigawords = event.gigawords or nas.capabilities.acct_gigawords
-    delta_bytes, delta_s = counters.advance(session, report, gigawords=gigawords)
+    delta_bytes, delta_s = counters.advance(session, _report(event), gigawords=gigawords)
     if event.kind is Kind.INTERIM:
         gap = event.at - session.last_at
         # The router reports at a pace of its own; silence is measured by that. A lost Start leaves its first gap open.
@@ -303,6 +309,8 @@ def _revive(subscriber: Subscriber, session: Session, event: Event, nas: Nas, wo
     if event.at < world.boots.get(session.nas, 0) or not (after_end or session.cause in _REAPED):
         return False
     lifecycle.lapse(subscriber, world)
+    if after_end and session.cause in _REAPED:
+        reauth.drop_waiting(subscriber, session)
     if lifecycle.others_of_device(subscriber, session):
         if after_end:
             lifecycle.add_intent(subscriber, session.uid, IntentReason.REPLACED, world.now)
