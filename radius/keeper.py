@@ -93,6 +93,13 @@ class _Held(NamedTuple):
 HELD_NOT = _Held(0, 0)
 
 
+class Tell(NamedTuple):
+    """Who is told of an exception that should not have been, and of a router whose record cannot be used, and why."""
+
+    failed: Callable[[Exception], None] = lambda _: None
+    unusable: Callable[[NasId, str], None] = lambda _router, _why: None
+
+
 class Keeper:
     """One thread; `start` does the first round itself, so that a node knows its routers before it answers."""
 
@@ -107,9 +114,9 @@ class Keeper:
         metrics: Metrics,
         settings: Settings,
         measure: Callable[[], None] = lambda: None,
-        failed: Callable[[Exception], None] = lambda _: None,
+        tell: Tell = Tell(),  # noqa: B008 - an immutable value
     ) -> None:
-        """`measure` is called each round; `failed` is told of an exception that should not have been."""
+        """`measure` is called each round."""
         self._directory = directory
         self._routers = routers
         self._nodes = nodes
@@ -119,7 +126,7 @@ class Keeper:
         self._metrics = metrics
         self._settings = settings
         self._measure = measure
-        self._failed = failed
+        self._tell = tell
         self.files = KeeperFiles(settings.state_dir)
         self._stop = Event()
         self._thread = Thread(target=self._loop, name="keeper")
@@ -145,7 +152,7 @@ class Keeper:
             try:
                 self.round()
             except Exception as error:  # noqa: BLE001 - a thread's boundary: a router table that stands still is worse
-                self._failed(error)
+                self._tell.failed(error)
 
     def round(self) -> None:
         """One round: fresh routers, news for the store, the time kept."""
@@ -159,7 +166,10 @@ class Keeper:
     def _refresh(self) -> bool:
         try:
             self._directory.refresh(int(time.time()), time.monotonic() + ROUND_DEADLINE_S)
-        except RadiusError:
+        except Unavailable:
+            return False
+        except RadiusError as bad:
+            self._tell.failed(bad)
             return False
         finally:
             self._metrics.gauge("RouterCacheAge", max(0, int(time.time()) - self._directory.refreshed_at))
@@ -217,6 +227,7 @@ class Keeper:
         for name, why in self._directory.broken.items():
             if self._told_broken.get(name) != why:
                 self._watch.unheard(name, why)
+                self._tell.unusable(name, why)
         self._told_broken = dict(self._directory.broken)
 
     def _end_rotations(self) -> None:

@@ -156,11 +156,11 @@ class Catalogue(Protocol):
 class Routers(Protocol):
     """Routers, sites and what is known of their life (table ConfigTable)."""
 
-    def routers(self, deadline: float) -> list[Router]:
-        """All routers."""
+    def routers(self, deadline: float, broken: dict[str, str] | None = None) -> list[Router]:
+        """All routers that can be read; into `broken` go the names of the others, and why."""
 
-    def sites(self, deadline: float) -> list[Site]:
-        """All sites."""
+    def sites(self, deadline: float, broken: dict[str, str] | None = None) -> list[Site]:
+        """All sites that can be read; into `broken` go the names of the others, and why."""
 
     def boots(self, deadline: float) -> dict[NasId, int]:
         """Latest Accounting-On/Off of every router that sent one."""

@@ -15,7 +15,7 @@ from radius.domain.request import Chap
 from radius.domain.spill import Shard
 from radius.domain.subscriber import Subscriber
 from radius.domain.world import World
-from radius.keeper import Keeper, KeeperFiles
+from radius.keeper import Keeper, KeeperFiles, Tell
 from radius.meter import Meter
 from radius.rlm import spool, vendors
 from radius.rlm.clocks import system_clocks
@@ -201,7 +201,10 @@ def build_node(settings_path: Path) -> NodeApp:
         metrics,
         settings,
         measure,
-        lambda error: logger.logger.error("Keeper round failed", exc_info=error),
+        Tell(
+            lambda error: logger.logger.error("Keeper round failed", exc_info=error),
+            lambda router, why: logger.logger.error("Router record cannot be used", nas=router, reason=why),
+        ),
     )
     return NodeApp(core, edge, keeper, logger, metrics)
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from threading import Lock
+from types import MappingProxyType
 from typing import NamedTuple
 
 from radius.domain.errors import Malformed
@@ -76,8 +77,10 @@ class Directory:
 
     def refresh(self, now: int, deadline: float) -> None:
         """Read everything again and put it in place at once; Unavailable leaves the old view standing."""
-        routers, sites = self._store.routers(deadline), self._store.sites(deadline)
-        self.put(routers, sites, self._store.boots(deadline), self._nodes.nodes(deadline), now)
+        lost: dict[str, str] = {}
+        lost_sites: dict[str, str] = {}
+        routers, sites = self._store.routers(deadline, lost), self._store.sites(deadline, lost_sites)
+        self.put(routers, sites, self._store.boots(deadline), self._nodes.nodes(deadline), now, lost, lost_sites)
 
     def put(
         self,
@@ -86,16 +89,25 @@ class Directory:
         boots: Mapping[NasId, int],
         nodes: Iterable[Node],
         now: int,
+        lost: Mapping[str, str] = MappingProxyType({}),
+        lost_sites: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        """Replace the view (also from the snapshot on disk when the store is away at start)."""
+        """Replace the view (also from the snapshot on disk when the store is away at start).
+
+        `lost` and `lost_sites` are records that could not be read, and why. Routers of such a site are silent: to guess
+        its time zone could let somebody in at the wrong hour.
+        """
         by_id = {router.id: router for router in routers}
         site_by_id = {site.id: site for site in sites}
         with self._lock:
             known = self._table.boots
             merged = {name: max(boots.get(name, 0), known.get(name, 0)) for name in {*boots, *known}}
             nas: dict[NasId, Nas] = {}
-            broken: dict[NasId, str] = {}
+            broken = {NasId(name): why for name, why in lost.items()}
             for router in by_id.values():
+                if router.site in lost_sites:
+                    broken[router.id] = lost_sites[router.site]
+                    continue
                 try:
                     networks_of(router)
                     nas[router.id] = self._join(router, site_by_id, merged)

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from ipaddress import IPv4Address
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 import msgspec
 
@@ -43,6 +43,8 @@ ID_CHARS_MAX = 64  # a router's name is a file name, a label of metrics and Free
 PASSWORD_BYTES_MAX = 128
 PORT_MAX = 65_535
 POOL_CHARS_MAX = 64
+
+T = TypeVar("T")
 
 
 class Sealer(Protocol):
@@ -94,6 +96,7 @@ class Provision:
 
     def site(self, site: Site, mac_password: str = "") -> Site:
         """Write a site; the password for MAC log-ins is sealed."""
+        site = check_shape(site)
         calendar.zone(site.zone)
         check_id("site", site.id)
         if mac_password:
@@ -106,6 +109,7 @@ class Provision:
     def router(self, router: Router, secret: str) -> Router:
         """Register a router with its shared secret (pair A)."""
         check_secret(secret)
+        router = check_shape(router)
         self._check_router(router)
         sealed = self._sealer.seal(secret, router.id, "secret_a", router.epoch_a)
         router = _with(router, secret_a=sealed, version=router.version + 1)
@@ -168,7 +172,7 @@ class Provision:
 
     def terms(self, terms: Terms) -> Terms:
         """Add a version of terms; raises Malformed when that id already means something else."""
-        if self._stores.catalogue.add(check_terms(terms), self._deadline()) is Outcome.CONFLICT:
+        if self._stores.catalogue.add(check_terms(check_shape(terms)), self._deadline()) is Outcome.CONFLICT:
             raise Malformed("terms id", f"{terms.id} exists with other content; raise its version")
         return terms
 
@@ -250,6 +254,7 @@ class Provision:
     def grant(self, subscriber: SubscriberId, terms_id: str, now: int, right_id: str, zone: str = ZONE_DEFAULT) -> bool:
         """Give a right; False if the subscriber has this very right already (or does not exist)."""
         terms = self._terms(terms_id)
+        check_id("right", right_id)
 
         def decide(present: Subscriber) -> bool:
             if present.right(right_id) is not None:
@@ -313,8 +318,20 @@ class Provision:
         return changed
 
 
+def check_shape(value: T) -> T:
+    """`value` as it will be read back: a prompt checks no types. Raises Malformed naming a field that cannot be.
+
+    A record that is written and cannot be read takes what depends on it off the air.
+    """
+    try:
+        return msgspec.json.decode(msgspec.json.encode(value), type=type(value))
+    except (msgspec.MsgspecError, TypeError, ValueError) as bad:
+        why, _, field = str(bad).partition(" - at `$.")
+        raise Malformed(field.rstrip("`") or type(value).__name__.lower(), why) from None
+
+
 def check_id(field: str, name: str) -> str:
-    """The name of a router or a site: 1 to 64 letters, digits, dots, dashes and underscores; raises Malformed."""
+    """The name of a router, a site or a right: 1 to 64 letters, digits, dots, dashes, underscores; raises Malformed."""
     if not _ID.fullmatch(name):
         raise Malformed(field, f"must be 1 to {ID_CHARS_MAX} letters, digits, dots, dashes or underscores")
     return name

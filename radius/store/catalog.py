@@ -1,11 +1,8 @@
 """ConfigTable over boto3: terms, routers, sites, boots, unheard sources, nodes. Bodies are JSON text."""
 
 from collections.abc import Iterable
-from typing import Any, TypeVar
+from typing import Any
 
-import msgspec
-
-from radius.domain.errors import Corrupt
 from radius.domain.identity import NasId
 from radius.domain.nas import Router, Site
 from radius.domain.terms import Terms
@@ -14,13 +11,10 @@ from radius.store import keys
 from radius.store.desk import Desk
 from radius.store.dynamo import move_forward
 from radius.store.errors import Refused
-from radius.store.records import Item, attributes, values
+from radius.store.records import Item, attributes, body_item, decode_body, readable, values
 
 TERMS, ROUTER, SITE, BOOT, NODE, UNKNOWN = "terms", "router", "site", "boot", "node", "unknown"
 NOTED_MAX = 100  # sources noted in one call: a flood of forged addresses must not become a flood of writes
-
-_encode_json = msgspec.json.Encoder().encode
-T = TypeVar("T")
 
 
 class ConfigTable:
@@ -84,13 +78,13 @@ class DynamoRouters:
     def __init__(self, table: ConfigTable) -> None:
         self._table = table
 
-    def routers(self, deadline: float) -> list[Router]:
+    def routers(self, deadline: float, broken: dict[str, str] | None = None) -> list[Router]:
         """See `Routers.routers`; by id."""
-        return [decode_body(item, Router) for item in self._table.all(ROUTER, deadline)]
+        return readable(self._table.all(ROUTER, deadline), Router, broken)
 
-    def sites(self, deadline: float) -> list[Site]:
+    def sites(self, deadline: float, broken: dict[str, str] | None = None) -> list[Site]:
         """See `Routers.sites`; by id."""
-        return [decode_body(item, Site) for item in self._table.all(SITE, deadline)]
+        return readable(self._table.all(SITE, deadline), Site, broken)
 
     def boots(self, deadline: float) -> dict[NasId, int]:
         """See `Routers.boots`."""
@@ -178,16 +172,3 @@ class DynamoNodes:
     def nodes(self, deadline: float) -> list[Node]:
         """See `Nodes.nodes`; by id."""
         return [decode_body(item, Node) for item in self._table.all(NODE, deadline)]
-
-
-def body_item(kind: str, name: str, value: object) -> Item:
-    """An item that keeps a value whole as JSON text."""
-    return {"kind": kind, "id": name, "body": _encode_json(value).decode()}
-
-
-def decode_body(item: Item, shape: type[T]) -> T:
-    """The value of an item; raises Corrupt naming the item."""
-    try:
-        return msgspec.json.decode(str(item["body"]), type=shape)
-    except (KeyError, msgspec.MsgspecError) as bad:
-        raise Corrupt(f"{item.get('kind')} {item.get('id')}: {bad}") from bad

@@ -27,6 +27,7 @@ from radius.ports import (
     Stored,
     check_due_window,
 )
+from radius.store.records import body_item, readable
 
 
 def _never(_method: str) -> bool:
@@ -217,13 +218,15 @@ class _MemoryConfig(_Room):
             state.terms[terms.id] = terms
         return Outcome.COMMITTED
 
-    def routers(self, deadline: float) -> list[Router]:
+    def routers(self, deadline: float, broken: dict[str, str] | None = None) -> list[Router]:
         with self._request("routers", deadline) as state:
-            return [state.routers[name] for name in sorted(state.routers)]
+            items = [body_item("router", name, state.routers[name]) for name in sorted(state.routers)]
+        return readable(items, Router, broken)
 
-    def sites(self, deadline: float) -> list[Site]:
+    def sites(self, deadline: float, broken: dict[str, str] | None = None) -> list[Site]:
         with self._request("sites", deadline) as state:
-            return [state.sites[name] for name in sorted(state.sites)]
+            items = [body_item("site", name, state.sites[name]) for name in sorted(state.sites)]
+        return readable(items, Site, broken)
 
     def boots(self, deadline: float) -> dict[NasId, int]:
         with self._request("boots", deadline) as state:

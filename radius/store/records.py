@@ -1,8 +1,8 @@
 """Items <-> values. Pure: what is written is a value that tests compare literally."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -14,6 +14,7 @@ from radius.ports import Change, Stored
 from radius.store import keys
 
 Item = dict[str, str | int]
+T = TypeVar("T")
 
 ABSENT = "attribute_not_exists(pk)"
 OWN = "s = :subscriber"
@@ -122,3 +123,28 @@ def values(item: Mapping[str, Mapping[str, Any]]) -> Item:
         else:
             raise Corrupt(f"attribute {name} has type {next(iter(typed), '?')}")
     return out
+
+
+def body_item(kind: str, name: str, value: object) -> Item:
+    """An item that keeps a value whole as JSON text."""
+    return {"kind": kind, "id": name, "body": _encode_json(value).decode()}
+
+
+def readable(items: Iterable[Item], shape: type[T], broken: dict[str, str] | None) -> list[T]:
+    """The values of those items that can be read: one that cannot keeps the others from nobody."""
+    found = []
+    for item in items:
+        try:
+            found.append(decode_body(item, shape))
+        except Corrupt as bad:
+            if broken is not None:
+                broken[str(item.get("id"))] = str(bad)
+    return found
+
+
+def decode_body(item: Item, shape: type[T]) -> T:
+    """The value of an item; raises Corrupt naming the item."""
+    try:
+        return msgspec.json.decode(str(item["body"]), type=shape)
+    except (KeyError, msgspec.MsgspecError) as bad:
+        raise Corrupt(f"{item.get('kind')} {item.get('id')}: {bad}") from bad

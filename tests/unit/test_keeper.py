@@ -7,10 +7,10 @@ from threading import Event
 import pytest
 
 from radius.domain.clock import ClockGuard
-from radius.domain.errors import Malformed
+from radius.domain.errors import Corrupt
 from radius.domain.identity import NasId
 from radius.domain.nas import Family, PortPair, Router, Site
-from radius.keeper import HEARKEN_S, Keeper, KeeperFiles
+from radius.keeper import HEARKEN_S, Keeper, KeeperFiles, Tell
 from radius.metrics import Recording
 from radius.ports import Node as Heartbeat
 from radius.rlm.clocks import Clocks
@@ -31,6 +31,7 @@ class House:
         self.metrics = Recording()
         self.watch = Watch(lambda: 0)
         self.failed: list[Exception] = []
+        self.unusable: list[tuple[NasId, str]] = []
         self.told = Event()
         self.spool = folder / "spool"
         self.spool.mkdir(exist_ok=True)
@@ -51,7 +52,7 @@ class House:
             self.metrics,
             self.settings,
             self._measure,
-            self._fail,
+            Tell(self._fail, lambda router, why: self.unusable.append((router, why))),
         )
 
     def _wall(self) -> float:
@@ -331,9 +332,20 @@ def test_a_disk_that_takes_nothing_does_not_stop_a_round(house: House, monkeypat
 def test_a_refresh_that_meets_a_broken_record_leaves_the_old_table(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(_: float) -> list[Router]:
-        raise Malformed("router", "cannot be read")
+    def broken(*_: object) -> list[Router]:
+        raise Corrupt("router kilimani-03")
 
     monkeypatch.setattr(house.node.store, "routers", broken)
     house.keeper.round()
     assert house.directory.client("10.8.0.2", PortPair.A) is not None
+    assert [str(error) for error in house.failed] == ["router kilimani-03"]
+
+
+def test_a_record_that_cannot_be_used_is_told_once_with_its_router(house: House) -> None:
+    odd = Router(NasId("odd"), "kilimani", "later", ("10.8.0.9",), version=1)  # type: ignore[arg-type]  # a new word
+    house.node.store.put_router(odd, house.node.deadline)
+    for _ in range(3):
+        house.keeper.round()
+    ((router, why),) = house.unusable
+    assert (router, "later" in why) == ("odd", True)
+    assert [source for source, *_ in house.node.store.unknown(0, house.node.deadline)] == ["odd"]

@@ -10,7 +10,7 @@ from radius.ports import Node as Heartbeat
 from radius.rlm import vendors
 from radius.services.directory import NODE_KEPT_S, Directory, parse_network
 from radius.store.memory import MemoryStore
-from tests.unit.domain.builders import T0
+from tests.unit.domain.builders import NAS, T0
 from tests.unit.services.wired import SECRET, Node
 
 A, B = PortPair.A, PortPair.B
@@ -185,3 +185,20 @@ def test_what_is_no_address(text: str) -> None:
 
 def test_a_network_may_be_written_from_any_of_its_addresses() -> None:
     assert str(parse_network(" 10.8.0.77/24 ")) == "10.8.0.0/24"
+
+
+def test_a_record_that_cannot_be_read_silences_what_it_is_about_and_nothing_else() -> None:
+    node = Node()
+    node.store.put_site(Site("annex", language="fr"), node.deadline)  # type: ignore[arg-type]  # another version's word
+    node.store.put_router(Router(NasId("inside"), "annex", Family.UNIFI, ("10.8.0.8",), version=1), node.deadline)
+    odd = Router(NasId("odd"), "kilimani", "later", ("10.8.0.9",), version=1)  # type: ignore[arg-type]  # as above
+    node.store.put_router(odd, node.deadline)
+    node.provision.router(Router(NasId("new"), "kilimani", Family.UNIFI, ("10.8.0.10",)), SECRET)
+    node.directory.refresh(T0 + 10, node.deadline)
+    assert node.directory.refreshed_at == T0 + 10
+    assert {one.id for one in node.directory.all_nas()} == {NAS, "new"}
+    assert {name: why.split(":")[0] for name, why in node.directory.broken.items()} == {
+        "inside": "site annex",
+        "odd": "router odd",
+    }
+    assert node.directory.client("10.8.0.8", PortPair.A) is None

@@ -14,7 +14,7 @@ from radius.domain.subscriber import SecretKind
 from radius.domain.terms import Service, Terms
 from radius.ports import ALIASES_MAX, Outcome
 from radius.services.access import HandOver
-from radius.services.provision import check_secret
+from radius.services.provision import Provision, check_secret
 from tests.unit.domain.builders import DAY_S, FIRST_LOGIN_DAY, NAS, T0, day_terms
 from tests.unit.services.wired import NUMBER, PASSWORD, SECRET, Node, access_request, accounting_request
 
@@ -387,3 +387,42 @@ def test_a_code_that_could_be_guessed_or_is_past_is_not_made(code: str, redeem_b
     node.provision.terms(day_terms("printed.1", FIRST_LOGIN_DAY))
     with pytest.raises(Malformed, match=field):
         node.provision.voucher(code, "printed.1", T0, redeem_by=redeem_by)
+
+
+# -- what a prompt does not check --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("write", "field"),
+    [
+        (lambda desk: desk.site(Site("kilimani", language="fr")), "language"),
+        (lambda desk: desk.site(Site("kilimani", zone=3)), "zone"),
+        (lambda desk: desk.router(Router(NasId("new"), "kilimani", "tplink", ("10.8.0.7",)), SECRET), "family"),
+        (lambda desk: desk.router(Router(NasId("new"), "kilimani", Family.UNIFI, "10.8.0.7"), SECRET), "addresses"),
+        (
+            lambda desk: desk.router(
+                Router(NasId("new"), "kilimani", Family.UNIFI, ("10.8.0.7",), coa_port="1"), SECRET
+            ),
+            "coa_port",
+        ),
+        (lambda desk: desk.terms(day_terms("odd.1", quota_bytes=1.5)), "quota_bytes"),
+        (lambda desk: desk.terms(day_terms("odd.1", sites=(object(),))), "terms"),
+    ],
+)
+def test_what_could_not_be_read_back_is_not_written(write: Callable[[Provision], object], field: str) -> None:
+    node = Node()
+    with pytest.raises(Malformed) as bad:
+        write(node.provision)
+    assert bad.value.field == field
+    broken: dict[str, str] = {}
+    assert len(node.store.routers(node.deadline, broken)) == 1
+    assert node.store.sites(node.deadline, broken)
+    assert (broken, node.store.terms("odd.1", node.deadline)) == ({}, None)
+
+
+@pytest.mark.parametrize("right_id", ["", "x" * 65, "a b"])
+def test_a_right_has_a_name(right_id: str) -> None:
+    node = Node()
+    found = node.customer()
+    with pytest.raises(Malformed, match="right"):
+        node.provision.grant(found, "day.3", T0, right_id)
