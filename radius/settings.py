@@ -12,7 +12,7 @@ import socket
 import tomllib
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -90,7 +90,16 @@ def _address(text: str) -> str:
     return text
 
 
+def _networks(text: str) -> str:
+    names = [name.strip() for name in text.split(",")] if text.strip() else []
+    for name in names:
+        if ip_network(name).prefixlen == 0:
+            raise ValueError("must name the proxies, not everybody: whoever is believed says where others come from")
+    return ",".join(names)
+
+
 Address = Annotated[str, AfterValidator(_address)]
+Networks = Annotated[str, AfterValidator(_networks)]
 Reference = Annotated[str, AfterValidator(_reference)]
 Endpoint = Annotated[str, AfterValidator(_endpoint)]
 AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
@@ -143,6 +152,12 @@ class Settings(BaseSettings):
     # The sender of Disconnect- and CoA-Requests: its own address, where a router accepts only that one
     coa_source: Address | None = None
 
+    # The portal: what customers' pages and M-Pesa talk to, behind a proxy that speaks HTTPS. `portal_proxies`: whose
+    # X-Forwarded-For is believed, as addresses and networks with commas between them; empty: nobody's.
+    portal_bind: Address = "127.0.0.1"
+    portal_port: int = Field(default=8_460, ge=1, le=65_535)
+    portal_proxies: Networks = "127.0.0.1"
+
     # The clock: readings before it are wrong
     clock_floor: AwareDatetime | None = None
 
@@ -154,6 +169,7 @@ class Settings(BaseSettings):
     metrics_port: int = Field(default=9_812, ge=0, le=65_535)  # 0: no endpoint
     worker_metrics_port: int = Field(default=9_813, ge=0, le=65_535)
     coa_metrics_port: int = Field(default=9_814, ge=0, le=65_535)
+    portal_metrics_port: int = Field(default=9_815, ge=0, le=65_535)
 
     @property
     def clock_floor_at(self) -> int:

@@ -15,6 +15,7 @@ from billing.portal.app import create_app
 from billing.portal.customers import Customers
 from billing.portal.deps import Deps, Options
 from billing.portal.limits import Gates
+from billing.portal.money import ByHand
 from billing.portal.settling import Settler
 from billing.portal.tokens import StatusTokens, callback_path
 from billing.provider import Notice, Provider
@@ -44,6 +45,11 @@ class Money(NamedTuple):
     read: Read
     read_notice: Callable[[str], Notice | None]
     path: str = ""
+
+
+def by_hand(_core: Core) -> Money:
+    """No provider."""
+    return Money(ByHand(), lambda _: None, lambda _: None)
 
 
 class Told(NamedTuple):
@@ -117,7 +123,6 @@ class Portal(NamedTuple):
     """A process that serves customers."""
 
     app: FastAPI
-    settings: Settings
     metrics: measures.InProcess
     core: Core
     log: logs.Log
@@ -130,8 +135,8 @@ class Portal(NamedTuple):
 
 def build_portal(
     settings_path: Path | None,
-    money: Callable[[Core], Money],
-    options: Options = Options(),  # noqa: B008
+    money: Callable[[Core], Money] = by_hand,
+    options: Options = Options(),  # noqa: B008 - a value that nobody can change
 ) -> Portal:
     """Wire it. Raises Malformed with what to mend, Unavailable if the store does not answer."""
     settings = settings_module.load(settings_path)
@@ -145,7 +150,7 @@ def build_portal(
     wallet = money(core)
     billing = build_billing(core, BillingSettings(), wallet.provider, wallet.read, wallet.read_notice, news.told)
     deps = build_deps(core, billing, wallet, told, _clock(settings), options)
-    return Portal(create_app(deps), settings, metrics, core, logger)
+    return Portal(create_app(deps), metrics, core, logger)
 
 
 def _clock(settings: Settings) -> Callable[[], int]:

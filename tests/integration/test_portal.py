@@ -1,0 +1,184 @@
+"""The portal as a process, and a sale over real HTTP on the embedded engine: checkout, callback, paid, right, bell."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Thread
+
+import httpx
+import pytest
+import uvicorn
+
+from billing.portal.deps import Options
+from billing.store.open import open_billing
+from radius.bell import Ear
+from radius.domain import subscriber as aggregate
+from radius.domain.identity import SubscriberId
+from radius.domain.intent import IntentReason
+from radius.secrets import create_key_file
+from radius.store.open import StoreKind, open_store
+from tests.contract.billing.values import PACKAGE
+from tests.contract.values import soon
+from tests.fakes.portal import DEVICE, SITE, Stand
+from tests.fakes.ports import free_port
+from tests.fixtures_engine import ROOT, Engine, new_prefix, settings
+
+pytestmark = pytest.mark.integration
+WAIT_S = 20.0
+
+
+class Served:
+    """A stand behind a real server."""
+
+    def __init__(self, stand: Stand) -> None:
+        self.stand = stand
+        self.port = free_port()
+        config = uvicorn.Config(stand.app, host="127.0.0.1", port=self.port, log_config=None, access_log=False)
+        self._server = uvicorn.Server(config)
+        self._thread = Thread(target=self._server.run)
+        self._thread.start()
+        self.http = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=WAIT_S)
+        answers(self.port)
+
+    def close(self) -> None:
+        self.http.close()
+        self._server.should_exit = True
+        self._thread.join()
+
+
+def answers(port: int) -> None:
+    end = time.monotonic() + WAIT_S
+    while time.monotonic() < end:
+        try:
+            httpx.get(f"http://127.0.0.1:{port}/api/v1/health/ready", timeout=WAIT_S).raise_for_status()
+        except httpx.TransportError:
+            time.sleep(0.05)
+        else:
+            return
+    pytest.fail("the portal does not answer")
+
+
+@pytest.fixture
+def served(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
+    store = open_store(settings(engine.url, StoreKind.EMBEDDED, new_prefix()))
+    store.create_tables()
+    stand = Stand(tmp_path, store, monkeypatch, Options())
+    made = Served(stand)
+    yield made
+    made.close()
+    stand.close()
+
+
+def begin(served: Served) -> dict[str, object]:
+    body = {"phone": "0712345678", "package": PACKAGE.id, "site": SITE, "device": DEVICE}
+    answer = served.http.post("/api/v1/checkouts", json=body, headers={"Idempotency-Key": "a-key-of-this-page"})
+    assert answer.status_code == 202
+    found: dict[str, object] = answer.json()
+    return found
+
+
+def call_back(served: Served) -> httpx.Response:
+    push = served.stand.provider.pushes[0]
+    body = {"checkout": f"ws_CO_{push.reference}", "code": "0", "cents": push.cents, "receipt": "TKP0000001"}
+    return served.http.post(f"/pay/stk/{push.token}", json=body)
+
+
+def test_a_sale_from_the_page_to_the_senders_bell(served: Served, tmp_path: Path) -> None:
+    ear = Ear(tmp_path)
+    begun = begin(served)
+    stages: list[str] = []
+    with served.http.stream("GET", f"/api/v1/payments/{begun['token']}/events") as events:
+        for line in events.iter_lines():
+            if line.startswith("data: "):
+                stages.append(json.loads(line.removeprefix("data: "))["stage"])
+                if len(stages) == 1:
+                    assert call_back(served).json() == {"ResultCode": 0, "ResultDesc": "Accepted"}
+    assert stages == ["waiting", "paid"]  # and then the stream has ended by itself
+
+    rung = ear.hear(1)
+    ear.close()
+    assert rung
+    stored = served.stand.core.store.subscribers.read(SubscriberId(rung.subscriber), soon())
+    assert stored
+    customer = aggregate.decode(stored.body)
+    assert [right.terms for right in customer.rights] == ["standard.1"]
+    assert [(each.session, each.reason) for each in customer.intents] == [("aabbccddeeff", IntentReason.REAUTHORIZE)]
+    assert served.stand.metrics.total("Revenue", Package="standard") == 50
+    assert [line["message"] for line in served.stand.lines()] == ["Payment initiated", "Payment completed"]
+
+
+def test_callbacks_by_the_hundred_are_one_credit(served: Served) -> None:
+    begun = begin(served)
+    assert {call_back(served).status_code for _ in range(100)} == {200}
+    end = time.monotonic() + WAIT_S
+    while served.http.get(f"/api/v1/payments/{begun['token']}").json()["stage"] != "paid":
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    assert served.stand.metrics.total("PaymentSuccess") == 1
+
+
+def test_a_body_without_end_is_cut_off(served: Served) -> None:
+    with socket.create_connection(("127.0.0.1", served.port), timeout=WAIT_S) as line:
+        line.sendall(
+            b"POST /api/v1/checkouts HTTP/1.1\r\nHost: portal\r\nIdempotency-Key: a-key-of-this-page\r\n"
+            b"Content-Type: application/json\r\nContent-Length: 100000000\r\n\r\n{"
+        )
+        assert line.recv(100).startswith(b"HTTP/1.1 413 ")
+
+
+# -- the process -------------------------------------------------------------------------------------------------------
+
+
+def settings_file(folder: Path, engine: Engine, port: int, **more: object) -> Path:
+    prefix = new_prefix()
+    values = {
+        "state_dir": str(folder), "store_endpoint": engine.url, "table_prefix": prefix, "portal_port": port,
+        "portal_metrics_port": free_port(), "log_path": str(folder / "log"), **more,
+    }  # fmt: skip
+    store = open_store(settings(engine.url, StoreKind.EMBEDDED, prefix))
+    store.create_tables()
+    open_billing(store).create_tables()
+    assert store.close()
+    create_key_file(folder / "data.key")
+    path = folder / "settings.toml"
+    path.write_text("".join(f"{name} = {json.dumps(value)}\n" for name, value in values.items()))
+    return path
+
+
+def start(path: Path) -> subprocess.Popen[str]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("WIFIBILLING_")}
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", "billing.portal", "--settings", str(path)],
+        cwd=ROOT, env={**environment, "PYTHONPATH": str(ROOT)}, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
+def test_the_process_serves_and_stops_cleanly(engine: Engine, tmp_path: Path) -> None:
+    port = free_port()
+    path = settings_file(tmp_path, engine, port)
+    process = start(path)
+    answers(port)
+    taken = start(path)
+    assert "metrics_port" in taken.communicate(timeout=WAIT_S)[1]
+    assert taken.returncode == 2
+    path.write_text(path.read_text().replace("portal_metrics_port = ", "portal_metrics_port = 0 #"))
+    second = start(path)
+    assert f"cannot listen on port {port}" in second.communicate(timeout=WAIT_S)[1]
+    assert second.returncode == 1
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=WAIT_S)
+    assert (process.returncode, out, err) == (0, "", "")
+
+
+def test_settings_that_cannot_be_used_say_why(engine: Engine, tmp_path: Path) -> None:
+    process = start(settings_file(tmp_path, engine, free_port(), portal_proxies="0.0.0.0/0"))
+    _, err = process.communicate(timeout=WAIT_S)
+    assert process.returncode == 2
+    assert "portal_proxies" in err

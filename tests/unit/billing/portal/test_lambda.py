@@ -1,0 +1,117 @@
+"""The same app behind API Gateway: events of payload format 2.0 as it sends them."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from billing.portal import lambda_function
+from billing.portal.limits import LIMITS, Gate
+from billing.store.open import open_billing
+from radius import wiring
+from radius.domain.nas import Site
+from radius.secrets import create_key_file
+from radius.store.memory import MemoryStore
+from radius.store.open import memory_store
+from tests.contract.billing.values import PACKAGE
+from tests.contract.values import soon
+from tests.fakes.portal import DEVICE, SITE
+
+KEY = {"idempotency-key": "a-key-of-this-page", "content-type": "application/json"}
+
+
+def event(method: str, path: str, body: str = "", source: str = "198.51.100.7", **headers: str) -> dict[str, Any]:
+    """Shape: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html."""
+    return {
+        "version": "2.0",
+        "routeKey": "$default",
+        "rawPath": path,
+        "rawQueryString": "",
+        "headers": {"host": "abc.execute-api.af-south-1.amazonaws.com", **headers},
+        "requestContext": {
+            "accountId": "123456789012",
+            "apiId": "abc",
+            "domainName": "abc.execute-api.af-south-1.amazonaws.com",
+            "domainPrefix": "abc",
+            "http": {
+                "method": method,
+                "path": path,
+                "protocol": "HTTP/1.1",
+                "sourceIp": source,
+                "userAgent": "Mozilla/5.0",
+            },
+            "requestId": "JKJaXmPLvHcESHA=",
+            "routeKey": "$default",
+            "stage": "$default",
+            "time": "25/Nov/2026:10:00:00 +0000",
+            "timeEpoch": 1795600800000,
+        },
+        "body": body,
+        "isBase64Encoded": False,
+    }
+
+
+@pytest.fixture
+def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
+    """Stores that were opened."""
+    create_key_file(tmp_path / "data.key")
+    (tmp_path / "settings.toml").write_text(
+        f'state_dir = "{tmp_path}"\nlog_path = "{tmp_path}/log"\nclock_floor = 2020-01-01T00:00:00Z\n'
+    )
+    monkeypatch.setenv("WIFIBILLING_SETTINGS", str(tmp_path / "settings.toml"))
+    store, opened = memory_store(MemoryStore()), []
+    billing = open_billing(store)
+    billing.ports.add(PACKAGE, soon())
+    for module in ("billing.wiring", "billing.portal.wiring"):
+        monkeypatch.setattr(f"{module}.open_billing", lambda _: billing)
+    store.routers.put_site(Site(SITE), soon())
+    store.catalogue.add(PACKAGE.terms, soon())
+
+    def once(settings: object) -> Any:
+        opened.append(settings)
+        return store
+
+    monkeypatch.setattr(wiring, "open_store", once)
+    loop = asyncio.new_event_loop()  # the adapter would make one and never close it
+    asyncio.set_event_loop(loop)
+    yield opened
+    asyncio.set_event_loop(None)
+    loop.close()
+    lambda_function.portal().close()
+    lambda_function.portal.cache_clear()
+    lambda_function._adapter.cache_clear()
+
+
+def ask(*args: Any, **headers: str) -> tuple[int, Any]:
+    answer = lambda_function.handler(event(*args, **headers), None)
+    return answer["statusCode"], json.loads(answer["body"])
+
+
+def test_it_is_wired_once_and_answers(opened: list[Any]) -> None:
+    assert opened == []
+    status, body = ask("GET", f"/api/v1/sites/{SITE}/packages")
+    assert (status, [each["id"] for each in body["packages"]]) == (200, ["standard.1"])
+    assert ask("GET", "/api/v1/health/ready") == (200, {"status": "ok"})
+    assert len(opened) == 1
+
+
+def test_bodies_headers_and_problems_get_through(opened: list[Any]) -> None:
+    purchase = {"phone": "0712345678", "package": PACKAGE.id, "site": SITE, "device": DEVICE}
+    status, body = ask("POST", "/api/v1/checkouts", json.dumps(purchase), **KEY)
+    assert (status, body["code"]) == (502, "not_sent")  # no provider is set up
+    status, body = ask("POST", "/api/v1/checkouts", json.dumps({**purchase, "phone": "1"}), **KEY)
+    assert (status, [slip["field"] for slip in body["errors"]]) == (422, ["phone"])
+    assert ask("POST", "/pay/stk/" + "0" * 32, "{}")[0] == 404
+
+
+def test_an_address_is_the_callers_and_no_header_changes_it(opened: list[Any]) -> None:
+    lambda_function.portal()
+    answers = [
+        ask("GET", "/api/v1/health/live", "", "198.51.100.7", **{"x-forwarded-for": f"192.0.2.{number % 250}"})[0]
+        for number in range(LIMITS[Gate.REQUESTS].burst + 200)
+    ]
+    assert 429 in answers
+    assert ask("GET", "/api/v1/health/live", "", "198.51.100.8")[0] == 200
