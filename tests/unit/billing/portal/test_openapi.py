@@ -26,7 +26,7 @@ from tests.unit.billing.portal.test_buying import customer
 from tests.unit.billing.portal.test_vouchers import CODE, printed
 from tests.unit.billing.values import T0
 
-EXAMPLES = 40  # of an operation, good and bad ones
+EXAMPLES = 25  # of an operation, good and bad ones
 ADDRESS = "198.51.100.7"
 
 
