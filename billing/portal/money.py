@@ -1,12 +1,34 @@
-"""Without a provider nothing can be pushed: vouchers work, and staff book what is paid by hand."""
+"""Bodies that M-Pesa sends, read; and who stands in for a provider where there is none."""
 
-from billing.provider import Pushed, PushRequest, Queried, Refused, Requested, Unknown
+from billing.domain.settle import Proof
+from billing.mpesa.callbacks import parse_callback, parse_notice
+from billing.provider import Notice, Pushed, PushRequest, Queried, Refused, Requested, Unknown
+from radius.domain.errors import Malformed
 
 NO_PROVIDER = "no_provider"
 
 
+def read_callback(text: str) -> Proof | None:
+    """A push's callback; its token is added by whoever took it."""
+    try:
+        return parse_callback(text.encode(), "")
+    except Malformed:
+        return None
+
+
+def read_notice(text: str) -> Notice | None:
+    """Money paid by hand."""
+    try:
+        return parse_notice(text.encode())
+    except Malformed:
+        return None
+
+
 class ByHand:
-    """A `Provider` for a till without an interface: it sends nothing and knows nothing."""
+    """A `Provider` for a till without an interface: it sends nothing and knows nothing.
+
+    Vouchers work, and staff book what is paid by hand.
+    """
 
     shortcode = ""
 

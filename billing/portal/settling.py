@@ -12,6 +12,7 @@ from structlog.typing import FilteringBoundLogger
 from billing.domain.settle import Refused, Settled, Waits
 from billing.services.callbacks import Callbacks, Finished, Unread
 from radius.domain.errors import Unavailable
+from radius.log import RequestIds
 from radius.metrics import Metrics
 
 WAITING_MAX = 1_000  # some ten seconds of work for all threads
@@ -38,6 +39,7 @@ class Settler:
         self._log = log
         self._now = now
         self._monotonic = monotonic
+        self._request_id = RequestIds()
         self._queue: Queue[Work] = Queue(waiting_max)
         self._threads: list[threading.Thread] = []
         self._stop = threading.Event()
@@ -86,7 +88,7 @@ class Settler:
 
     def _alarm(self, message: str, **fields: str) -> None:
         self._metrics.count("PaymentAlarms")
-        self._log.error(message, **fields)
+        self._log.error(message, request_id=self._request_id(), **fields)
 
     def _work(self) -> None:
         while not self._stop.is_set():

@@ -1,5 +1,6 @@
 """Puts the app together over the core and the services of selling: once when a process starts."""
 
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,16 +11,17 @@ from fastapi import FastAPI
 from structlog.typing import FilteringBoundLogger
 
 from billing.metrics import catalogue
+from billing.mpesa import settings as mpesa
 from billing.news import News
 from billing.portal.app import create_app
 from billing.portal.customers import Customers
 from billing.portal.deps import Deps, Options
 from billing.portal.limits import Gates
-from billing.portal.money import ByHand
+from billing.portal.money import ByHand, read_callback, read_notice
 from billing.portal.settling import Settler
 from billing.portal.tokens import StatusTokens, callback_path
-from billing.provider import Notice, Provider
-from billing.services.callbacks import Read
+from billing.provider import Provider
+from billing.services.callbacks import Read, ReadNotice
 from billing.store.open import open_billing
 from billing.wiring import Billing, BillingSettings, build_billing
 from radius import log as logs
@@ -43,13 +45,19 @@ class Money(NamedTuple):
 
     provider: Provider
     read: Read
-    read_notice: Callable[[str], Notice | None]
+    read_notice: ReadNotice
     path: str = ""
+    close: Callable[[], None] = lambda: None
 
 
-def by_hand(_core: Core) -> Money:
-    """No provider."""
-    return Money(ByHand(), lambda _: None, lambda _: None)
+def money_of_environment() -> Money:
+    """M-Pesa if any variable speaks of it, else nobody. Raises Malformed with what to mend."""
+    if not any(name.startswith(mpesa.PREFIX) for name in os.environ):
+        return Money(ByHand(), lambda _: None, lambda _: None)
+    settings = mpesa.load()
+    daraja = mpesa.open_daraja(settings)
+    secret = mpesa.read_secret("callback_secret_ref", settings)
+    return Money(daraja, read_callback, read_notice, secret, daraja.close)
 
 
 class Told(NamedTuple):
@@ -126,16 +134,17 @@ class Portal(NamedTuple):
     metrics: measures.InProcess
     core: Core
     log: logs.Log
+    money: Money
 
     def close(self) -> None:
         """Close what was opened for it."""
+        self.money.close()
         self.core.close()
         self.log.sink.close()
 
 
 def build_portal(
     settings_path: Path | None,
-    money: Callable[[Core], Money] = by_hand,
     options: Options = Options(),  # noqa: B008 - a value that nobody can change
 ) -> Portal:
     """Wire it. Raises Malformed with what to mend, Unavailable if the store does not answer."""
@@ -147,10 +156,10 @@ def build_portal(
     logger = logs.open_log(settings.log_path, settings.log_format, settings.log_level, metrics=metrics)
     told = Told(metrics, logger.logger, Pseudonyms(core.keys.subkey("pseudonym")))
     news = News(metrics, told.log, told.pseudonyms, time.time, codes)
-    wallet = money(core)
-    billing = build_billing(core, BillingSettings(), wallet.provider, wallet.read, wallet.read_notice, news.told)
-    deps = build_deps(core, billing, wallet, told, _clock(settings), options)
-    return Portal(create_app(deps), metrics, core, logger)
+    money = money_of_environment()
+    billing = build_billing(core, BillingSettings(), money.provider, money.read, money.read_notice, news.told)
+    deps = build_deps(core, billing, money, told, _clock(settings), options)
+    return Portal(create_app(deps), metrics, core, logger, money)
 
 
 def _clock(settings: Settings) -> Callable[[], int]:

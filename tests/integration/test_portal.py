@@ -21,10 +21,12 @@ from radius.bell import Ear
 from radius.domain import subscriber as aggregate
 from radius.domain.identity import SubscriberId
 from radius.domain.intent import IntentReason
+from radius.domain.nas import Site
 from radius.secrets import create_key_file
 from radius.store.open import StoreKind, open_store
 from tests.contract.billing.values import PACKAGE
 from tests.contract.values import soon
+from tests.fakes.daraja import Daraja, Plan
 from tests.fakes.portal import DEVICE, SITE, Stand
 from tests.fakes.ports import free_port
 from tests.fixtures_engine import ROOT, Engine, new_prefix, settings
@@ -143,7 +145,11 @@ def settings_file(folder: Path, engine: Engine, port: int, **more: object) -> Pa
     }  # fmt: skip
     store = open_store(settings(engine.url, StoreKind.EMBEDDED, prefix))
     store.create_tables()
-    open_billing(store).create_tables()
+    billing = open_billing(store)
+    billing.create_tables()
+    billing.ports.add(PACKAGE, soon())
+    store.catalogue.add(PACKAGE.terms, soon())
+    store.routers.put_site(Site(SITE), soon())
     assert store.close()
     create_key_file(folder / "data.key")
     path = folder / "settings.toml"
@@ -151,8 +157,9 @@ def settings_file(folder: Path, engine: Engine, port: int, **more: object) -> Pa
     return path
 
 
-def start(path: Path) -> subprocess.Popen[str]:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("WIFIBILLING_")}
+def start(path: Path, **variables: str) -> subprocess.Popen[str]:
+    ours = ("WIFIBILLING_", "MPESA_")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)} | variables
     return subprocess.Popen(
         [sys.executable, "-P", "-m", "billing.portal", "--settings", str(path)],
         cwd=ROOT, env={**environment, "PYTHONPATH": str(ROOT)}, text=True,
@@ -175,6 +182,70 @@ def test_the_process_serves_and_stops_cleanly(engine: Engine, tmp_path: Path) ->
     process.send_signal(signal.SIGTERM)
     out, err = process.communicate(timeout=WAIT_S)
     assert (process.returncode, out, err) == (0, "", "")
+
+
+def mpesa(daraja: Daraja, port: int) -> dict[str, str]:
+    return {
+        "MPESA_ENVIRONMENT": "sandbox",
+        "MPESA_ENDPOINT": daraja.url,
+        "MPESA_SHORTCODE": daraja.shortcode,
+        "MPESA_CALLBACK_BASE": f"http://127.0.0.1:{port}",
+        **{f"MPESA_{name}_REF": f"env:{name}" for name in ("PASSKEY", "CONSUMER_KEY", "CONSUMER_SECRET")},
+        "MPESA_CALLBACK_SECRET_REF": "env:CALLBACK_SECRET",
+        "PASSKEY": daraja.passkey,
+        "CONSUMER_KEY": "key",
+        "CONSUMER_SECRET": "secret",
+        "CALLBACK_SECRET": SECRET,
+    }
+
+
+SECRET = "5ecret5ecret5ecret"
+STORIES = {
+    "0712345601": (Plan(), "paid", None),
+    "0712345602": (Plan(codes=("1032",)), "failed", "cancelled"),
+    "0712345603": (Plan(codes=("1037", "0")), "paid", None),
+    "0712345604": (Plan(submit="lost"), "paid", None),
+    "0712345605": (Plan(callbacks=3), "paid", None),
+    "0712345606": (Plan(shillings=1), "review", None),
+    "0712345607": (Plan(phone="masked", text=True), "paid", None),
+}
+
+
+def test_customers_of_a_box_pay_by_m_pesa_as_it_behaves(engine: Engine, tmp_path: Path) -> None:
+    """The whole process, Daraja's double behind it: each customer's page sees its own story to the end."""
+    port = free_port()
+    path = settings_file(tmp_path, engine, port)
+    with Daraja() as daraja, httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=WAIT_S) as http:
+        daraja.plans = {f"254{phone[1:]}": plan for phone, (plan, _, _) in STORIES.items()}
+        process = start(path, **mpesa(daraja, port))
+        answers(port)
+        tokens = {phone: buy(http, phone, number) for number, phone in enumerate(STORIES)}
+        for _ in range(4):
+            daraja.step()
+        shown = {phone: wait_for(http, tokens[phone], STORIES[phone][1]) for phone in STORIES}
+        process.send_signal(signal.SIGTERM)
+        assert process.communicate(timeout=WAIT_S) == ("", "")
+    assert shown == {phone: story[1:] for phone, story in STORIES.items()}
+    assert set(daraja.answers) == {200}
+    lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+    assert [line["message"] for line in lines].count("Payment completed") == 5
+    assert not [secret for secret in (*tokens.values(), SECRET, "71234560") if secret in (tmp_path / "log").read_text()]
+
+
+def buy(http: httpx.Client, phone: str, number: int) -> str:
+    body = {"phone": phone, "package": PACKAGE.id, "site": SITE, "device": f"AA:BB:CC:DD:EE:{number:02X}"}
+    answer = http.post("/api/v1/checkouts", json=body, headers={"Idempotency-Key": f"key-of-{phone}"})
+    assert answer.status_code == 202
+    return str(answer.json()["token"])
+
+
+def wait_for(http: httpx.Client, token: str, stage: str) -> tuple[str, str | None]:
+    end = time.monotonic() + WAIT_S
+    while True:
+        found = http.get(f"/api/v1/payments/{token}").json()
+        if found["stage"] == stage or time.monotonic() > end:
+            return found["stage"], found["reason"]
+        time.sleep(0.1)
 
 
 def test_settings_that_cannot_be_used_say_why(engine: Engine, tmp_path: Path) -> None:
