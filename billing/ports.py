@@ -230,6 +230,9 @@ class Postings(Protocol):
     def owner(self, kind: ClaimKind, key: str, deadline: float) -> str | None:
         """What a name leads to; strongly consistent."""
 
+    def release(self, kind: ClaimKind, key: str, owner: str, deadline: float) -> None:
+        """Delete a name that leads to `owner`, when a person is to be forgotten. Names of money are never deleted."""
+
 
 class Payments(Protocol):
     """Payments, their prompts, and what is due."""

@@ -40,6 +40,7 @@ _TRANSACTION = "TransactWriteItems"
 ACCESS = (
     Access("Postings.post", _TRANSACTION, BILLING, "all parts", "", "v = version - 1, each", "2 WU an item + indexes"),
     Access("Postings.owner", "GetItem", BILLING, "kind#key, claim", "", "strong", "1 RU"),
+    Access("Postings.release", "DeleteItem", BILLING, "kind#key, claim", "", "o = owner", "1 WU"),
     Access("Payments.payment", "GetItem", BILLING, "P#id", "", "strong", "1 RU"),
     Access("Payments.prompt", "GetItem", BILLING, "T#phone hash", "", "strong", "1 RU"),
     Access("Payments.due", "Query", BILLING, "P#shard, due_at <=", DUE_INDEX, "eventual", "0.5 RU a shard"),

@@ -47,6 +47,10 @@ class BillingStore:
         item = self.rows.get(records.claim_key(kind, key), deadline)
         return None if item is None else str(item["o"])
 
+    def release(self, kind: ClaimKind, key: str, owner: str, deadline: float) -> None:
+        """See `Postings.release`."""
+        self.rows.release(records.claim_key(kind, key), owner, deadline)
+
     # -- payments --------------------------------------------------------------------------------------------------
 
     def payment(self, payment: str, deadline: float) -> KeptPayment | None:

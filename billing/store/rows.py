@@ -1,7 +1,7 @@
 """The few requests that BillingTable takes, as a Protocol with two implementations; everything else is written once."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from typing import Any, NamedTuple, Protocol
 
 from billing.ports import Posted
@@ -50,6 +50,9 @@ class Rows(Protocol):
 
     def no_longer_due(self, key: Key, deadline: float) -> None:
         """Take an item out of the due index."""
+
+    def release(self, key: Key, owner: str, deadline: float) -> None:
+        """Delete an item whose owner (`o`) is this one, if it is there."""
 
     def transact(self, id_: str, wanted: list[Write], deadline: float) -> Posted:
         """All writes or none."""
@@ -158,6 +161,18 @@ class DynamoRows:
             deadline, "update_item", TableName=self._table, Key=attributes(key), UpdateExpression="REMOVE k, d"
         )
 
+    def release(self, key: Key, owner: str, deadline: float) -> None:
+        """See `Rows.release`."""
+        with suppress(Refused):  # it is not there, or another's
+            self._desk.ask(
+                deadline,
+                "delete_item",
+                TableName=self._table,
+                Key=attributes(key),
+                ConditionExpression="o = :owner",
+                ExpressionAttributeValues={":owner": {"S": owner}},
+            )
+
     def transact(self, id_: str, wanted: list[Write], deadline: float) -> Posted:
         """See `Rows.transact`."""
         check_size(wanted)
@@ -250,6 +265,13 @@ class MemoryRows:
         with self._room.exclusive("no_longer_due", deadline):
             item = self._items[key["pk"], key["sk"]]
             self._items[_name(item)] = {name: value for name, value in item.items() if name not in {"k", "d"}}
+
+    def release(self, key: Key, owner: str, deadline: float) -> None:
+        """See `Rows.release`."""
+        with self._room.exclusive("release", deadline):
+            item = self._items.get((key["pk"], key["sk"]))
+            if item is not None and item.get("o") == owner:
+                del self._items[key["pk"], key["sk"]]
 
     def transact(self, id_: str, wanted: list[Write], deadline: float) -> Posted:
         """See `Rows.transact`."""
