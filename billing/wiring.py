@@ -2,21 +2,38 @@
 
 import secrets as chance
 import time
+from collections.abc import Callable
+from hashlib import sha256
 from typing import NamedTuple
 
 from billing.domain.money import VAT_KENYA, TaxRate
-from billing.provider import Provider
+from billing.provider import Provider, QueueTimedOut, Result
+from billing.services.agents import Agents
+from billing.services.batches import Batches
 from billing.services.book import Book, Stores, Told
-from billing.services.callbacks import Callbacks, Read, ReadNotice, Seals
+from billing.services.callbacks import Callbacks, Hear, Read, ReadNotice, Seals, Unread
 from billing.services.check import LedgerCheck
 from billing.services.checkout import Cashier
+from billing.services.close_day import CloseDay
+from billing.services.codes import Codes
+from billing.services.grants import Grants
+from billing.services.paper_care import PaperCare
+from billing.services.paper_sales import PaperSales
+from billing.services.people import People, Secrets
 from billing.services.reconcile import Bucket, Reconciler
 from billing.services.redeem import Redeem
+from billing.services.refunds import Heard, Refunds
+from billing.services.renew import Renew
+from billing.services.sell import Sell
 from billing.services.settle import Settle
 from billing.services.strays import Strays
+from billing.services.trials import Trials
+from billing.sms.port import Message
 from billing.store.open import Opened, open_billing
 from radius import secrets
 from radius.wiring import BACKGROUND_DEADLINE_S, Core
+
+ReadResult = Callable[[str], Result | QueueTimedOut | None]
 
 CALLBACK_FIELD = "callback"  # what a sealed token is for
 
@@ -25,12 +42,30 @@ class BillingSettings(NamedTuple):
     """`rates`: of tax, by their first day; () for who is not registered.
 
     `queries_per_minute`: what the provider lets one shortcode ask. `approval_cents`: corrections and gifts of more than
-    this need a second person.
+    this need a second person. `brand`: who messages come from. `first_day`: ISO day before which nothing was sold.
     """
 
     rates: tuple[TaxRate, ...] = VAT_KENYA
     queries_per_minute: float = 5
     approval_cents: int = 0
+    brand: str = "WiFi"
+    first_day: str = "2026-11-01"
+
+
+class Desk(NamedTuple):
+    """What staff, agents and registered customers do."""
+
+    sell: Sell
+    agents: Agents
+    close_day: CloseDay
+    batches: Batches
+    paper_sales: PaperSales
+    paper_care: PaperCare
+    refunds: Refunds
+    grants: Grants
+    people: People
+    renew: Renew
+    trials: Trials
 
 
 class Billing(NamedTuple):
@@ -45,6 +80,7 @@ class Billing(NamedTuple):
     strays: Strays
     redeem: Redeem
     check: LedgerCheck
+    desk: Desk
 
 
 def build_billing(
@@ -54,8 +90,14 @@ def build_billing(
     read: Read,
     read_notice: ReadNotice = lambda _: None,
     told: Told = lambda _before, _after: None,
+    read_result: ReadResult | None = None,
+    send: Callable[[Message], object] = lambda _message: None,
 ) -> Billing:
-    """Wire the services. `read` makes a proof of the body of the provider's callback; `told`: see `Book`."""
+    """Wire the services. `read` makes a proof of the body of the provider's callback; `told`: see `Book`.
+
+    `read_result` reads a result that comes later (None: it says nothing); without it results wait for a person. `send`
+    takes a message once and raises nothing.
+    """
     store = open_billing(core.store)
     ports = store.ports
     book = Book(
@@ -73,14 +115,65 @@ def build_billing(
         lambda sealed, payment: core.vault.unseal(sealed, payment, CALLBACK_FIELD, 0),
     )
     bucket = Bucket(settings.queries_per_minute)
+    desk = _desk(core, book, settings, provider, send)
     return Billing(
         store,
         book,
         Cashier(book, provider, chance.token_bytes, lambda phone: core.keys.alias_key(f"prompt:{phone}")),
         settle,
-        Callbacks(book, settle, read, seals, read_notice),
+        Callbacks(
+            book,
+            settle,
+            read,
+            seals,
+            read_notice,
+            _hear(desk.refunds, read_result) if read_result else None,
+            desk.renew.renew,
+        ),
         Reconciler(book, settle, provider, bucket, time.monotonic),
         Strays(book),
         Redeem(book),
         LedgerCheck(book, settings.approval_cents),
+        desk,
     )
+
+
+def _desk(
+    core: Core, book: Book, settings: BillingSettings, provider: Provider, send: Callable[[Message], object]
+) -> Desk:
+    keyed = core.keys.alias_key
+    codes = Codes(book, keyed)
+    batches = Batches(book, codes, core.keys, chance.token_bytes)
+    private = Secrets(core.keys.subkey("one-time"), lambda text: keyed(f"person:{text}"), core.keys, payer_hash)
+    people = People(book, core.store.names, private, chance.token_bytes)
+    return Desk(
+        Sell(book),
+        Agents(book),
+        CloseDay(book, settings.first_day),
+        batches,
+        PaperSales(book, codes, chance.token_bytes),
+        PaperCare(book, codes, batches, chance.token_bytes),
+        Refunds(book, provider, settings.approval_cents),
+        Grants(book, settings.approval_cents),
+        people,
+        Renew(book, people, send, {"brand": settings.brand, "paybill": provider.shortcode}),
+        Trials(book, people, lambda text: keyed(f"trial:{text}")),
+    )
+
+
+def payer_hash(phone: str) -> str:
+    """A number as C2B notices have it: see `billing.provider.Notice`."""
+    return sha256(phone.encode()).hexdigest()
+
+
+def _hear(refunds: Refunds, read_result: ReadResult) -> Hear:
+    def hear(text: str, now: int) -> Heard | Unread | None:
+        match read_result(text):
+            case None:
+                return Unread.UNREADABLE
+            case QueueTimedOut(conversation):
+                return refunds.timed_out(conversation, now)
+            case result:
+                return refunds.result(result, now)
+
+    return hear

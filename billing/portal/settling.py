@@ -11,6 +11,7 @@ from structlog.typing import FilteringBoundLogger
 
 from billing.domain.settle import Refused, Settled, Waits
 from billing.services.callbacks import Callbacks, Finished, Unread
+from billing.services.refunds import Heard
 from radius.domain.errors import Unavailable
 from radius.log import RequestIds
 from radius.metrics import Metrics
@@ -85,6 +86,8 @@ class Settler:
         elif isinstance(found, Settled | Waits | Refused) and found.alarm:
             why = "paid" if isinstance(found, Settled) else found.why.value
             self._alarm("Payment needs a person", transactionId=found.payment.id, reason=why)
+        elif isinstance(found, Heard) and found.alarm:
+            self._alarm("Refund needs a person", refund=found.refund.id, reason=found.refund.state.value)
 
     def _alarm(self, message: str, **fields: str) -> None:
         self._metrics.count("PaymentAlarms")

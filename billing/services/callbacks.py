@@ -8,14 +8,18 @@ from typing import NamedTuple
 import msgspec
 
 from billing.domain.draw import token_hash
-from billing.domain.settle import Proof, Settlement
+from billing.domain.payment import PAID_STATES
+from billing.domain.settle import Proof, Settled, Settlement
 from billing.ports import BODY_BYTES_MAX, BODY_KEPT_S, Body, BodyKind, ClaimKind
 from billing.provider import Notice
 from billing.services.book import Book
+from billing.services.refunds import Heard
 from billing.services.settle import Landed, Settle
+from radius.domain.identity import SubscriberId
 
 SWEEP_AFTER_S = 30  # whoever took a callback has settled it long since, or is gone
 SWEEP_MAX = 100  # bodies in one round
+RESULT_WAITS_S = 3_600  # a result whose conversation nobody knows yet overtook the reply that names it
 
 Read = Callable[[str], Proof | None]  # a body as a proof, without its token; None: it cannot be read
 ReadNotice = Callable[[str], Notice | None]  # a confirmation of money paid by hand; None: it cannot be read
@@ -27,7 +31,8 @@ class Unread(Enum):
     UNREADABLE = "unreadable"
 
 
-Finished = Settlement | Landed | Unread | None
+Finished = Settlement | Landed | Heard | Unread | None
+Hear = Callable[[str, int], Heard | Unread | None]  # a result, and what became of its refund; None: not known yet
 
 
 class Seals(NamedTuple):
@@ -41,14 +46,24 @@ class Callbacks:
     """Takes callbacks. The token in the path is checked before anything is stored: no stranger fills the store."""
 
     def __init__(
-        self, book: Book, settle: Settle, read: Read, seals: Seals, read_notice: ReadNotice = lambda _: None
+        self,
+        book: Book,
+        settle: Settle,
+        read: Read,
+        seals: Seals,
+        read_notice: ReadNotice = lambda _: None,
+        hear: Hear | None = None,
+        topped_up: Callable[[SubscriberId, int], object] = lambda _subscriber, _now: None,
     ) -> None:
+        """`hear` None: results are kept, for a person. `topped_up`: money for a balance came."""
         self._book = book
         self._stores = book.stores
         self._settle = settle
         self._read = read
         self._seals = seals
         self._read_notice = read_notice
+        self._hear = hear
+        self._topped_up = topped_up
 
     def take(self, token: str, text: str, now: int) -> str | None:
         """Store a body that came by the path of a token; its id for `finish`. None: too long, or no token of ours."""
@@ -65,7 +80,8 @@ class Callbacks:
 
     def take_result(self, text: str, now: int) -> str | None:
         """Store what came for a request that answers later, for whoever asked; None: too long."""
-        return None if _too_long(text) else self._keep(Body("", "", now, text, kind=BodyKind.RESULT))
+        due_at = now if self._hear is not None else 0
+        return None if _too_long(text) else self._keep(Body("", "", now, text, due_at=due_at, kind=BodyKind.RESULT))
 
     def _keep(self, body: Body) -> str:
         """Written once, however often it comes."""
@@ -78,9 +94,19 @@ class Callbacks:
         taken = self._stores.bodies.body(body, self._book.deadline())
         if taken is None:
             return None
-        found = self._noticed(taken, now) if taken.kind is BodyKind.NOTICE else self._proved(taken, now)
+        found = self._found(taken, now)
+        if found is None and taken.kind is BodyKind.RESULT and now < taken.at + RESULT_WAITS_S:
+            return None
         self._stores.bodies.looked_at(body, self._book.deadline())
+        subscriber = _topped_up(found)
+        if subscriber:
+            self._topped_up(SubscriberId(subscriber), now)
         return found
+
+    def _found(self, taken: Body, now: int) -> Finished:
+        if taken.kind is BodyKind.RESULT:
+            return self._hear(taken.text, now) if self._hear is not None else None
+        return self._noticed(taken, now) if taken.kind is BodyKind.NOTICE else self._proved(taken, now)
 
     def _proved(self, taken: Body, now: int) -> Finished:
         proof = self._read(taken.text)
@@ -101,3 +127,12 @@ class Callbacks:
 
 def _too_long(text: str) -> bool:
     return len(text.encode(errors="replace")) > BODY_BYTES_MAX
+
+
+def _topped_up(found: Finished) -> str:
+    """Whose balance has more money now, "" for nobody's."""
+    if isinstance(found, Landed):
+        return found.subscriber
+    if isinstance(found, Settled) and not found.payment.package and found.payment.state in PAID_STATES:
+        return found.payment.subscriber
+    return ""

@@ -1,10 +1,12 @@
 """What comes by a path of the deployment, and who hears of what became of a payment."""
 
+from typing import Any
+
 from billing.domain.payment import Payment, PaymentEvent, PaymentState
 from billing.ports import BODY_BYTES_MAX, UnmatchedState
 from billing.provider import Notice
 from billing.provider import Refused as PushRefused
-from billing.services.callbacks import SWEEP_AFTER_S, Callbacks, Seals, Unread
+from billing.services.callbacks import RESULT_WAITS_S, SWEEP_AFTER_S, Callbacks, Seals, Unread
 from billing.services.reconcile import Bucket, Reconciler
 from billing.services.settle import Landed
 from tests.contract.billing.town import Town
@@ -14,7 +16,7 @@ from tests.unit.billing.values import T0, TILL
 Heard = list[tuple[str, str]]
 
 
-def doors(town: Town) -> Callbacks:
+def doors(town: Town, **hooks: Any) -> Callbacks:
     """A confirmation is its receipt and what was typed."""
 
     def read_notice(text: str) -> Notice | None:
@@ -22,7 +24,7 @@ def doors(town: Town) -> Callbacks:
         return Notice(receipt, 5_000, TILL, reference, "", T0) if blank else None
 
     seals = Seals(lambda token, _: token, lambda sealed, _: sealed)
-    return Callbacks(town.book, town.settle, lambda _: None, seals, read_notice)
+    return Callbacks(town.book, town.settle, lambda _: None, seals, read_notice, **hooks)
 
 
 def listen(town: Town) -> Heard:
@@ -104,3 +106,26 @@ def test_another_amount_is_told_as_a_dispute(town: Town) -> None:
     town.buy()
     town.callback(event=PaymentEvent.CALLBACK_PAID, cents=100)
     assert heard[-1] == ("pending", PaymentState.DISPUTED.value)
+
+
+def test_money_for_a_balance_is_told_of_once_it_is_there(town: Town) -> None:
+    told: list[tuple[str, int, int]] = []
+    door = doors(town, topped_up=lambda subscriber, now: told.append((subscriber, now, town.balance())))
+    for text in (f"{town.receipt} {town.account}", "TKP0000077 jirani"):
+        body = door.take_notice(text, T0 + 20)
+        assert body
+        door.finish(body, T0 + 21)
+        door.finish(body, T0 + 22)
+    assert told == [(town.customer, T0 + 21, 5_000)]
+
+
+def test_a_result_that_overtook_its_reply_waits_for_it_and_not_for_ever(town: Town) -> None:
+    answers: list[Unread | None] = [None, None, Unread.UNREADABLE]
+    door = doors(town, hear=lambda _text, _now: answers.pop(0))
+    assert door.take_result("a result", T0)
+    assert door.sweep(T0 + SWEEP_AFTER_S) == [None]
+    assert door.sweep(T0 + RESULT_WAITS_S) == [None]
+    assert door.sweep(T0 + RESULT_WAITS_S + 1) == []
+    assert door.take_result("another", T0)
+    assert door.sweep(T0 + SWEEP_AFTER_S) == [Unread.UNREADABLE]
+    assert door.sweep(T0 + SWEEP_AFTER_S + 1) == []

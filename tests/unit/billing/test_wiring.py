@@ -5,13 +5,23 @@ from pathlib import Path
 
 import pytest
 
+from billing.domain.give_back import Refund, Way
+from billing.domain.ledger import Missing
 from billing.domain.payment import PaymentEvent
+from billing.domain.reversal import ReversalState
 from billing.domain.settle import Proof, Settled
+from billing.provider import Notice, Result, Taken
 from billing.services.checkout import Buy
+from billing.services.people import Verified
+from billing.services.refunds import Ask, Heard
+from billing.services.word import Word
+from billing.sms.port import Message
 from billing.wiring import BillingSettings, build_billing
 from radius import wiring
 from radius.bell import Ear
 from radius.domain import subscriber as aggregate
+from radius.domain.identity import MacAddress
+from radius.domain.nas import Language
 from radius.secrets import create_key_file
 from radius.settings import Settings
 from radius.store.memory import MemoryStore
@@ -54,3 +64,62 @@ def test_a_sale_from_checkout_to_the_senders_bell(tmp_path: Path, monkeypatch: p
     assert push.token not in json.dumps(kept)
     ear.close()
     core.close()
+
+
+def test_a_top_up_by_hand_buys_what_was_chosen_and_a_refund_hears_its_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create_key_file(tmp_path / "data.key")
+    monkeypatch.setattr(wiring, "open_store", lambda _: memory_store(MemoryStore()))
+    core, provider = wiring.build_core(Settings(state_dir=tmp_path)), Reversing()
+    sent: list[Message] = []
+    billing = build_billing(
+        core,
+        BillingSettings(),
+        provider,
+        read,
+        lambda text: Notice("TKP0000002", 5_000, provider.shortcode, text, "", T0),
+        read_result=lambda text: Result(text, "0", done=True),
+        send=sent.append,
+    )
+    core.provision.terms(TERMS)
+    billing.store.ports.add(PACKAGE, soon())
+    mac = MacAddress("aabbccddeeff")
+    amina = core.provision.device("aa:bb:cc:dd:ee:ff", T0)
+    code = billing.desk.people.ask("0712345678", mac, T0).code
+    assert billing.desk.people.verify("0712345678", mac, code, amina, Language.ENGLISH, T0) == Verified(amina, new=True)
+    assert billing.desk.renew.choose(amina, "standard", T0) == Missing(5_000)
+
+    customer = billing.store.ports.customer(amina, soon())
+    assert customer
+    body = billing.callbacks.take_notice(customer.number, T0)
+    assert body
+    billing.callbacks.finish(body, T0 + 5)
+    stored = core.store.subscribers.read(amina, soon())
+    assert stored
+    assert [right.terms for right in aggregate.decode(stored.body).rights] == [PACKAGE.id]
+
+    billing.cashier.buy(Buy(amina, "0712345678", PACKAGE.id, device=mac), T0)
+    push = provider.pushes[0]
+    paid = billing.callbacks.take(push.token, checkout_of(push), T0 + 20)
+    assert paid
+    settled = billing.callbacks.finish(paid, T0 + 20)
+    assert isinstance(settled, Settled)
+    word = Word("achieng", "asked for", "otieno")
+    asked = billing.desk.refunds.ask(Ask("r1", f"sale_mpesa:{settled.payment.id}", Way.MPESA), word, T0 + 30)
+    assert isinstance(asked, Refund)
+    billing.desk.refunds.round(T0 + 31)
+    result = billing.callbacks.take_result("AG_TKP0000001", T0 + 40)
+    assert result
+    heard = billing.callbacks.finish(result, T0 + 41)
+    assert isinstance(heard, Heard)
+    assert heard.refund.state is ReversalState.DONE
+    assert billing.check.check(DAY_BEFORE, DAY, T0 + 60) == []
+    core.close()
+
+
+class Reversing(FakeProvider):
+    """A provider that takes reversals."""
+
+    def reverse(self, mpesa_receipt: str, cents: int, now: int) -> Taken:  # type: ignore[override]
+        return Taken(f"AG_{mpesa_receipt}")
