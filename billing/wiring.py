@@ -67,6 +67,10 @@ class Desk(NamedTuple):
     renew: Renew
     trials: Trials
 
+    def rounds(self) -> dict[str, Callable[[int], int]]:
+        """What is to be done again and again, each minute or so: how many things were looked at or booked."""
+        return {"vouchers": self.paper_care.round, "refunds": self.refunds.round, "renewals": self.renew.round}
+
 
 class Billing(NamedTuple):
     """The services of selling."""

@@ -1,15 +1,17 @@
 """What staff give or unsay: rights without money, money for a balance, journals that should not have been."""
 
 from collections.abc import Iterable
+from datetime import date, timedelta
 from typing import NamedTuple
 
 from billing.domain.give_back import TakenBack
-from billing.domain.journal import MEMOS, AccountKind, Cause, Journal
+from billing.domain.journal import MEMOS, AccountKind, Cause, Journal, business_day
 from billing.domain.ledger import Reason, gift, grant
 from billing.domain.ledger import void as void_journal
 from billing.domain.package import Package
 from billing.domain.thing import Thing
 from billing.ports import Customer, Entry, Kept, Posting
+from billing.services import walk
 from billing.services.book import Book, Given
 from billing.services.refunds import taken_back
 from billing.services.sell import agent_after, agent_of, event_id
@@ -19,6 +21,7 @@ from radius.domain.errors import Malformed
 from radius.domain.identity import SubscriberId
 from radius.ports import Change, Outcome
 
+SOLD_WITHIN_DAYS = 35  # a month, and some days
 VOIDED = frozenset({Cause.SALE_CASH, Cause.SALE_AGENT, Cause.PURCHASE, Cause.TOP_UP, Cause.FLOAT_IN})
 
 
@@ -111,6 +114,20 @@ class Grants:
         if apply:
             wanted = [given for given in wanted if self._give(given, package, word, now, cents)]
         return Credited(len(wanted), before, none)
+
+    def people_of(self, site: str, outage: Outage, days_back: int = SOLD_WITHIN_DAYS) -> list[SubscriberId]:
+        """Customers of a site to whom anything was booked in the days before an outage ended, online then or not.
+
+        Longer packages need more `days_back`; it reads the journals of those days, and each customer once.
+        """
+        last = business_day(outage.until)
+        first = (date.fromisoformat(last) - timedelta(days=days_back)).isoformat()
+        booked = (entry.subscriber for day in walk.days(first, last) for entry in walk.entries(self._book, day))
+        return [each for each in map(SubscriberId, sorted(set(booked) - {""})) if self._site(each) == site]
+
+    def _site(self, subscriber: SubscriberId) -> str | None:
+        stored = self._stores.subscribers.read(subscriber, self._book.deadline())
+        return aggregate.decode(stored.body).site if stored else None
 
     def _had_right(self, subscriber: SubscriberId, outage: Outage, credit: str) -> bool:
         stored = self._stores.subscribers.read(subscriber, self._book.deadline())

@@ -1,6 +1,7 @@
 """Money that goes back, over memory and the engine: once, with its right, and on two persons' word above a limit."""
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 
@@ -87,6 +88,10 @@ class Desk:
 @pytest.fixture
 def desk(town: Town) -> Desk:
     return Desk(town, Bank())
+
+
+def live_at(site: str, present: aggregate.Subscriber) -> None:
+    present.site = site
 
 
 def asked(found: Refund | Reason) -> Refund:
@@ -343,6 +348,27 @@ def test_an_outage_is_credited_from_the_end_dry_first_and_once(store: Store, bil
         bought, credit = town.aggregate().rights
         assert (credit.starts_at, credit.ends_at) == (bought.ends_at, bought.ends_at + 86_400)
     assert desk.findings() == []
+
+
+def test_customers_of_a_site_are_those_who_bought_there_before_the_outage_ended(
+    store: Store, billing: BillingStore
+) -> None:
+    found = []
+    for who, site in ((1, "plaza"), (2, "lodge"), (3, "plaza"), (4, "plaza")):
+        town = Town(store, billing.rows, who=who)
+        town.found()
+        change = town.book.alter(town.customer, partial(live_at, site), town.book.new_id(), T0)
+        assert change
+        store.subscribers.commit(change, soon())
+        if who != 4:
+            town.buy(key=f"page{who}")
+            town.callback()
+            found.append(town.customer)
+    grants = Grants(town.book, LIMIT)
+    assert grants.people_of("plaza", Outage("out-1", T0, T0 + 600, "standard.1")) == [found[0], found[2]]
+    later = Outage("out-2", T0 + 40 * 86_400, T0 + 40 * 86_400 + 600, "standard.1")
+    assert grants.people_of("plaza", later) == []
+    assert grants.people_of("plaza", later, days_back=41) == [found[0], found[2]]
 
 
 def test_a_void_unsays_money_and_right(desk: Desk) -> None:

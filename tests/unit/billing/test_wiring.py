@@ -108,7 +108,9 @@ def test_a_top_up_by_hand_buys_what_was_chosen_and_a_refund_hears_its_result(
     word = Word("achieng", "asked for", "otieno")
     asked = billing.desk.refunds.ask(Ask("r1", f"sale_mpesa:{settled.payment.id}", Way.MPESA), word, T0 + 30)
     assert isinstance(asked, Refund)
-    billing.desk.refunds.round(T0 + 31)
+    assert {name: look(T0 + 31) for name, look in billing.desk.rounds().items()} == {
+        "vouchers": 0, "refunds": 1, "renewals": 0,
+    }  # fmt: skip
     result = billing.callbacks.take_result("AG_TKP0000001", T0 + 40)
     assert result
     heard = billing.callbacks.finish(result, T0 + 41)
