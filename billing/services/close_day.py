@@ -1,7 +1,7 @@
 """The close of a seller's day: what the journals say is in hand, what was counted, and what was handed in.
 
-No item holds a seller's cash while it is being taken. A close reads the days since the last one, that one's own among
-them: what was booked on it after its close is in the next.
+No item holds a seller's cash while it is being taken. A close reads the days since the last one, the day of that one
+among them: what was booked on it after its close, or seen too late by the index, is in the next.
 """
 
 from collections import defaultdict
@@ -20,6 +20,8 @@ from radius.domain.errors import Malformed
 from radius.ports import Outcome
 
 _SALES = frozenset({Cause.SALE_CASH, Cause.VOUCHERS_SOLD, Cause.VOUCHER_REDEEMED})
+
+_CLOSES = frozenset({Cause.DAY_CLOSE, Cause.MONEY_MOVED})
 
 
 class Count(NamedTuple):
@@ -59,7 +61,7 @@ class CloseDay:
             booked = till.in_hand_cents + sum(_cents(each, count.seller) for each in found) - till.seen_cents
             subject = f"{count.seller}:{day}.{till.closes + 1}"
             made = self._booked(count, subject, booked, actor, now)
-            seen = sum(_cents(each, count.seller) for each in [*entries[day], *made])
+            seen = sum(_cents(each, count.seller) for each in entries[day])
             after = after_close(till, day, seen, count.counted_cents - count.handed_in_cents)
             posting = Posting(
                 self._book.new_id(),
@@ -81,8 +83,9 @@ class CloseDay:
         return [each for each in made if each is not None]
 
     def _cash(self, day: str, seller: str) -> list[Journal]:
-        """Journals of a day that touch a seller's cash."""
-        return [entry.journal for entry in walk.entries(self._book, day) if _touches(entry.journal, seller)]
+        """Journals of a day that touch a seller's cash, but for those of closes: the till knows what they left."""
+        journals = (entry.journal for entry in walk.entries(self._book, day))
+        return [each for each in journals if _cents(each, seller) and not _of_close(each, seller)]
 
     def _sold(self, journals: list[Journal], count: Count) -> tuple[Sold, ...]:
         """What was sold that day for cash, by package."""
@@ -101,8 +104,8 @@ class CloseDay:
         return journal.cents // kept.thing.price_cents if kept else 1
 
 
-def _touches(journal: Journal, seller: str) -> bool:
-    return any(leg.account == cash_of(seller) for leg in journal.legs)
+def _of_close(journal: Journal, seller: str) -> bool:
+    return journal.cause in _CLOSES and journal.fact.subject.startswith(f"{seller}:")
 
 
 def _cents(journal: Journal, seller: str) -> int:

@@ -13,6 +13,7 @@ from billing.services.agents import Agents, Line, Moved
 from billing.services.close_day import CloseDay, Count
 from billing.services.sell import Order, Sell, SoldNow
 from billing.store.ports import BillingStore
+from billing.store.rows import Found
 from radius.domain.errors import Malformed, RadiusError
 from radius.domain.intent import IntentReason
 from radius.store.open import Store
@@ -188,6 +189,40 @@ def test_what_is_sold_after_the_close_is_in_the_next_one(town: Town) -> None:
     assert (tomorrow.booked_cents, tomorrow.difference_cents) == (11_000, 100)
     assert tomorrow.sold == ()
     assert town.cents(cash_of("achieng"), DAY_BEFORE, "2026-11-26") == 0
+
+
+def test_cash_handed_to_another_seller_is_in_that_ones_next_close(town: Town) -> None:
+    sell, closes = Sell(town.book), CloseDay(town.book, DAY)
+    sell.sell(order(town, "a"), T0)
+    closes.close(Count("achieng", 5_000, 5_000, cash_of("otieno")), "plaza", "achieng", T0 + 60)
+    assert closes.close(Count("otieno", 5_000), "plaza", "otieno", T0 + 70).difference_cents == 0
+    assert closes.close(Count("achieng", 0), "plaza", "achieng", T0 + 80).difference_cents == 0
+    assert town.findings() == []
+
+
+class Lagging:
+    """An index of days that shows nothing newer than an instant."""
+
+    def __init__(self, rows: object, until: int) -> None:
+        self.rows, self.until = rows, until
+
+    def __getattr__(self, method: str) -> object:
+        return getattr(self.rows, method)
+
+    def day(self, *asked: object) -> list[Found]:
+        found: list[Found] = self.rows.day(*asked)  # type: ignore[attr-defined]
+        return [each for each in found if each.at <= self.until]
+
+
+def test_an_index_that_lags_moves_a_sale_to_the_next_close_and_books_no_gap_for_the_last_one(town: Town) -> None:
+    sell, closes = Sell(town.book), CloseDay(town.book, DAY)
+    sell.sell(order(town, "a"), T0)
+    late = Town(town.core, Lagging(town.rows, T0 + 59), seed=3)  # type: ignore[arg-type]
+    assert closes.close(Count("achieng", 4_000, 3_000), "plaza", "achieng", T0 + 60).difference_cents == -1_000
+    sell.sell(order(town, "b"), T0 + 61)
+    assert CloseDay(late.book, DAY).close(Count("achieng", 1_000), "plaza", "achieng", T0 + 62).difference_cents == 0
+    assert closes.close(Count("achieng", 6_000), "plaza", "achieng", T0 + 70).difference_cents == 0
+    assert town.findings() == []
 
 
 def test_two_closers_at_once_book_one_gap(store: Store, billing: BillingStore) -> None:
