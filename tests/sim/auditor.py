@@ -30,12 +30,13 @@ NEWS_S = 60  # by then every process has heard of a reboot, where the store does
 
 @dataclass
 class Account:
-    """What is known of one customer. `bought`: right -> (terms, when it was first tried); `sure`: it is there now."""
+    """What is known of one customer. `bought`: right -> (terms, when first tried); `sure`: since when it is there."""
 
     bought: dict[str, tuple[str, int]] = field(default_factory=dict)
-    sure: set[str] = field(default_factory=set)
+    sure: dict[str, int] = field(default_factory=dict)
     asked: dict[MacAddress, int] = field(default_factory=dict)
     blocked: str | None = ""  # None: a change is on its way
+    blocked_at: int = 0  # when that changed last
 
 
 class Auditor:
@@ -110,7 +111,7 @@ class Auditor:
 
     def bought(self, who: SubscriberId, right: str) -> None:
         """The product says that the right is there."""
-        self.accounts[who].sure.add(right)
+        self.accounts[who].sure.setdefault(right, self._stage.clock.now)
 
     def blocks(self, who: SubscriberId) -> None:
         """Staff is about to change a block."""
@@ -118,7 +119,7 @@ class Auditor:
 
     def blocked(self, who: SubscriberId, reason: str) -> None:
         """The product says that the block is changed."""
-        self.accounts[who].blocked = reason
+        self.accounts[who].blocked, self.accounts[who].blocked_at = reason, self._stage.clock.now
 
     # -- access ------------------------------------------------------------------------------------------------
 
@@ -172,7 +173,7 @@ class Auditor:
     def _crowd(self, body: Subscriber, reservation: str) -> None:
         """No more devices are truly online than all rights together are for: of those that a node heard of lately."""
         now, mine = self._stage.clock.now, next(one for one in body.sessions if one.reservation == reservation)
-        online = [one for one in self._stage.online.values() if one.subscriber == body.id]
+        online = [one for one in self._stage.of[body.id] if not one.ended_at]
         known = {one.device for one in online if self._heard_lately(one, now)} | {mine.device}
         terms = [self._terms[right.terms] for right in body.rights]
         if len(known) > sum(one.devices for one in terms) and all(one.extra_device == "reject" for one in terms):
@@ -185,12 +186,18 @@ class Auditor:
         return started and honest and now - max(made_at for _, made_at in session.heard) < SILENT_S_MIN
 
     def _displaces(self, body: Subscriber, reservation: str) -> None:
-        """Sessions that are online and lost their lease to this Accept use what others may have been promised."""
+        """Sessions whose end nobody heard, and that lost their lease to this Accept, used what others are promised."""
         mine = next(one for one in body.sessions if one.reservation == reservation)
         replaces = any(self._terms[right.terms].extra_device == "replace_oldest" for right in body.rights)
-        for session in self._stage.online.values():
-            if session.subscriber == body.id and (replaces or session.device == mine.device):
+        replaces = replaces and not self._room_for_all(body.id)
+        for session in self._stage.of[body.id]:
+            if not session.stopped and (replaces or session.device == mine.device):
                 session.displaced = True
+
+    def _room_for_all(self, who: SubscriberId) -> bool:
+        """As many devices as ever asked may use each right at once: none can be in the way of another."""
+        account = self.accounts[who]
+        return all(len(account.asked) <= self._terms[terms_id].devices for terms_id, _ in account.bought.values())
 
     def refused(self, who: SubscriberId, device: MacAddress, reason: Reason) -> None:
         """A Reject went out: not to somebody who paid, has something left, and whose other devices are all off."""
@@ -199,7 +206,7 @@ class Auditor:
             return
         if reason is Reason.BLOCKED:
             self.fail(who, "rejected as blocked, and is not")
-        others = [session for session in self._stage.sessions if session.subscriber == who and session.device != device]
+        others = [session for session in self._stage.of[who] if session.device != device]
         waiting = [at for other, at in account.asked.items() if other != device and now - at <= UNUSED_S]
         if waiting or not all(self._surely_over(session) for session in others):
             return
@@ -237,7 +244,7 @@ class Auditor:
         if now >= bought_at + terms.window.count:
             return False
         since = MIDNIGHT if terms.period is PeriodUnit.DAY and now >= MIDNIGHT else T0
-        own = [session for session in self._stage.sessions if session.subscriber == who]
+        own = self._stage.of[who]
         used_bytes = sum(sum(one.used(now)) - sum(one.used(since)) for one in own)
         used_s = sum(one.lived(now) - one.lived(since) for one in own)
         left_bytes = terms.quota_bytes is None or used_bytes < terms.quota_bytes
@@ -245,22 +252,51 @@ class Auditor:
 
     # -- enforcement -------------------------------------------------------------------------------------------
 
-    def cut(self, session: TrueSession, code: Code) -> None:
-        """A router is about to obey: nobody is cut before the one right that they have is used up."""
-        who, now = session.subscriber, self._stage.clock.now
-        if code is not Code.DISCONNECT_REQUEST:
+    def cut(self, session: TrueSession, code: Code, asked_at: int) -> None:
+        """A router is about to obey what a sender decided at `asked_at`: nobody is cut early, or after paying."""
+        if code is not Code.DISCONNECT_REQUEST or not self._undisturbed(session, asked_at):
             return
-        account = self.accounts[who]
-        lone = all(one is session or self._surely_over(one) for one in self._stage.sessions if one.subscriber == who)
-        alone = lone and all(at <= session.began_at or device == session.device for device, at in account.asked.items())
-        sure = account.blocked == "" and alone and not session.displaced and not session.degraded
-        if not sure or len(account.bought) != 1 or now >= session.must_end_at:
-            return  # what one of several rights has left may rightly need a new log-in
-        for right in account.sure:
-            terms_id, bought_at = account.bought[right]
-            terms = self._terms[terms_id]
-            if terms.slow_rate is None and self._surely_left(who, terms, bought_at):
-                self.fail(who, f"{session.acct_session_id} is cut, but {right} of {terms_id} has something left")
+        who, account = session.subscriber, self.accounts[session.subscriber]
+        shared = not self._alone(session)
+        left = {right for right in account.bought if self._left_for(session, right, asked_at, shared=shared)}
+        if left and (len(account.bought) == 1 or self._may_run_on(session, left)):
+            self.fail(who, f"{session.acct_session_id} is cut, but {sorted(left)} have something left")
+
+    def _undisturbed(self, session: TrueSession, asked_at: int) -> bool:
+        """Nothing but the use of it could end this session: no staff, no other log-in, no time that it was given."""
+        account, now = self.accounts[session.subscriber], self._stage.clock.now
+        free = account.blocked == "" and account.blocked_at < asked_at
+        alone = self._alone(session) or self._room_for_all(session.subscriber)
+        return free and alone and not session.displaced and not session.degraded and now < session.must_end_at
+
+    def _alone(self, session: TrueSession) -> bool:
+        """No other session of this customer is online, and no other device asked since it began."""
+        asked, own = self.accounts[session.subscriber].asked, self._stage.of[session.subscriber]
+        lone = all(one is session or self._surely_over(one) for one in own)
+        return lone and all(at <= session.began_at or device == session.device for device, at in asked.items())
+
+    def _left_for(self, session: TrueSession, right: str, asked_at: int, *, shared: bool) -> bool:
+        """It was there when the sender decided, a log-in had started it, and it surely has something left.
+
+        What is left of a quota that other devices share may be promised to them.
+        """
+        account, who = self.accounts[session.subscriber], session.subscriber
+        terms_id, bought_at = account.bought[right]
+        terms, there = self._terms[terms_id], self._stage.store.body(who).right(right)
+        started = there is not None and bool(there.starts_at)
+        sure = started and account.sure.get(right, asked_at) < asked_at
+        if shared and (terms.quota_bytes is not None or terms.quota_s is not None):
+            return False
+        return sure and terms.slow_rate is None and self._surely_left(who, terms, bought_at)
+
+    def _may_run_on(self, session: TrueSession, left: set[str]) -> bool:
+        """It takes no new log-in to use what is left: its router can be told all that changes, or nothing does."""
+        account, can = self.accounts[session.subscriber], session.nas.capabilities
+        had = {right for right, (_, at) in account.bought.items() if at <= session.began_at}
+        slows = any(self._terms[terms_id].slow_rate is not None for terms_id, _ in account.bought.values())
+        if slows or session.unheeding:
+            return False
+        return not can.byte_cap or can.coa_byte_cap or had <= left
 
     # -- at the end --------------------------------------------------------------------------------------------
 

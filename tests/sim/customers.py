@@ -124,11 +124,10 @@ class Customers:
             granted.degraded, began_at=now, bps_in=speeds[0], bps_out=speeds[1], cap_bytes=_cap(granted),
             must_end_at=now + limits.session_s, interims=[limits.interim_s],
         )  # fmt: skip
-        for other in stage.online.values():
-            if granted.degraded and other.device == device:
+        for other in stage.of[customer.id]:
+            if granted.degraded and not other.ended_at and other.device == device:
                 other.displaced = True  # the store hears of the one that began behind its back, and ends this one
-        stage.sessions.append(session)
-        stage.online[router.name, device] = session
+        stage.begins(session)
         self._network.say(session, Status.START)
         stage.later(limits.interim_s * 0.9, limits.interim_s, lambda: self._interim(session))
         self.time_out_at(session, session.must_end_at)

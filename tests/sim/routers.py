@@ -42,6 +42,7 @@ class TrueSession:
     ended_at: int = 0
     cause: str = ""
     displaced: bool = False  # another Accept may have taken its lease
+    unheeding: bool = False  # its router did not change its terms when it was told to
     heard: list[tuple[int, int]] = field(default_factory=list)  # when a node took a packet of it, and its instant
     stopped: bool = False  # its Stop was counted
     mine: list[Said] = field(default_factory=list)
@@ -53,6 +54,11 @@ class TrueSession:
         """The reservation of the Class that the router echoes."""
         ours = parse_class(self.limits.class_text)
         return ours[1] if ours is not None and self.nas.capabilities.class_echo else ""
+
+    @property
+    def framed_ip(self) -> str:
+        """The address that the router gave to the device."""
+        return f"10.5.{int(self.device[-4:-2], 16)}.{int(self.device[-2:], 16) + 2}"
 
     @property
     def bps(self) -> int:
@@ -100,7 +106,7 @@ class TrueSession:
             event_timestamp=None if clock_s is None else at + clock_s,
             original_at=None,
             cause=self.cause if status is Status.STOP else "",
-            framed_ip="10.5.50.7",
+            framed_ip=self.framed_ip,
             nas_ip="10.0.0.1",
             nas_identifier=self.router.name,
         )

@@ -43,6 +43,7 @@ class Stage:
         self.worker = self.process("worker")
         self.customers: list[Customer] = []
         self.sessions: list[TrueSession] = []
+        self.of: dict[SubscriberId, list[TrueSession]] = defaultdict(list)
         self.online: dict[tuple[str, MacAddress], TrueSession] = {}
         self.stories: dict[str, deque[str]] = defaultdict(lambda: deque(maxlen=STORY_EVENTS))
         self._agenda: list[tuple[int, int, Act]] = []
@@ -53,6 +54,12 @@ class Stage:
         process = Process(name, self.store, self.clock, self.random)
         process.refresh()
         return process
+
+    def begins(self, session: TrueSession) -> None:
+        """A session is online."""
+        self.sessions.append(session)
+        self.of[session.subscriber].append(session)
+        self.online[session.router.name, session.device] = session
 
     # -- chance ------------------------------------------------------------------------------------------------
 

@@ -45,9 +45,11 @@ def objections(stage: Stage, bought: Mapping[str, Mapping[str, object]]) -> Iter
             yield "*", f"{node.name}: {len(node.spool)} packets still wait"
     yield from _all_over(stage, bodies, records)
     yield from _every_session(stage, records)
-    everything = [record for found in records.values() for record in found]
+    of: dict[str, list[SessionRecord]] = defaultdict(list)
+    for record in stage.store.all_records():
+        of[record.subscriber].append(record)
     for body in bodies:
-        own = [record for record in everything if record.subscriber == body.id]
+        own = of[body.id]
         yield from _every_purchase(body, set(bought.get(body.id, {})))
         yield from _every_charge(body, own)
         yield from _overspend(stage, body, own)
@@ -120,7 +122,7 @@ def _every_charge(body: Subscriber, own: list[SessionRecord]) -> Iterator[Object
 def _overspend(stage: Stage, body: Subscriber, own: list[SessionRecord]) -> Iterator[Objection]:
     """Beyond each quota there is only what sessions could use before they were cut, or behind our back."""
     terms_by_id = {terms.id: terms for terms in stage.plan.terms}
-    sessions = [session for session in stage.sessions if session.subscriber == body.id]
+    sessions = stage.of[body.id]
     unhindered = [_unhindered_s(session, own) for session in sessions]
     bound_bytes = sum(
         min(sum(one.used(FOREVER)), one.bps * seconds) for one, seconds in zip(sessions, unhindered, strict=True)
@@ -142,7 +144,7 @@ def _beyond(body: Subscriber, right: Right, unit: str, used: int, quota: int | N
 def _periods(stage: Stage, body: Subscriber) -> Iterator[Objection]:
     """Charged to the new day is at most what was used in it: what began in the old one belongs there."""
     turned = [right for right in body.rights if right.period_ends_at > MIDNIGHT]
-    own = [session for session in stage.sessions if session.subscriber == body.id]
+    own = stage.of[body.id]
     used = sum(sum(one.used(FOREVER)) - sum(one.used(MIDNIGHT - CLOCK_S)) for one in own)
     if sum(right.used_bytes for right in turned) > used:
         yield body.id, f"charged to the new day: {turned}, used in it: {used}"

@@ -1,6 +1,6 @@
 """The wire to simulated routers: real packet bytes both ways, virtual time in place of sockets, and bad manners."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from pyrad.packet import CoAACK, CoANAK, CoAPacket, CoARequest, DisconnectACK, DisconnectNAK
 
@@ -16,14 +16,15 @@ from tests.sim.stage import Stage
 SILENCE_S = 30  # as `coa.exchange` waits
 BUSY, NO_SESSION = 506, 503
 GIGA = 1 << 32
+_NAMES = ("Acct-Session-Id", "User-Name", "Framed-IP-Address")
 _MANNERS = ("deaf", "unanswered", "busy", "stays", "late", "reboots")
 BAD_IN_A_ROW_MAX = 3  # of one session; then its router does as it is told: only so can a bound be stated
 
 
 class Wire:
-    """Between the senders and the routers. `asks` is told of each request when its router is about to obey it."""
+    """Between the senders and the routers. `asks`: of each request that is about to be obeyed, and since when."""
 
-    def __init__(self, stage: Stage, customers: Customers, asks: Callable[[TrueSession, Code], None]) -> None:
+    def __init__(self, stage: Stage, customers: Customers, asks: Callable[[TrueSession, Code, int], None]) -> None:
         self._stage = stage
         self._customers = customers
         self._asks = asks
@@ -36,14 +37,18 @@ class Wire:
         stage, router = self._stage, self.routers[das.address]
         self.requests += 1
         data = sign(request.code, self.requests % 256, encode(request), das.secret)
-        manner = self._manner(router.name + dict(request.attributes)["Acct-Session-Id"])
+        named = dict(request.attributes)
+        manner, asked_at = self._manner(router.name + named["Acct-Session-Id"]), stage.clock.now
+        if request.code is Code.COA_REQUEST and manner not in {"obeys", "late"}:
+            for session in self._serves(router, named):
+                session.unheeding = True
         delay_s = stage.random.randint(3, SILENCE_S - 1) if manner == "late" else stage.random.randint(0, 1)
 
         def arrive() -> None:
             if manner == "reboots":
                 self._customers.reboot(router)
             silent = manner in {"deaf", "reboots"}
-            answer = None if silent else self._obey(router, data, das.secret, manner)
+            answer = None if silent else self._obey(router, data, das.secret, manner, asked_at)
             if answer is None or manner == "unanswered":
                 stage.later(SILENCE_S, SILENCE_S, lambda: done(Silent(5, float(SILENCE_S))))
                 return
@@ -61,18 +66,27 @@ class Wire:
         self._bad[session] = bad + 1
         return self._stage.random.choice(_MANNERS)
 
-    def _obey(self, router: RouterPlan, data: bytes, secret: bytes, manner: str) -> bytes:
+    def _serves(self, router: RouterPlan, named: Mapping[str, str]) -> list[TrueSession]:
+        """Its sessions of that id, whose user and address are those that the request names."""
+        return [
+            one
+            for one in self._stage.online.values()
+            if (one.router, one.acct_session_id, one.user_name)
+            == (router, named["Acct-Session-Id"], named["User-Name"])
+            and named.get("Framed-IP-Address", one.framed_ip) == one.framed_ip
+        ]
+
+    def _obey(self, router: RouterPlan, data: bytes, secret: bytes, manner: str, asked_at: int) -> bytes:
         packet = CoAPacket(packet=data, secret=secret, dict=dictionary())
         assert packet.VerifyCoARequest()
         if manner == "busy":
             return self._answer(packet, BUSY)
-        named = packet["Acct-Session-Id"][0]
-        found = [one for one in self._stage.online.values() if one.router is router and one.acct_session_id == named]
+        found = self._serves(router, {name: packet[name][0] for name in _NAMES if name in packet})
         if not found:
             return self._answer(packet, NO_SESSION)
         session = found[0]
         if manner != "stays":
-            self._asks(session, Code(packet.code))
+            self._asks(session, Code(packet.code), asked_at)
             if packet.code == CoARequest:
                 self._change(session, packet)
             else:
