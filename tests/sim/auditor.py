@@ -17,7 +17,7 @@ from radius.domain.terms import PeriodUnit, Terms, WindowStart
 from radius.services.access import Granted
 from tests.sim import verdict
 from tests.sim.plan import MIDNIGHT, T0
-from tests.sim.routers import Said, TrueSession
+from tests.sim.routers import Heard, Said, TrueSession
 from tests.sim.stage import Stage
 
 WEEK_S = 7 * 86_400  # no Accept may promise longer
@@ -25,7 +25,7 @@ UNUSED_S = 125  # an Accept that nobody used is forgotten after two minutes
 AFTER_BOOT_S = 300  # ... and the worker has ended what it served
 SILENT_S_MIN = 3 * 60 + 60  # no session is taken for silent sooner
 MARKS_MIN = 3  # a Start and two interim updates: from then on silence tells
-NEWS_S = 60  # by then every process has heard of a reboot, where the store does not fail
+NEWS_S = 60  # by then every process has heard of a reboot or a spool, where the store does not fail
 
 
 @dataclass
@@ -61,16 +61,20 @@ class Auditor:
         """A node answered: from now on this must be counted, at once or from its spool."""
         used = session.used(made_at) if packet.status is not Status.START else (0, 0)
         session.mine.append(Said(packet.status, *used, packet.time_s or 0))
-        session.heard.append((self._stage.clock.now, made_at))
+        now = self._stage.clock.now
+        session.heard.append(Heard(now, made_at, now if counted else now + NEWS_S))
         if counted:
-            session.counted_at.append(self._stage.clock.now)
+            session.counted_at.append(now)
             if packet.status is not Status.START:
-                session.reported_at.append(self._stage.clock.now)
+                session.reported_at.append(now)
             self._slots(self._stage.store.body(session.subscriber))
             session.stopped = session.stopped or packet.status is Status.STOP
 
     def _slots(self, body: Subscriber) -> None:
-        """Whatever was heard: no right is leased to more devices than it is for, and nobody is silent who was heard."""
+        """Whatever was heard: no right is leased to more devices than it is for, and nobody is silent who was heard.
+
+        What a node has put into its spool a moment ago, others do not know: they go by what was counted before.
+        """
         for right in body.rights:
             leased = [one.device for one in body.sessions if right.id in [lease.right for lease in one.leases]]
             if len(leased) > self._terms[right.terms].devices:
@@ -81,7 +85,7 @@ class Auditor:
             if true is None or true.began_at > one.last_at + NEWS_S:
                 continue
             if (true.acct_session_id, true.reservation) == (one.acct_session_id, one.reservation):
-                said = max((made_at for at, made_at in true.heard if at <= one.closed_at), default=0)
+                said = max((heard.made_at for heard in true.heard if heard.known_at <= one.closed_at), default=0)
                 if one.closed_at - said < SILENT_S_MIN:
                     self.fail(body.id, f"{one.cause}? a node heard of it at {said - T0}: {one}")
 
@@ -183,7 +187,8 @@ class Auditor:
         """It was counted from its start on, and no node that heard of it since gave it reason to think it over."""
         started = bool(session.counted_at) and session.counted_at[0] - session.began_at < UNUSED_S - 25
         honest = not session.displaced and not session.degraded
-        return started and honest and now - max(made_at for _, made_at in session.heard) < SILENT_S_MIN
+        said = max((heard.made_at for heard in session.heard if heard.known_at <= now), default=0)
+        return started and honest and now - said < SILENT_S_MIN
 
     def _displaces(self, body: Subscriber, reservation: str) -> None:
         """Sessions whose end nobody heard, and that lost their lease to this Accept, used what others are promised."""
@@ -236,7 +241,7 @@ class Auditor:
         ):
             return False
         gaps = [after - before for before, after in pairwise(sorted(session.counted_at))]
-        return now > max(at for at, _ in session.heard) + 3 * max(*gaps, *session.interims) + 2 * NEWS_S
+        return now > max(heard.at for heard in session.heard) + 3 * max(*gaps, *session.interims) + 2 * NEWS_S
 
     def _surely_left(self, who: SubscriberId, terms: Terms, bought_at: int) -> bool:
         """Even if all that this customer ever used had gone to this right, something of it would be left."""

@@ -21,6 +21,14 @@ class Said(NamedTuple):
     time_s: int
 
 
+class Heard(NamedTuple):
+    """A node took a packet of a session: when, of what instant, and by when every process knows of it."""
+
+    at: int
+    made_at: int
+    known_at: int
+
+
 @dataclass
 class TrueSession:
     """A session as it really was. `mine` are the packets about it that the product acknowledged."""
@@ -43,7 +51,7 @@ class TrueSession:
     cause: str = ""
     displaced: bool = False  # another Accept may have taken its lease
     unheeding: bool = False  # its router did not change its terms when it was told to
-    heard: list[tuple[int, int]] = field(default_factory=list)  # when a node took a packet of it, and its instant
+    heard: list[Heard] = field(default_factory=list)
     stopped: bool = False  # its Stop was counted
     mine: list[Said] = field(default_factory=list)
     counted_at: list[int] = field(default_factory=list)  # when a packet of it was counted
