@@ -142,8 +142,11 @@ def _beyond(body: Subscriber, right: Right, unit: str, used: int, quota: int | N
 
 
 def _periods(stage: Stage, body: Subscriber) -> Iterator[Objection]:
-    """Charged to the new day is at most what was used in it: what began in the old one belongs there."""
-    turned = [right for right in body.rights if right.period_ends_at > MIDNIGHT]
+    """Charged to the new day is at most what was used in it: what began in the old one belongs there.
+
+    A right that began since has no older day: it may have to bear what was used before, and reported late.
+    """
+    turned = [right for right in body.rights if right.starts_at < MIDNIGHT < right.period_ends_at]
     own = stage.of[body.id]
     used = sum(sum(one.used(FOREVER)) - sum(one.used(MIDNIGHT - CLOCK_S)) for one in own)
     if sum(right.used_bytes for right in turned) > used:
