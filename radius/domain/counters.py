@@ -16,8 +16,10 @@ taken for a wrap: a router without gigawords whose counters begin again while it
 from typing import NamedTuple
 
 from radius.domain.subscriber import Session
+from radius.domain.terms import RATE_BPS_MAX
 
 WRAP = 1 << 32
+AHEAD_S_MAX = 3600  # session time is believed up to this beyond the start we know: that may have come late
 START_SLACK_S = 5  # timer rounding: how far apart the starts may be that two reports of one count imply
 
 
@@ -32,6 +34,21 @@ class Counters(NamedTuple):
     time_s: int | None
     at: int
     stamped: bool
+
+
+def believed(report: Counters, began_at: int) -> Counters:
+    """The report (itself, if all is well) without what cannot be: time from before the session, more than lines carry.
+
+    A router that counts session time by a clock which is set meanwhile (from 1970, or from its last saved minute)
+    shows hours or decades; one whose counter ran below zero shows nearly 2**64 bytes.
+    """
+    passed_s = max(0, report.at - began_at)
+    sane = report
+    if report.time_s is not None and report.time_s > passed_s + AHEAD_S_MAX:
+        sane = sane._replace(time_s=passed_s)
+    if (report.in_bytes or 0) + (report.out_bytes or 0) > RATE_BPS_MAX // 8 * (passed_s + AHEAD_S_MAX):
+        sane = sane._replace(in_bytes=None, out_bytes=None)
+    return sane
 
 
 def advance(session: Session, report: Counters, *, gigawords: bool) -> tuple[int, int]:

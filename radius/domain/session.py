@@ -107,6 +107,7 @@ class Accounted(NamedTuple):
     delta_s: int = 0
     over_bytes: int = 0
     intents: tuple[IntentReason, ...] = ()  # what it demands of the sender
+    doubted: bool = False  # it had counters that cannot be
     wish: Cut | Owed | None = None  # what the answer tells its router, where nothing else reaches it
 
 
@@ -179,15 +180,18 @@ def account(
 ) -> Accounted:
     """Count one packet. `filed` are the records of its uid, given when `needs_record` asked for them."""
     session = find(subscriber, event) or _restore(subscriber, event, filed)
+    begins = session is None or session.state is SessionState.RESERVED
+    before = _carried_on(subscriber, event) if begins else None
+    said, event = event, _believed(event, before or session, subscriber)
     move = TABLE[(session.state if session else None, event.kind)]
     opened = closed = False
     pending = tuple(subscriber.intents)
     if session is None or session.state is SessionState.RESERVED:
-        session = _open(subscriber, session, event, nas, world)
+        session = _open(subscriber, session, before, event, nas, world)
         opened = True
     if opened:
         lifecycle.arrived(subscriber, session.device, world.now)
-    before = _state_of(subscriber, session)
+    was = _state_of(subscriber, session)
     delta_bytes, delta_s, over = _count(subscriber, session, event, nas, world, opened=opened)
     if move in (Move.OPEN_CLOSE, Move.COUNT_CLOSE):
         lifecycle.close(subscriber, session, event.cause or "stop", world.now)
@@ -199,7 +203,7 @@ def account(
         closed = True
     elif move is Move.REVIVE and (delta_s > 0 or (delta_bytes > 0 and event.time_s is None)):
         opened = _revive(subscriber, session, event, nas, world)
-    changed = opened or closed or delta_bytes > 0 or delta_s > 0 or before != _state_of(subscriber, session)
+    changed = opened or closed or delta_bytes > 0 or delta_s > 0 or was != _state_of(subscriber, session)
     if changed:
         session.revision += 1
         session.filed = False
@@ -211,7 +215,7 @@ def account(
         wish = answer(subscriber, session, nas, world)
         changed = changed or encode(subscriber) != known
     intents = lifecycle.added(subscriber, pending)
-    return Accounted(session, changed, opened, closed, delta_bytes, delta_s, over, intents, wish)
+    return Accounted(session, changed, opened, closed, delta_bytes, delta_s, over, intents, event is not said, wish)
 
 
 def _state_of(subscriber: Subscriber, session: Session) -> tuple[object, ...]:
@@ -219,9 +223,23 @@ def _state_of(subscriber: Subscriber, session: Session) -> tuple[object, ...]:
     return session.last_at, session.state, session.cause, awaited, len(subscriber.intents)
 
 
-def _open(subscriber: Subscriber, session: Session | None, event: Event, nas: Nas, world: World) -> Session:
+def _carried_on(subscriber: Subscriber, event: Event) -> Session | None:
+    return reauth.predecessor(subscriber, (event.nas, event.acct_session_id, event.device), _report(event))
+
+
+def _believed(event: Event, session: Session | None, subscriber: Subscriber) -> Event:
+    began_at = min(session.opened_at, session.epoch_at or session.opened_at) if session else subscriber.created_at
+    report = _report(event)
+    sane = counters.believed(report, began_at)
+    if sane is report:
+        return event
+    return event._replace(in_bytes=sane.in_bytes, out_bytes=sane.out_bytes, time_s=sane.time_s)
+
+
+def _open(
+    subscriber: Subscriber, session: Session | None, before: Session | None, event: Event, nas: Nas, world: World
+) -> Session:
     started_at = event.at - (event.time_s or 0)
-    before = reauth.predecessor(subscriber, (event.nas, event.acct_session_id, event.device), _report(event))
     if session is None:
         session = Session(
             reservation=ReservationId(event.reservation),

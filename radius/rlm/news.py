@@ -25,6 +25,10 @@ class News:
             self._metrics.count("IntentsCommitted", Reason=reason.value)
         if accounted.opened:
             self._metrics.count("NewSessions")
+        if accounted.doubted:
+            self._log.warning(
+                "Counters not believed", request_id=request_id, user_id=user, nas=nas, session=accounted.session.uid
+            )
         if accounted.closed:
             self.ended(accounted.session, user, site, nas, request_id)
 

@@ -390,6 +390,19 @@ def test_a_session_is_acknowledged_counted_and_told_of(door: Door) -> None:
     }
 
 
+def test_counters_that_cannot_be_are_told_with_their_router(door: Door) -> None:
+    found = door.node.customer()
+    door.log_in()
+    door.node.pass_time(300)
+    assert door.accounting(packet("Interim-Update", T0 + 300, used=(1000, 9000), time_s=1_700_000_000)) == (
+        Rcode.OK,
+        {},
+    )
+    (warned,) = [line for line in door.lines if line["message"] == "Counters not believed"]
+    assert (warned["level"], warned["details"]["nas"]) == ("WARN", "kilimani-03")
+    assert door.node.home(found).rights[0].used_s == 300
+
+
 def test_what_goes_beyond_the_right_is_counted(door: Door) -> None:
     door.node.customer(terms=day_terms(quota_bytes=1000))
     door.log_in()
