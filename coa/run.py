@@ -31,7 +31,8 @@ from radius.wiring import BACKGROUND_DEADLINE_S, Core, build_meter
 POLL_S = 1.0  # what the bell did not tell of waits this long, and one of the index's own delays
 IDLE_S = 0.25  # how soon a Stop is looked for, and an end of this process noticed
 THREADS = 8  # each waits for a handful of store requests a session
-WAITING_MAX = 2_000  # visits that wait for a thread; with more the poll pauses
+WAITING_MAX = 200  # jobs that wait for a thread, half a second's; with more the poll pauses: rings wait behind them
+BUSY_S = 0.02  # while there are jobs: a loop that never sleeps would take the interpreter from those who do them
 MEASURE_S = 10.0
 
 Job = Callable[[int], object]
@@ -65,6 +66,7 @@ class Runner:
         self._log = logger.logger
         self._clocks = clocks or system_clocks(KeeperFiles(settings.state_dir).last_good(), settings.clock_floor_at)
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
+        self._queued: set[SubscriberId] = set()  # a visit found by the poll waits for a thread
         self._stop = threading.Event()
         self._sender = Sender()
         news = News(metrics, logger.logger, logs.Pseudonyms(core.keys.subkey("pseudonym")))
@@ -96,7 +98,8 @@ class Runner:
                 more = self._guarded(self._poll)
                 poll_at = time.monotonic() + (0.0 if more else POLL_S)
             self._guarded(self.dispatcher.check)
-            stop.wait(0.0 if self._jobs.qsize() else min(IDLE_S, self.dispatcher.next_check_s()))
+            rest_s = BUSY_S if self._jobs.qsize() else min(IDLE_S, self.dispatcher.next_check_s())
+            stop.wait(rest_s)
             self._housekeep()
 
     def close(self, grace_s: float = 0.0) -> None:
@@ -122,10 +125,16 @@ class Runner:
     def _poll(self, now: int) -> bool:
         if time.monotonic() - self._refreshed_at >= self._core.settings.routers_refresh_s:
             self._refresh(now)
-        return self.dispatcher.poll(now, self._queue_visit)
+        return self.dispatcher.poll(now, self._found)
 
-    def _queue_visit(self, subscriber: SubscriberId, overdue: bool, proved_at: float = 0.0) -> None:
+    def _found(self, subscriber: SubscriberId, overdue: bool) -> None:
+        if subscriber not in self._queued:  # else that visit, which reads afresh, does this too
+            self._queued.add(subscriber)
+            self._queue_visit(subscriber, overdue=overdue)
+
+    def _queue_visit(self, subscriber: SubscriberId, *, overdue: bool = False, proved_at: float = 0.0) -> None:
         def visit(now: int) -> int:
+            self._queued.discard(subscriber)
             return 0 if self._stop.is_set() else self.dispatcher.visit(subscriber, now, proved_at, overdue=overdue)
 
         self._jobs.put(visit)
@@ -141,7 +150,7 @@ class Runner:
         while not self._stop.is_set():
             rung = ear.hear(IDLE_S)
             if rung is not None:
-                self._queue_visit(rung.subscriber, overdue=False, proved_at=rung.at)
+                self._queue_visit(rung.subscriber, proved_at=rung.at)
 
     def _guarded(self, job: Job) -> bool:
         """Do one job at the present; on a wrong clock nothing is done: the leases lapse and the poll comes again."""

@@ -49,8 +49,14 @@ class DueWalk:
         limit = BATCH_MAX + len(self._looked)
         found = self._due.due(since, until, limit, self._deadline())
         full = len(found) >= limit
+        last = (found[-1][1], found[-1][0]) if full else (until, "\x7f")
+        shown = set(found)
         fresh = [entry for entry in found if entry not in self._looked]
-        return Look(fresh, found[-1][1] if full else until, more=full or until < now)
+        # What this page would have shown and did not has moved; counted on, it would make page after page longer.
+        self._looked = {entry: at for entry, at in self._looked.items() if entry in shown or entry[::-1] > last}
+        if len(fresh) > BATCH_MAX:
+            return Look(fresh[:BATCH_MAX], fresh[BATCH_MAX - 1][1], more=True)
+        return Look(fresh, last[0], more=full or until < now)
 
     def stays(self, entry: Entry, now: int) -> None:
         """A look did not move it; others come first for a while."""

@@ -166,6 +166,39 @@ def test_a_fault_of_ours_ends_no_thread(machine: Machine, monkeypatch: pytest.Mo
     assert [line for line in machine.lines if line["message"] == "Enforcement job failed"]
 
 
+def test_while_its_threads_are_busy_it_neither_spins_nor_queues_a_customer_twice(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dispatcher, free, polls, checks, visits = machine.runner.dispatcher, threading.Event(), [0], [0], []
+    found = [SubscriberId(f"customer{number}") for number in range(runs.WAITING_MAX // 2)]
+
+    def poll(now: int, visit: Callable[[SubscriberId, bool], object]) -> bool:
+        polls[0] += 1
+        for subscriber in found:
+            visit(subscriber, False)
+        return not free.is_set()
+
+    def visit(subscriber: SubscriberId, *_: Any, **__: Any) -> int:
+        visits.append(subscriber)
+        return int(free.wait(PATIENCE_S))
+
+    def check(now: int) -> int:
+        checks[0] += 1
+        return 0
+
+    for name, fake in (("poll", poll), ("visit", visit), ("check", check)):
+        monkeypatch.setattr(dispatcher, name, fake)
+    machine.start()
+    began = time.monotonic()
+    wait_until(lambda: checks[0] > 20, "the loop goes on")
+    assert checks[0] <= (time.monotonic() - began) / runs.BUSY_S + 3
+    assert polls[0] > 1
+    free.set()
+    wait_until(machine.runner._jobs.empty, "all were visited")
+    assert sorted(visits[runs.THREADS :]) == sorted(set(visits[runs.THREADS :]))
+    assert set(visits) == set(found)
+
+
 def test_without_a_folder_for_the_bell_it_polls(tmp_path: Path) -> None:
     with FakeDas(SECRET.encode(), Manners.MIKROTIK, nas_ip="10.8.0.2") as das:
         one = Machine(tmp_path, das)
