@@ -108,7 +108,9 @@ def build_deps(
         callbacks=billing.callbacks,
         settler=Settler(billing.callbacks, told.metrics, told.log, now, monotonic),
         redeem=billing.redeem,
-        customers=Customers(core.names, core.provision, core.store.subscribers, deadline, told.metrics),
+        customers=Customers(
+            core.names, core.store.names, core.provision, core.store.subscribers, deadline, told.metrics
+        ),
         sites=Places(lambda: frozenset(site.id for site in core.store.routers.sites(deadline())), monotonic),
         terms=core.terms,
         code_key=core.keys.alias_key,

@@ -1,13 +1,18 @@
 """From the list of packages to being online, as a page asks for it."""
 
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
 import msgspec
+import pytest
 
 from billing.provider import Refused as PushRefused
 from billing.provider import Unknown as PushUnknown
 from radius.domain import subscriber as aggregate
-from radius.domain.identity import NameKind, SubscriberId, Username
+from radius.domain.identity import MacAddress, NameKind, SubscriberId, Username
 from radius.domain.intent import IntentReason
 from radius.domain.subscriber import Subscriber
+from radius.services.desk import Decided
 from tests.contract.billing.values import PACKAGE
 from tests.contract.values import soon
 from tests.fakes.portal import DEVICE, SITE, Stand
@@ -129,3 +134,43 @@ def test_an_event_is_the_status_and_a_gateway_gets_one(stand: Stand) -> None:
     assert answer.text.startswith("retry: 3000\nevent: status\ndata: {")
     assert answer.text.count("data:") == 1
     assert '"stage":"waiting"' in answer.text
+
+
+def test_a_device_that_was_forgotten_buys_for_who_has_it_now(stand: Stand) -> None:
+    """Its old customer lists it no more, and the process ended before its name was free: no right may go there."""
+    stand.buy()
+    before = customer(stand)
+
+    def unlist(present: Subscriber) -> Decided[None]:
+        present.aliases = []
+        return Decided(None, changed=True)
+
+    stand.core.desk.change(before.id, unlist, soon())
+    stand.buy("another-key-of-a-page", phone="0712345679")
+    stand.callback(2)
+    after = customer(stand)
+    assert after.id != before.id
+    assert after.aliases == [f"m:{MAC}"]
+    assert len(after.rights) == 1
+    assert stand.metrics.total("NewUsers") == 2
+
+
+def test_two_pages_of_a_new_device_are_one_customer(stand: Stand) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        whose = partial(stand.deps.customers.whose, MacAddress(MAC), SITE, T0)
+        found = {each.result() for each in [pool.submit(whose) for _ in range(32)]}
+    assert len(found) == 1
+    assert stand.metrics.total("NewUsers") == 1
+
+
+def test_a_name_that_is_being_given_is_waited_for(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its new owner's list comes a moment after the name."""
+    owner = stand.core.provision.device("11:22:33:44:55:66", T0)
+    stand.core.store.names.bind(f"m:{MAC}", owner, soon())
+
+    def listed(_: float) -> None:
+        stand.core.provision.name(owner, DEVICE)
+
+    monkeypatch.setattr(stand.deps.customers, "_pause", listed)
+    assert stand.deps.customers.whose(MacAddress(MAC), SITE, T0) == owner
+    assert stand.metrics.total("NewUsers") == 0
