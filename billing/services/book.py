@@ -98,7 +98,7 @@ class Book:
         self.deadline = deadline
         self.told = told
         self._terms = terms
-        self._ring = ring
+        self.ring = ring
         self._series = series
 
     def tries(self, what: str) -> Iterator[int]:
@@ -176,7 +176,7 @@ class Book:
         posted = self._post(posting)
         if posted.outcome is Outcome.COMMITTED:
             for change in posting.changes:
-                self._ring(change.subscriber)
+                self.ring(change.subscriber)
         return posted
 
     def _post(self, posting: Posting) -> Posted:

@@ -5,14 +5,15 @@ ends leaves nothing locked. All queries of the shortcode go through one bucket.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
-from billing.domain.payment import EXPIRES_S, OPEN_STATES, PaymentState
+from billing.domain.payment import EXPIRES_S, OPEN_STATES, PAID_STATES, PaymentState
 from billing.domain.settle import Proof, Settled, Settlement, expire
 from billing.ports import KeptPayment, Posting
 from billing.provider import Provider, TooMany
+from billing.services.arrivals import ONLINE_AFTER_S, Arrivals, Driven, Missing, Seen
 from billing.services.book import Book
-from billing.services.settle import Settle
+from billing.services.settle import RECEIPT_ASKED_AFTER_S, Settle
 from radius.ports import Outcome
 
 ROUND_MAX = 200  # payments looked at in one round
@@ -23,6 +24,16 @@ SLOW_S = 120
 RARE_S, RARE_UNTIL_S = 600, 86_400  # then a person asks
 RECEIPT_S = 6 * 3_600  # a proven payment waits for a statement: due until it has its receipt (`strays` counts on it)
 RECEIPT_LATE_S = 3 * 86_400  # statements come daily
+
+
+class Turns(Protocol):
+    """Whose turn it is to ask: one rate for all who ask about a shortcode. `at` in seconds of one clock."""
+
+    def take(self, at: float) -> bool:
+        """True if a query may be sent now."""
+
+    def refused(self, at: float, wait_s: float) -> None:
+        """The provider said: too many; not before `wait_s`."""
 
 
 class Bucket:
@@ -51,26 +62,53 @@ class Bucket:
 
 
 class Round(NamedTuple):
-    """What a round did. `by_hand`: payments that a person must ask about: no answer, or no receipt."""
+    """What a round did. `by_hand`: payments that a person must ask about: no answer, or no receipt.
 
-    asked: int
-    settled: int
-    expired: int
-    by_hand: tuple[str, ...]
+    `online_s`: seconds from credit to session of devices that came; `let_in`: how many were let in again; `missing`:
+    payments whose device did not come.
+    """
+
+    asked: int = 0
+    settled: int = 0
+    expired: int = 0
+    by_hand: tuple[str, ...] = ()
+    online_s: tuple[int, ...] = ()
+    let_in: int = 0
+    missing: tuple[str, ...] = ()
+
+    def plus(self, other: "Round") -> "Round":
+        """Both."""
+        return Round(
+            self.asked + other.asked,
+            self.settled + other.settled,
+            self.expired + other.expired,
+            self.by_hand + other.by_hand,
+            self.online_s + other.online_s,
+            self.let_in + other.let_in,
+            self.missing + other.missing,
+        )
 
 
 class Reconciler:
     """Feeds the same settle as callbacks do."""
 
     def __init__(
-        self, book: Book, settle: Settle, provider: Provider, bucket: Bucket, monotonic: Callable[[], float]
+        self,
+        book: Book,
+        settle: Settle,
+        provider: Provider,
+        turns: Turns,
+        clock: Callable[[], float],
+        arrivals: Arrivals | None = None,
     ) -> None:
+        """`clock`: that of `turns`. `arrivals` None: whose device waits is nobody's business here."""
         self._book = book
         self._stores = book.stores
         self._settle = settle
         self._provider = provider
-        self._bucket = bucket
-        self._monotonic = monotonic
+        self._turns = turns
+        self._clock = clock
+        self._arrivals = arrivals
         self._watched: dict[str, int] = {}
 
     def watch(self, payment: str, now: int) -> None:
@@ -84,27 +122,45 @@ class Reconciler:
         """Look at what is due."""
         self._watched = {name: at for name, at in self._watched.items() if at > now - WATCHED_S}
         due = self._stores.payments.due(now, ROUND_MAX, self._book.deadline())
-        asked = settled = expired = 0
-        by_hand: list[str] = []
+        total = Round()
         for payment, _ in sorted(due, key=lambda each: (each[0] not in self._watched, each[1])):
             kept = self._stores.payments.payment(payment, self._book.deadline())
             if kept is None or not 0 < kept.due_at <= now:
                 continue  # the index is behind
-            wants = bool(kept.payment.checkout_id) and kept.payment.state is not PaymentState.PROVEN
-            may = wants and self._bucket.take(self._monotonic())
-            late = now >= kept.payment.created_at + EXPIRES_S and kept.payment.state in OPEN_STATES
-            if wants and not may and not late:
-                continue  # the next round
-            claimed = self._claim(kept, now)
-            if claimed is None:
-                continue
-            expired += claimed.payment.state is not kept.payment.state
-            if not claimed.due_at or _receipt_is_late(claimed, now):
-                by_hand.append(payment)
-            if may:
-                asked += 1
-                settled += isinstance(self._ask(claimed, now), Settled)
-        return Round(asked, settled, expired, tuple(by_hand))
+            waits = bool(kept.device) and kept.payment.state in PAID_STATES
+            total = total.plus(self._arrival(kept, now) if waits else self._look(kept, now))
+        return total
+
+    def _look(self, kept: KeptPayment, now: int) -> Round:
+        """Expire it, ask about it, or leave it to the next round."""
+        wants = bool(kept.payment.checkout_id) and kept.payment.state is not PaymentState.PROVEN
+        may = wants and self._turns.take(self._clock())
+        late = now >= kept.payment.created_at + EXPIRES_S and kept.payment.state in OPEN_STATES
+        claimed = self._claim(kept, now) if may or late or not wants else None
+        if claimed is None:
+            return Round()
+        expired = claimed.payment.state is not kept.payment.state
+        by_hand = (kept.payment.id,) if not claimed.due_at or _receipt_is_late(claimed, now) else ()
+        settled = may and isinstance(self._ask(claimed, now), Settled)
+        return Round(int(may), int(settled), int(expired), by_hand)
+
+    def _arrival(self, kept: KeptPayment, now: int) -> Round:
+        """Whether the device came; the look that finds it, and the last one, let the payment go."""
+        found = self._arrivals.look(kept, now) if self._arrivals else Seen()
+        done = not isinstance(found, Driven)
+        after = kept._replace(version=kept.version + 1, due_at=now + ONLINE_AFTER_S, tries=kept.tries + 1)
+        if done:
+            proven = kept.payment.state is PaymentState.PROVEN
+            after = after._replace(device="", due_at=now + RECEIPT_ASKED_AFTER_S if proven else 0, tries=0)
+        if self._book.post(Posting(self._book.new_id(), after)).outcome is not Outcome.COMMITTED:
+            return Round()
+        match found:
+            case Seen(after_s):
+                return Round(online_s=() if after_s is None else (after_s,))
+            case Driven():
+                return Round(let_in=1)
+            case Missing():
+                return Round(missing=(kept.payment.id,))
 
     def _claim(self, kept: KeptPayment, now: int) -> KeptPayment | None:
         """Expired if it is late, and due when it is to be asked about again."""
@@ -122,7 +178,7 @@ class Reconciler:
             case Proof():
                 return self._settle.prove(kept.payment.id, answer, now)
             case TooMany(wait_s):
-                self._bucket.refused(self._monotonic(), wait_s)
+                self._turns.refused(self._clock(), wait_s)
         return None
 
 

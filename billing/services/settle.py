@@ -25,6 +25,7 @@ from billing.ports import (
     UnmatchedState,
 )
 from billing.provider import Notice
+from billing.services.arrivals import ONLINE_AFTER_S
 from billing.services.book import Book, Given, Number, fact
 from radius.domain.errors import Corrupt
 from radius.domain.identity import SubscriberId
@@ -151,13 +152,12 @@ class Settle:
 
     @staticmethod
     def _kept(kept: KeptPayment, found: Settlement, now: int) -> KeptPayment:
-        """The payment as it is to be stored: asked about until it is decided, and until its receipt is known."""
-        due_at = kept.due_at
+        """The payment as it is to be stored: due until it is decided, its receipt is known, and its device was seen."""
+        after = kept._replace(payment=found.payment, version=kept.version + 1)
         if isinstance(found, Settled):
-            due_at = now + RECEIPT_ASKED_AFTER_S if found.payment.state is PaymentState.PROVEN else 0
-        elif isinstance(found, Refused) and found.payment.state in {PaymentState.FAILED, PaymentState.DISPUTED}:
-            due_at = 0
-        return kept._replace(payment=found.payment, version=kept.version + 1, due_at=due_at)
+            return _paid(after, found, now)
+        over = isinstance(found, Refused) and found.payment.state in {PaymentState.FAILED, PaymentState.DISPUTED}
+        return after._replace(due_at=0) if over else after
 
     # -- money that came by hand -----------------------------------------------------------------------------------
 
@@ -227,6 +227,14 @@ class Settle:
     def _hold(self, money: Unmatched) -> None:
         """Write money down that is not written down yet."""
         self._book.post(Posting(self._book.new_id(), unmatched=money))
+
+
+def _paid(after: KeptPayment, found: Settled, now: int) -> KeptPayment:
+    """When it is looked at next, and how often it was before."""
+    if after.device and after.payment.package:
+        return after._replace(due_at=now + ONLINE_AFTER_S, tries=0) if found.effect is Effect.CREDIT else after
+    proven = after.payment.state is PaymentState.PROVEN
+    return after._replace(due_at=now + RECEIPT_ASKED_AFTER_S if proven else 0)
 
 
 def _money_is_free(found: Settlement) -> bool:

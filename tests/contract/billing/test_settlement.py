@@ -13,6 +13,7 @@ from billing.ports import ClaimKind, UnmatchedState
 from billing.provider import Accepted
 from billing.provider import Refused as PushRefused
 from billing.provider import Unknown as PushUnknown
+from billing.services.arrivals import ONLINE_AFTER_S
 from billing.services.checkout import Begun
 from billing.services.settle import Landed
 from billing.store.ports import BillingStore
@@ -40,7 +41,7 @@ def test_a_payment_becomes_a_right_a_journal_a_number_and_an_intent(town: Town) 
     assert [(i.session, i.reason) for i in town.aggregate().intents] == [(DEVICE, IntentReason.REAUTHORIZE)]
     assert town.rung == [town.customer]
     assert town.billing.owner(ClaimKind.MPESA, town.receipt, soon()) == begun.payment.id
-    assert town.billing.due(T0 + 10**6, 9, soon()) == []
+    assert town.billing.due(T0 + 10**6, 9, soon()) == [(begun.payment.id, T0 + 20 + ONLINE_AFTER_S)]  # is it online?
     assert town.findings() == []
 
 
