@@ -36,7 +36,7 @@ SAME_MONEY_S = 600  # a notice that names nobody waits so long for the callback 
 
 
 class Landed(NamedTuple):
-    """Where the money of a notice went. `known`: it was there before."""
+    """Where the money of a notice went. `known`: it was there before. `waits`: `strays` says where, after a while."""
 
     payment: str = ""
     subscriber: str = ""
@@ -171,19 +171,11 @@ class Settle:
         payment = self._stores.postings.owner(ClaimKind.REFERENCE, reference, deadline()) if reference else None
         if payment is not None:
             return self._for_payment(notice, payment, reference or "", now)
-        subscriber = self._who(notice)
+        number = parse_account(notice.reference)
+        subscriber = self._stores.postings.owner(ClaimKind.ACCOUNT, number, deadline()) if number else None
         if subscriber is not None:
             return self._for_customer(notice, subscriber, now)
-        return self._keep(notice, "", now)
-
-    def _who(self, notice: Notice) -> str | None:
-        """Whose account number it names, or whose telephone paid."""
-        owner, deadline = self._stores.postings.owner, self._book.deadline
-        number = parse_account(notice.reference)
-        found = owner(ClaimKind.ACCOUNT, number, deadline()) if number else None
-        if found is None and notice.payer_hash:
-            found = owner(ClaimKind.PAYER, notice.payer_hash, deadline())
-        return found
+        return self._keep(notice, "", now)  # whose telephone paid says nothing yet: a prompt's money comes so too
 
     def _for_payment(self, notice: Notice, payment: str, reference: str, now: int) -> Landed:
         found = self.prove(payment, notice.proof(reference), now)

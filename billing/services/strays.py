@@ -1,16 +1,17 @@
 """Money that names nobody: booked once it cannot be a payment's own, and given to whoever shows its M-Pesa code.
 
 Under a till every prompt may be told of twice, by callback and by a C2B notice that names nothing. So such a notice
-waits, and is booked when no payment of that amount and time is still without its receipt.
+waits, and is booked when no payment of that amount and time is still without its receipt: for the customer whose
+telephone paid, where we were given its number, else as unmatched.
 """
 
 from enum import StrEnum
 
 from billing.domain.journal import Cause
-from billing.domain.ledger import Came, mpesa, unmatched_claimed, unmatched_in
+from billing.domain.ledger import Came, mpesa, top_up, unmatched_claimed, unmatched_in
 from billing.domain.payment import Payment, PaymentState
 from billing.domain.settle import CLOCKS_APART_S_MAX
-from billing.ports import Claim, ClaimKind, Entry, Posting, Unmatched, UnmatchedState
+from billing.ports import Claim, ClaimKind, Customer, Entry, Posting, Unmatched, UnmatchedState
 from billing.services.book import Book, fact
 from radius.domain.identity import SubscriberId
 from radius.ports import Outcome
@@ -18,7 +19,7 @@ from radius.ports import Outcome
 ROUND_MAX = 100  # receipts looked at in one round
 RIVALS_MAX = 500  # payments without a receipt that are compared; with more of them money waits
 LOOK_AGAIN_S = 1_800
-SAME_TIME_S = 600  # from the prompt to M-Pesa's time of the money
+SAME_TIME_S = 600  # from the prompt to M-Pesa's time of the money, where only a proof with a receipt can come
 AHEAD_S = 30 * 86_400  # payments are due long before that
 
 _OVER = frozenset({PaymentState.PAID, PaymentState.DISPUTED})
@@ -46,7 +47,7 @@ class Strays:
         return sum(self.look(receipt, now) for receipt in waiting)
 
     def look(self, receipt: str, now: int) -> bool:
-        """True if this money was booked as unmatched. When another writer was first, the next round looks again."""
+        """True if this money was booked. When another writer was first, the next round looks again."""
         money = self._stores.customers.unmatched(receipt, self._book.deadline())
         if money is None or money.state is not UnmatchedState.WAITS:
             return False
@@ -55,10 +56,30 @@ class Strays:
         if self._may_be_a_payments(money, now):
             self._write(money, UnmatchedState.WAITS, now + LOOK_AGAIN_S)
             return False
-        came = Came(mpesa(money.shortcode), money.cents, receipt)
-        journal = unmatched_in(fact(receipt, money.paid_at, now), came)
+        payer = self._payer(money)
+        if payer is not None:
+            return self._top_up(money, payer, now)
+        journal = unmatched_in(fact(receipt, money.paid_at, now), _came(money))
         claim = Claim(ClaimKind.MPESA, receipt, journal.id)
         return self._write(money, UnmatchedState.HELD, 0, (claim,), (Entry(journal),))
+
+    def _payer(self, money: Unmatched) -> Customer | None:
+        """Whose telephone paid."""
+        owner = self._stores.postings.owner
+        found = owner(ClaimKind.PAYER, money.payer, self._book.deadline()) if money.payer else None
+        return self._stores.customers.customer(SubscriberId(found), self._book.deadline()) if found else None
+
+    def _top_up(self, money: Unmatched, payer: Customer, now: int) -> bool:
+        number = self._book.number(money.receipt, money.version)
+        journal = top_up(fact(money.receipt, money.paid_at, now), payer.subscriber, _came(money), number.text)
+        posting = Posting(
+            self._book.new_id(),
+            claims=(Claim(ClaimKind.MPESA, money.receipt, payer.subscriber),),
+            entries=(number.entry(journal, payer.subscriber),),
+            customer=payer._replace(balance_cents=payer.balance_cents + money.cents, version=payer.version + 1),
+            unmatched=money._replace(state=UnmatchedState.CLAIMED, due_at=0, version=money.version + 1),
+        )
+        return self._book.post(posting).outcome is Outcome.COMMITTED
 
     def _write(
         self,
@@ -114,8 +135,19 @@ class Strays:
         raise AssertionError  # `tries` ends by raising
 
 
+def _came(money: Unmatched) -> Came:
+    return Came(mpesa(money.shortcode), money.cents, money.receipt)
+
+
 def _alike(payment: Payment, money: Unmatched) -> bool:
     """True if the money may be this payment's."""
-    first, last = payment.created_at - CLOCKS_APART_S_MAX, payment.created_at + SAME_TIME_S + CLOCKS_APART_S_MAX
     same = (payment.cents, payment.shortcode) == (money.cents, money.shortcode)
-    return same and payment.state not in _OVER and first <= money.paid_at <= last
+    early = money.paid_at < payment.created_at - CLOCKS_APART_S_MAX
+    return same and payment.state not in _OVER and not early and money.paid_at <= _last(payment, money)
+
+
+def _last(payment: Payment, money: Unmatched) -> int:
+    """Until when its money can have come. A query may still prove it, however late, and names no receipt then."""
+    if payment.state is PaymentState.PROVEN:
+        return payment.paid_at + CLOCKS_APART_S_MAX
+    return money.paid_at if payment.checkout_id else payment.created_at + SAME_TIME_S + CLOCKS_APART_S_MAX

@@ -10,12 +10,12 @@ from billing.domain.settle import Proof, Settled
 from billing.domain.trade import Paper, batch_made
 from billing.domain.voucher import Voucher, VoucherRefusal, VoucherState
 from billing.ports import Claim, ClaimKind, Entry, KeptVoucher, Posting, UnmatchedState
-from billing.provider import TooMany
+from billing.provider import Notice, TooMany
 from billing.provider import Unknown as PushUnknown
 from billing.services.callbacks import SWEEP_AFTER_S, Callbacks, Seals, Unread
 from billing.services.reconcile import RARE_UNTIL_S, Bucket, Reconciler, Round
 from billing.services.redeem import Redeem, Redeemed
-from billing.services.settle import SAME_MONEY_S
+from billing.services.settle import SAME_MONEY_S, Landed
 from billing.services.strays import AHEAD_S, Claimed, Strays
 from billing.store.ports import BillingStore
 from radius.domain import subscriber as aggregate
@@ -25,7 +25,7 @@ from radius.ports import Outcome
 from radius.store.open import Store
 from tests.contract.billing.town import DEVICE, DyingRows, Killed, Town
 from tests.contract.values import change, name, soon
-from tests.unit.billing.values import T0, fact
+from tests.unit.billing.values import T0, TILL, fact
 
 # -- callbacks ---------------------------------------------------------------------------------------------------------
 
@@ -254,6 +254,54 @@ def test_a_proven_payment_is_due_until_it_has_its_receipt(town: Town) -> None:
     assert strays.claim(town.receipt, town.customer, T0 + 30 * 86_400) is Claimed.WAITS
     town.callback(now=T0 + 31 * 86_400)
     assert town.billing.due(T0 + 2 * AHEAD_S, 9, soon()) == []
+
+
+@pytest.mark.parametrize("proven_first", [True, False])
+def test_it_waits_for_a_payment_that_was_paid_after_it_had_expired(town: Town, proven_first: bool) -> None:
+    """A till: M-Pesa says 0 an hour later, and the notice names nothing; the query may prove it before or after."""
+    begun, strays = town.buy(), Strays(town.book)
+    late = T0 + 3_600
+    if proven_first:
+        town.query(begun.payment.id, now=late + 60)
+    town.settle.notice(Notice(town.receipt, 5_000, TILL, "", "", late), late + 1)
+    assert strays.round(late + 1 + SAME_MONEY_S) == 0
+    town.query(begun.payment.id, now=late + 2 * SAME_MONEY_S)
+    assert strays.round(late + AHEAD_S) == 0
+    town.callback(now=late + 3 * SAME_MONEY_S, paid_at=late)
+    assert strays.round(late + 2 * AHEAD_S) == 0
+    assert (town.rights(), town.mpesa_cents()) == ([begun.payment.id], 5_000)
+    assert town.findings() == []
+
+
+def known_payer(town: Town) -> str:
+    """The customer has given us the number that pays."""
+    payer = "ab" * 32
+    town.billing.post(Posting("payer", claims=(Claim(ClaimKind.PAYER, payer, town.customer),)), soon())
+    return payer
+
+
+def test_a_known_telephones_prompt_is_no_money_for_the_balance(town: Town) -> None:
+    """A till: the notice shows whose telephone paid, and the query has credited that money already."""
+    payer, begun, strays = known_payer(town), town.buy(), Strays(town.book)
+    town.query(begun.payment.id)
+    assert town.settle.notice(Notice(town.receipt, 5_000, TILL, "", payer, T0 + 15), T0 + 31) == Landed(waits=True)
+    assert strays.round(T0 + 86_400) == 0
+    town.callback()
+    assert strays.round(T0 + 2 * 86_400) == 0
+    assert (town.rights(), town.balance(), town.mpesa_cents()) == ([begun.payment.id], 0, 5_000)
+    assert town.findings() == []
+
+
+def test_a_known_telephones_money_is_on_its_balance_after_a_while(town: Town) -> None:
+    payer, strays = known_payer(town), Strays(town.book)
+    notice = Notice(town.receipt, 5_000, TILL, "", payer, T0 + 15)
+    town.settle.notice(notice, T0 + 16)
+    assert strays.round(T0 + 16 + SAME_MONEY_S) == 1
+    assert strays.round(T0 + AHEAD_S) == 0
+    assert town.settle.notice(notice, T0 + 900) == Landed(known=True)
+    assert strays.claim(town.receipt, town.customer, T0 + 901) is Claimed.GONE
+    assert town.balance() == 5_000
+    assert town.findings() == []
 
 
 def test_another_amount_than_the_payments_is_booked(town: Town) -> None:
