@@ -132,11 +132,22 @@ class Daraja:
         """Every prompt goes one stage on; then everything that is due is sent, in order."""
         with self._lock:
             for prompt in self.prompts.values():
-                if prompt.stage < len(prompt.plan.codes):
-                    self._advance(prompt)
-            due, self._due = self._due, []
+                self.advance(prompt)
+            due = self.take_due()
         for url, body in due:
             self.answers.append(post(url, body, {"Businessshortcode": self.shortcode}))
+
+    def advance(self, prompt: Prompt) -> None:
+        """One prompt goes one stage on, if it has another."""
+        with self._lock:
+            if prompt.stage < len(prompt.plan.codes):
+                self._advance(prompt)
+
+    def take_due(self) -> list[tuple[str, dict[str, Any]]]:
+        """What is to be sent now, (url, body), for who delivers it without a wire."""
+        with self._lock:
+            due, self._due = self._due, []
+        return due
 
     def pay_by_hand(self, phone: str, shillings: int, reference: str, number: str = "full") -> Money:
         """Somebody pays the paybill from the menu of their phone. The confirmation goes out with the next step."""
