@@ -82,48 +82,41 @@ def charge(
     The whole delta from `since` (the last report) to `at` goes to the periods and rights that were current at `since`
     (split at the interim points); only then do periods turn and ended rights step aside.
     """
-    over = _charge_bytes(subscriber, session, delta_bytes, since, world, slows=slows)
-    _charge_seconds(subscriber, session, delta_s, since, world)
+    for lease in session.leases:
+        right = subscriber.right(lease.right)
+        if right is None:
+            continue
+        take_bytes, lease.bytes = _take(lease.bytes, delta_bytes)
+        take_s, lease.seconds = _take(lease.seconds, delta_s)
+        entitlement.use(right, world.terms(right.terms), since, take_bytes, take_s)
+        delta_bytes, delta_s = delta_bytes - take_bytes, delta_s - take_s
+    over = _charge_beyond(subscriber, session, delta_bytes, delta_s, since, world, slows=slows)
     for right in subscriber.rights:
         entitlement.roll_period(right, world.terms(right.terms), at)
     _step_on(subscriber, session, at)
     return over
 
 
-def _charge_bytes(subscriber: Subscriber, session: Session, left: int, since: int, world: World, *, slows: bool) -> int:
-    for lease in session.leases:
-        right = subscriber.right(lease.right)
-        if right is None:
-            continue
-        take = left if lease.bytes == UNLIMITED else min(left, lease.bytes)
-        entitlement.use(right, world.terms(right.terms), since, take, 0)
-        left -= take
-        if lease.bytes != UNLIMITED:
-            lease.bytes -= take
-    last = subscriber.right(session.leases[-1].right if session.leases else session.right)
-    if left and last is not None:
-        terms = world.terms(last.terms)
-        quota, before = terms.quota_bytes, last.used_bytes
-        entitlement.use(last, terms, since, left, 0)
-        if quota is None or (slows and terms.slow_rate is not None):
-            return 0
-        return max(0, last.used_bytes - quota) - max(0, before - quota)
-    return 0
+def _take(leased: int, used: int) -> tuple[int, int]:
+    """What a lease covers of a use, and what is left of it then."""
+    if leased == UNLIMITED:
+        return used, UNLIMITED
+    return min(used, leased), leased - min(used, leased)
 
 
-def _charge_seconds(subscriber: Subscriber, session: Session, left: int, since: int, world: World) -> None:
-    for lease in session.leases:
-        right = subscriber.right(lease.right)
-        if right is None:
-            continue
-        take = left if lease.seconds == UNLIMITED else min(left, lease.seconds)
-        entitlement.use(right, world.terms(right.terms), since, 0, take)
-        left -= take
-        if lease.seconds != UNLIMITED:
-            lease.seconds -= take
+def _charge_beyond(
+    subscriber: Subscriber, session: Session, left_bytes: int, left_s: int, since: int, world: World, *, slows: bool
+) -> int:
+    """Charge what no lease covers to the last right; return the bytes beyond its quota."""
     last = subscriber.right(session.leases[-1].right if session.leases else session.right)
-    if left and last is not None:
-        entitlement.use(last, world.terms(last.terms), since, 0, left)
+    if last is None or not (left_bytes or left_s):
+        return 0
+    terms, before = world.terms(last.terms), last.used_bytes
+    entitlement.use(last, terms, since, left_bytes, left_s)
+    quota = terms.quota_bytes
+    if quota is None or (slows and terms.slow_rate is not None):
+        return 0
+    return max(0, last.used_bytes - quota) - max(0, before - quota)
 
 
 def _step_on(subscriber: Subscriber, session: Session, at: int) -> None:
