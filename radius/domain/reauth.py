@@ -55,8 +55,9 @@ def _names(session: Session) -> tuple[str, str, str]:
 def _carried_on(session: Session, report: Counters) -> bool:
     if not report.time_s or report.time_s <= session.time_s:
         return False
-    began_at = session.epoch_at or session.opened_at
-    on_time = abs(report.at - report.time_s - began_at) <= SAME_START_S
+    # As the first packet said, which may have come late, or as the last one did.
+    starts = (session.epoch_at or session.opened_at, session.last_at - session.time_s)
+    on_time = any(abs(report.at - report.time_s - start) <= SAME_START_S for start in starts)
     grew = (report.in_bytes or 0) >= session.in_bytes and (report.out_bytes or 0) >= session.out_bytes
     return on_time and grew
 

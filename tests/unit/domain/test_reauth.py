@@ -59,6 +59,16 @@ def test_counters_that_a_router_carries_on_under_a_new_class_count_once(hours: i
     assert sum(one.total_bytes for one in evening.home.sessions) == (110 + hours * 100) * MIB
 
 
+def test_a_first_packet_that_came_late_hides_no_start() -> None:
+    evening = Evening()
+    evening.log_in("res0000001", T0)
+    evening.hear(packet(Kind.START, T0 + 90, stamped=False))
+    evening.hear(interim(3600, 100, stamped=False))
+    evening.log_in("res0000002", T0 + 3601, acct_session_id=UNNAMED)
+    evening.hear(interim(3900, 105, stamped=False, reservation="res0000002"))
+    assert evening.charged == (105 * MIB, 3900)
+
+
 @pytest.mark.parametrize("reservation", ["res0000001", ""])
 def test_a_router_that_keeps_the_old_class_or_none_has_its_session_open_again(reservation: str) -> None:
     evening = Evening()
