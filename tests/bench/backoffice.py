@@ -1,6 +1,7 @@
 """Makes sites, routers, packages and customers through the product's own services, without its RADIUS side."""
 
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -10,7 +11,8 @@ from radius.domain.identity import SubscriberId
 from radius.domain.nas import Router, Site
 from radius.domain.subscriber import Credential, SecretKind
 from radius.domain.terms import Terms
-from radius.wiring import build_core
+from radius.services import sweep
+from radius.wiring import BACKGROUND_DEADLINE_S, build_core
 from tests.bench.processes import BenchError
 
 RIGHT_ID = "right-1"
@@ -34,12 +36,14 @@ class Backoffice:
     ) -> None:
         self._core.close()
 
-    def open_for_business(self, site: Site, router: Router, secret: str, terms: Terms) -> None:
-        """Create the tables, a site, its router and one package."""
+    def open_for_business(self, site: Site, routers: Iterable[Router], secret: str, *packages: Terms) -> None:
+        """Create the tables, a site, its routers and packages."""
         self._core.store.create_tables()
         self._core.provision.site(site)
-        self._core.provision.router(router, secret)
-        self._core.provision.terms(terms)
+        for router in routers:
+            self._core.provision.router(router, secret)
+        for terms in packages:
+            self._core.provision.terms(terms)
 
     def sell(self, name: str, password: str, terms: Terms) -> SubscriberId:
         """A new customer with one right under `terms`."""
@@ -48,6 +52,11 @@ class Backoffice:
         if not self._core.provision.grant(subscriber, terms.id, now, RIGHT_ID):
             raise BenchError(f"{name} got no right")
         return subscriber
+
+    def as_if_swept(self) -> None:
+        """As if a worker had been here until now: its very first look walks a whole day of the due index."""
+        deadline = time.monotonic() + BACKGROUND_DEADLINE_S
+        self._core.store.due_work.advance(sweep.WORKER, int(time.time()), deadline)
 
     def credential(self, password: str, subscriber: SubscriberId) -> Credential:
         """A sealed password, as a customer of that id would have it."""

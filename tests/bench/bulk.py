@@ -17,6 +17,7 @@ import boto3
 from tests.bench.processes import BenchError
 
 FILE_ITEMS_MAX = 50_000  # an import reads file by file
+BATCH_MAX = 25  # BatchWriteItem
 
 TypedItem = Mapping[str, Mapping[str, Any]]
 
@@ -55,6 +56,17 @@ def write_items(folder: Path, table: str, label: str, items: Iterable[TypedItem]
         with gzip.open(data / f"{label}-{count:09d}.json.gz", "wt", compresslevel=1) as out:
             for item in part:
                 out.write(json.dumps({"Item": item}, separators=(",", ":")) + "\n")
+        count += len(part)
+    return count
+
+
+def put(port: int, table: str, items: Iterable[TypedItem]) -> int:
+    """Write items into a running store, some 4,000 a second; returns how many."""
+    client, count, source = dynamodb(port), 0, iter(items)
+    while part := list(islice(source, BATCH_MAX)):
+        left = client.batch_write_item(RequestItems={table: [{"PutRequest": {"Item": item}} for item in part]})
+        if left.get("UnprocessedItems"):
+            raise BenchError("the store did not take a batch")
         count += len(part)
     return count
 

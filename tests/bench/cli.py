@@ -47,7 +47,8 @@ def _arguments(given: Sequence[str] | None) -> argparse.Namespace:
 
 
 @contextlib.contextmanager
-def _folder(*, keep: bool) -> Iterator[Path]:
+def working_folder(*, keep: bool) -> Iterator[Path]:
+    """A folder of this run; removed at its end unless `keep`."""
     folder = Path(tempfile.mkdtemp(prefix="wifibilling-bench-"))
     folder.chmod(0o755)  # PostgreSQL's own user must pass through
     try:
@@ -112,7 +113,7 @@ def main(given: Sequence[str] | None = None) -> int:
         print("the bench starts servers of its own as root: use sudo", file=sys.stderr)
         return 2
     try:
-        with _folder(keep=options.keep) as folder:
+        with working_folder(keep=options.keep) as folder:
             tools = Tools(
                 folder,
                 Generator(compile_native("loadgen", folder)),

@@ -19,7 +19,7 @@ USER_NAME, USER_PASSWORD, NAS_IP_ADDRESS, SERVICE_TYPE, FRAMED_IP_ADDRESS, CLASS
 CALLED_STATION_ID, CALLING_STATION_ID, NAS_IDENTIFIER, ACCT_STATUS_TYPE, ACCT_DELAY_TIME = 30, 31, 32, 40, 41
 ACCT_INPUT_OCTETS, ACCT_OUTPUT_OCTETS, ACCT_SESSION_ID, ACCT_SESSION_TIME = 42, 43, 44, 46
 ACCT_INPUT_GIGAWORDS, ACCT_OUTPUT_GIGAWORDS, EVENT_TIMESTAMP, NAS_PORT_TYPE, MESSAGE_AUTHENTICATOR = 52, 53, 55, 61, 80
-START, INTERIM_UPDATE = 1, 3
+START, STOP, INTERIM_UPDATE = 1, 2, 3
 LOGIN_USER, WIRELESS_802_11 = 1, 19
 NAS = "bench-router"
 PASSWORD_BYTES_MAX = 16  # one block, so that hiding it is one MD5
@@ -105,9 +105,9 @@ def access_request(customer: Customer, router: Router) -> bytes:
     )
 
 
-def accounting_request(customer: Customer, router: Router, status: int, class_value: bytes = b"") -> bytes:
-    """A Start or an Interim-Update; the generator lets an interim's counters grow."""
-    body = _common(customer, router) + _integer(ACCT_STATUS_TYPE, status) + _integer(EVENT_TIMESTAMP, 0)
+def accounting_request(customer: Customer, router: Router, status: int, class_value: bytes = b"", at: int = 0) -> bytes:
+    """A Start, Interim-Update or Stop. The generator sets Event-Timestamp and lets an interim's counters grow."""
+    body = _common(customer, router) + _integer(ACCT_STATUS_TYPE, status) + _integer(EVENT_TIMESTAMP, at)
     body += _integer(ACCT_DELAY_TIME, 0)
     if class_value:
         body += attribute(CLASS, class_value)
@@ -160,11 +160,14 @@ def seal(template: bytes, secret: bytes, identifier: int) -> bytes:
     return bytes(packet)
 
 
-def ask(templates: Iterable[bytes], port: int, secret: bytes, *, timeout_s: float = 5) -> list[bytes]:
+def ask(
+    templates: Iterable[bytes], port: int, secret: bytes, *, timeout_s: float = 5, source: str = "127.0.0.1"
+) -> list[bytes]:
     """Send templates one after the other and return the answers; a missing answer is b""."""
     answers = []
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as to_server:
         to_server.settimeout(timeout_s)
+        to_server.bind((source, 0))
         to_server.connect(("127.0.0.1", port))
         for number, template in enumerate(templates):
             to_server.send(seal(template, secret, number & 255))

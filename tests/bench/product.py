@@ -1,11 +1,13 @@
 """The product's own FreeRADIUS configuration, laid into a folder of the bench and run."""
 
+import json
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from freeradius_config.lay import LayError, Layout, PortPair, lay
 from tests.bench.packets import Customer
@@ -20,6 +22,12 @@ INSTANCES = {0: 96, 5: 200, 80: 200}  # added ms -> instances, and as many worke
 def instances_at(delay_ms: float) -> int:
     """Pool size for a store that is this far away."""
     return INSTANCES[max(ms for ms in INSTANCES if ms <= delay_ms)]
+
+
+def write_settings(path: Path, values: Mapping[str, Any]) -> Path:
+    """The product's settings as the TOML file that it reads."""
+    path.write_text("".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items()))
+    return path
 
 
 @contextmanager

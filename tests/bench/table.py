@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
 from statistics import median
 
 from tests.bench.cells import Cell
@@ -93,6 +94,11 @@ def verdicts(cells: Sequence[Cell]) -> list[list[str]]:
 def failed(cells: Sequence[Cell]) -> list[Cell]:
     """Cells with too many wrong or missing answers."""
     return [cell for cell in cells if cell.bad_share > BAD_SHARE_MAX or not cell.load.answered]
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The smallest value that at least this share of them does not exceed."""
+    return sorted(values)[max(0, ceil(share * len(values)) - 1)]
 
 
 def render(header: Sequence[str], body: Sequence[Sequence[str]], *, markdown: bool) -> str:

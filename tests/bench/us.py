@@ -5,7 +5,6 @@ decision with every quota in it, and none that ends while the bench runs. The st
 copies of a customer whom real packets have brought online, under other names (`bulk`).
 """
 
-import json
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -34,7 +33,7 @@ from tests.bench import bulk, engines, packets
 from tests.bench.backoffice import Backoffice
 from tests.bench.packets import Customer
 from tests.bench.processes import BenchError, free_port
-from tests.bench.product import instances_at, product_server
+from tests.bench.product import instances_at, product_server, write_settings
 from tests.bench.radiusd import SECRET, Server
 from tests.bench.subjects import Store, Templates
 
@@ -101,7 +100,7 @@ class Ours:
         with ExitStack() as stack:
             engine = stack.enter_context(engines.dynoxide(self.dynoxide, folder))
             with Backoffice(_settings(folder, engine.port)) as office:
-                office.open_for_business(SITE, ROUTER, SECRET, TERMS)
+                office.open_for_business(SITE, [ROUTER], SECRET, TERMS)
                 for customer in customers:
                     office.sell(customer.name, customer.password, TERMS)
             if self.filler == Filler():
@@ -131,32 +130,21 @@ class Ours:
         with Backoffice(_settings(folder, port)) as office:
             subscriber = office.sell(customer.name, customer.password, TERMS)
         with self.serve(folder / "model", port, 0) as server:
-            (class_text,) = self.classes(server, [customer])
-            router = packets.Router()
-            talk = [
-                packets.accounting_request(customer, router, status, class_text)
-                for status in (packets.START, packets.INTERIM_UPDATE)
-            ]
-            if any(not answer for answer in packets.ask(talk, server.acct_port, server.secret.encode())):
-                raise BenchError(f"the model customer's accounting was not answered; {server.log}")
-        client = bulk.dynamodb(port)
-        item = client.get_item(TableName=keys.USERS, Key={"pk": {"S": keys.subscriber_key(subscriber)}})["Item"]
-        found = client.scan(TableName=keys.SESSIONS)["Items"]
-        one = next(item for item in found if item["subscriber"]["S"] == subscriber)
-        return aggregate.decode(item["b"]["S"]), records.record_of(records.values(one))
+            bring_online(server, customer, packets.Router())
+        return stored(port, subscriber)
 
     def _filler_users(self, model: Subscriber, office: Backoffice) -> Iterator[records.Item]:
         for number in range(self.filler.subscribers):
             customer = Customer(FILLER_FIRST + number)
-            subscriber = _subscriber_id(number)
+            subscriber = filler_id(number)
             alias = parse_username(customer.name, None).alias
             copy = msgspec.structs.replace(
                 model,
                 id=subscriber,
                 credential=office.credential(customer.password, subscriber),
                 aliases=[alias],
-                sessions=[_session(model, number)] if self.filler.online(number) else [],
-                devices=[_mac(customer)],
+                sessions=[session_like(model, number)] if self.filler.online(number) else [],
+                devices=[mac_of(customer)],
             )
             due_at = copy.sessions[0].ends_at if copy.sessions else 0
             yield records.subscriber_item(Change(subscriber, 1, "filler", aggregate.encode(copy), due_at))
@@ -165,11 +153,11 @@ class Ours:
     def _filler_records(self, model: Subscriber, record: SessionRecord) -> Iterator[SessionRecord]:
         for number in range(self.filler.subscribers):
             if self.filler.online(number):
-                session, customer = _session(model, number), Customer(FILLER_FIRST + number)
+                session, customer = session_like(model, number), Customer(FILLER_FIRST + number)
                 yield msgspec.structs.replace(
                     record,
                     uid=session.uid,
-                    subscriber=_subscriber_id(number),
+                    subscriber=filler_id(number),
                     acct_session_id=session.acct_session_id,
                     user_name=customer.name,
                     device=session.device,
@@ -219,16 +207,7 @@ class Ours:
 
     def classes(self, server: Server, customers: Sequence[Customer]) -> Sequence[bytes]:
         """Log everyone in once; raises BenchError when one is not accepted."""
-        router = packets.Router()
-        requests = [packets.access_request(customer, router) for customer in customers]
-        out = []
-        for customer, answer in zip(
-            customers, packets.ask(requests, server.auth_port, server.secret.encode()), strict=True
-        ):
-            if answer[:1] != bytes((packets.ACCESS_ACCEPT,)):
-                raise BenchError(f"customer {customer.index} was not accepted: {answer!r}; {server.log}")
-            out.append(next(value for _, code, value in packets.attributes_of(answer) if code == packets.CLASS))
-        return out
+        return log_in(server, customers, packets.Router())
 
     def filler_templates(self, folder: Path, filler: Filler) -> Templates:
         """Logins of filler subscribers without a session, interims of those with one."""
@@ -246,12 +225,46 @@ class Ours:
                     Customer(FILLER_FIRST + n),
                     router,
                     packets.INTERIM_UPDATE,
-                    class_value(_subscriber_id(n), _reservation(n)).encode(),
+                    class_value(filler_id(n), filler_reservation(n)).encode(),
                 )
                 for n in online
             ),
         )
         return Templates(auth, interim)
+
+
+def log_in(server: Server, customers: Sequence[Customer], router: packets.Router) -> list[bytes]:
+    """The Class of each Accept; raises BenchError when one is not accepted."""
+    requests = [packets.access_request(customer, router) for customer in customers]
+    out = []
+    for customer, answer in zip(
+        customers, packets.ask(requests, server.auth_port, server.secret.encode(), source=router.address), strict=True
+    ):
+        if answer[:1] != bytes((packets.ACCESS_ACCEPT,)):
+            raise BenchError(f"customer {customer.index} was not accepted: {answer!r}; {server.log}")
+        out.append(next(value for _, code, value in packets.attributes_of(answer) if code == packets.CLASS))
+    return out
+
+
+def bring_online(server: Server, customer: Customer, router: packets.Router) -> None:
+    """Log-in, Start and a first report. Raises BenchError when one is not answered."""
+    (class_text,) = log_in(server, [customer], router)
+    talk = [
+        packets.accounting_request(customer, router, status, class_text)
+        for status in (packets.START, packets.INTERIM_UPDATE)
+    ]
+    answers = packets.ask(talk, server.acct_port, server.secret.encode(), source=router.address)
+    if not all(answers):
+        raise BenchError(f"the model customer's accounting was not answered; {server.log}")
+
+
+def stored(port: int, subscriber: SubscriberId) -> tuple[Subscriber, SessionRecord]:
+    """A subscriber and the record of the one session, as the store has them. Scans: for small stores."""
+    client = bulk.dynamodb(port)
+    item = client.get_item(TableName=keys.USERS, Key={"pk": {"S": keys.subscriber_key(subscriber)}})["Item"]
+    found = client.scan(TableName=keys.SESSIONS)["Items"]
+    one = next(item for item in found if item["subscriber"]["S"] == subscriber)
+    return aggregate.decode(item["b"]["S"]), records.record_of(records.values(one))
 
 
 def _settings(
@@ -269,28 +282,30 @@ def _settings(
         "log_path": str(folder / "packets.log"),
         "metrics_port": metrics,
     }
-    path = folder / (f"serve-{kind}.toml" if metrics else "office.toml")
-    path.write_text("".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items()))
-    return path
+    return write_settings(folder / (f"serve-{kind}.toml" if metrics else "office.toml"), values)
 
 
-def _subscriber_id(number: int) -> SubscriberId:
+def filler_id(number: int) -> SubscriberId:
+    """Of filler subscriber `number`."""
     return SubscriberId(f"filler{number:010d}")
 
 
-def _reservation(number: int) -> ReservationId:
+def filler_reservation(number: int) -> ReservationId:
+    """Of their session."""
     return ReservationId(f"r{number:09d}")
 
 
-def _mac(customer: Customer) -> MacAddress:
+def mac_of(customer: Customer) -> MacAddress:
+    """Their device."""
     mac = parse_mac(customer.mac)
     assert mac is not None
     return mac
 
 
-def _session(model: Subscriber, number: int) -> "aggregate.Session":
+def session_like(model: Subscriber, number: int) -> "aggregate.Session":
+    """The model's session, as filler subscriber `number` has one."""
     customer = Customer(FILLER_FIRST + number)
     (session,) = model.sessions
     return msgspec.structs.replace(
-        session, reservation=_reservation(number), acct_session_id=customer.session_id, device=_mac(customer)
+        session, reservation=filler_reservation(number), acct_session_id=customer.session_id, device=mac_of(customer)
     )
