@@ -15,6 +15,9 @@ from radius.metrics import Catalogue, Kind, Metric, Unit
 OTHER = "other"
 TOP_UP = "top-up"  # money for a balance: no package
 PACKAGES_MAX = 200  # of dimension values; CloudWatch bills each
+LOOPS = ("callbacks", "payments", "strays", "vouchers", "refunds", "renewals")  # of the worker
+SUBMIT_S = (0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 8.0, 13.0, 20.0, 30.0)  # replies of 20 s are seen
+ONLINE_S = (1.0, 2.0, 3.0, 5.0, 8.0, 13.0, 20.0, 30.0, 45.0, 60.0, 120.0, 180.0)  # 60: then it is looked into
 ANSWER_S = (5.0, 10.0, 15.0, 20.0, 30.0, 45.0, 60.0, 90.0, 180.0, 900.0, 3600.0)  # a person types a PIN
 SETTLE_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 30.0, 60.0)  # 2: the aim
 REQUEST_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -68,6 +71,25 @@ def catalogue(packages: Iterable[str] = ()) -> Catalogue:
             "from a callback's arrival until it was settled: ours",
             buckets=SETTLE_S,
         ),
+        Metric(
+            "PaymentSubmit",
+            Kind.HISTOGRAM,
+            Unit.SECONDS,
+            "from the sending of a push to M-Pesa's reply, or to the end of waiting for one",
+            buckets=SUBMIT_S,
+        ),
+        Metric(
+            "PaymentOnline",
+            Kind.HISTOGRAM,
+            Unit.SECONDS,
+            "from the credit until the device that waited was online",
+            buckets=ONLINE_S,
+        ),
+        Metric("PaidLetInAgain", Kind.COUNTER, Unit.COUNT, "devices let in again: paid and not online in 60 s"),
+        Metric("PaidNotOnline", Kind.COUNTER, Unit.COUNT, "paid, and the device did not come at all: an alarm"),
+        Metric("QueriesSent", Kind.COUNTER, Unit.COUNT, "questions about payments whose callback had not come"),
+        Metric("BillingRounds", Kind.COUNTER, Unit.COUNT, "rounds of the worker's loops", {"Loop": LOOPS}),
+        Metric("BillingRoundsFailed", Kind.COUNTER, Unit.COUNT, "rounds that ended in an error", {"Loop": LOOPS}),
         Metric("CallbacksLeft", Kind.COUNTER, Unit.COUNT, "callbacks left to the sweep: full queue, or no store"),
         Metric("PaymentAlarms", Kind.COUNTER, Unit.COUNT, "payments and callbacks that a person must look at"),
         Metric(

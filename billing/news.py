@@ -11,8 +11,11 @@ from structlog.typing import FilteringBoundLogger
 from billing.domain.daraja import RESULTS, ErrorClass, error_class, push_error
 from billing.domain.money import SHILLING_CENTS
 from billing.domain.payment import PAID_STATES, Payment, PaymentState
+from billing.domain.settle import Refused, Settled, Waits
 from billing.metrics import OTHER, TOP_UP
 from billing.provider import Local
+from billing.services.callbacks import Finished, Unread
+from billing.services.refunds import Heard
 from radius.log import Pseudonyms, RequestIds
 from radius.metrics import Metrics
 
@@ -96,6 +99,37 @@ class News:
     def _package(self, payment: Payment) -> str:
         code = _code_of(payment)
         return code if code in self._packages or code == TOP_UP else OTHER
+
+
+class Alarms:
+    """What a person must look at. Threads may share it."""
+
+    def __init__(self, metrics: Metrics, log: FilteringBoundLogger) -> None:
+        self._metrics = metrics
+        self._log = log
+        self._request_id = RequestIds()
+
+    def tell(self, found: Finished) -> None:
+        """What cannot be, and what cannot be read."""
+        if isinstance(found, Unread):
+            self._alarm("Callback cannot be read", reason=found.value)
+        elif isinstance(found, Settled | Waits | Refused) and found.alarm:
+            self.payment(found.payment.id, "paid" if isinstance(found, Settled) else found.why.value)
+        elif isinstance(found, Heard) and found.alarm:
+            self._alarm("Refund needs a person", refund=found.refund.id, reason=found.refund.state.value)
+
+    def payment(self, payment: str, reason: str) -> None:
+        """A payment that no machine decides."""
+        self._alarm("Payment needs a person", transactionId=payment, reason=reason)
+
+    def not_online(self, payment: str) -> None:
+        """Paid, let in again and again, and not there: their router, or they left."""
+        self._metrics.count("PaidNotOnline")
+        self._alarm("Paid and not online", transactionId=payment)
+
+    def _alarm(self, message: str, **fields: str) -> None:
+        self._metrics.count("PaymentAlarms")
+        self._log.error(message, request_id=self._request_id(), **fields)
 
 
 def _code_of(payment: Payment) -> str:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from billing.domain.money import VAT_KENYA, TaxRate
 from billing.provider import Provider, QueueTimedOut, Result
 from billing.services.agents import Agents
+from billing.services.arrivals import Arrivals
 from billing.services.batches import Batches
 from billing.services.book import Book, Stores, Told
 from billing.services.callbacks import Callbacks, Hear, Read, ReadNotice, Seals, Unread
@@ -20,7 +21,7 @@ from billing.services.grants import Grants
 from billing.services.paper_care import PaperCare
 from billing.services.paper_sales import PaperSales
 from billing.services.people import People, Secrets
-from billing.services.reconcile import Bucket, Reconciler
+from billing.services.reconcile import Reconciler
 from billing.services.redeem import Redeem
 from billing.services.refunds import Heard, Refunds
 from billing.services.renew import Renew
@@ -28,6 +29,7 @@ from billing.services.sell import Sell
 from billing.services.settle import Settle
 from billing.services.strays import Strays
 from billing.services.trials import Trials
+from billing.services.turns import SharedTurns
 from billing.sms.port import Message
 from billing.store.open import Opened, open_billing
 from radius import secrets
@@ -118,7 +120,7 @@ def build_billing(
         lambda token, payment: core.vault.seal(token, payment, CALLBACK_FIELD, 0),
         lambda sealed, payment: core.vault.unseal(sealed, payment, CALLBACK_FIELD, 0),
     )
-    bucket = Bucket(settings.queries_per_minute)
+    turns = SharedTurns(book, provider.shortcode, settings.queries_per_minute)
     desk = _desk(core, book, settings, provider, send)
     return Billing(
         store,
@@ -134,7 +136,7 @@ def build_billing(
             _hear(desk.refunds, read_result) if read_result else None,
             desk.renew.renew,
         ),
-        Reconciler(book, settle, provider, bucket, time.monotonic),
+        Reconciler(book, settle, provider, turns, time.time, Arrivals(book, core.provision.let_in)),
         Strays(book),
         Redeem(book),
         LedgerCheck(book, settings.approval_cents),

@@ -170,6 +170,7 @@ class Settings(BaseSettings):
     worker_metrics_port: int = Field(default=9_813, ge=0, le=65_535)
     coa_metrics_port: int = Field(default=9_814, ge=0, le=65_535)
     portal_metrics_port: int = Field(default=9_815, ge=0, le=65_535)
+    billing_metrics_port: int = Field(default=9_816, ge=0, le=65_535)
 
     @property
     def clock_floor_at(self) -> int:

@@ -46,10 +46,12 @@ def main(arguments: list[str]) -> int:
 
 
 def _serve(portal: Portal) -> int:
-    settings, stop = portal.core.settings, Event()
+    settings, stop = portal.process.core.settings, Event()
     port = settings.portal_metrics_port
-    endpoint = measures.serve(portal.metrics, settings.metrics_bind, port) if port else None
-    measuring = Thread(target=_measure, args=(build_meter(portal.core, portal.metrics), stop), name="portal-meter")
+    endpoint = measures.serve(portal.process.metrics, settings.metrics_bind, port) if port else None
+    measuring = Thread(
+        target=_measure, args=(build_meter(portal.process.core, portal.process.metrics), stop), name="portal-meter"
+    )
     measuring.start()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)  # the server stops at it, and raises it once more when it is done
@@ -69,7 +71,7 @@ def _serve(portal: Portal) -> int:
 
 def _config(portal: Portal) -> uvicorn.Config:
     """No access log: addresses of requests hold tokens, and clients' addresses are personal."""
-    settings = portal.core.settings
+    settings = portal.process.core.settings
     return uvicorn.Config(
         portal.app,
         host=settings.portal_bind,

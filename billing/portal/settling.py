@@ -9,11 +9,9 @@ from queue import Empty, Full, Queue
 
 from structlog.typing import FilteringBoundLogger
 
-from billing.domain.settle import Refused, Settled, Waits
-from billing.services.callbacks import Callbacks, Finished, Unread
-from billing.services.refunds import Heard
+from billing.news import Alarms
+from billing.services.callbacks import Callbacks
 from radius.domain.errors import Unavailable
-from radius.log import RequestIds
 from radius.metrics import Metrics
 
 WAITING_MAX = 1_000  # some ten seconds of work for all threads
@@ -38,9 +36,9 @@ class Settler:
         self._callbacks = callbacks
         self._metrics = metrics
         self._log = log
+        self._alarms = Alarms(metrics, log)
         self._now = now
         self._monotonic = monotonic
-        self._request_id = RequestIds()
         self._queue: Queue[Work] = Queue(waiting_max)
         self._threads: list[threading.Thread] = []
         self._stop = threading.Event()
@@ -70,7 +68,7 @@ class Settler:
     def settle(self, body: str, came_at: float) -> None:
         """Settle now. Raises nothing: what did not work out is left to the sweep."""
         try:
-            self.tell(self._callbacks.finish(body, self._now()))
+            self._alarms.tell(self._callbacks.finish(body, self._now()))
             self._metrics.observe("PaymentSettle", max(0.0, self._monotonic() - came_at))
         except Unavailable as away:
             self._metrics.count("CallbacksLeft")
@@ -78,20 +76,6 @@ class Settler:
         except Exception as error:  # noqa: BLE001 - boundary: told with its trace, and the sweep comes again
             self._metrics.count("CallbacksLeft")
             self._log.error("Callback could not be settled", exc_info=error)
-
-    def tell(self, found: Finished) -> None:
-        """A person must look at what cannot be, and at what cannot be read."""
-        if isinstance(found, Unread):
-            self._alarm("Callback cannot be read", reason=found.value)
-        elif isinstance(found, Settled | Waits | Refused) and found.alarm:
-            why = "paid" if isinstance(found, Settled) else found.why.value
-            self._alarm("Payment needs a person", transactionId=found.payment.id, reason=why)
-        elif isinstance(found, Heard) and found.alarm:
-            self._alarm("Refund needs a person", refund=found.refund.id, reason=found.refund.state.value)
-
-    def _alarm(self, message: str, **fields: str) -> None:
-        self._metrics.count("PaymentAlarms")
-        self._log.error(message, request_id=self._request_id(), **fields)
 
     def _work(self) -> None:
         while not self._stop.is_set():
@@ -109,7 +93,7 @@ class Settler:
         """Finish what was left by whichever process. Raises nothing."""
         try:
             for found in self._callbacks.sweep(self._now()):
-                self.tell(found)
+                self._alarms.tell(found)
         except Unavailable as away:
             self._log.warning("Sweep of callbacks waits for the store", error=type(away).__name__)
         except Exception as error:  # noqa: BLE001 - boundary: told with its trace, and it comes again

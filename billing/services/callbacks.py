@@ -119,10 +119,13 @@ class Callbacks:
         notice = self._read_notice(taken.text)
         return Unread.UNREADABLE if notice is None else self._settle.notice(notice, now)
 
+    def left(self, now: int, limit: int = SWEEP_MAX) -> list[str]:
+        """Ids of bodies that nobody finished, the oldest first."""
+        return self._stores.bodies.waiting(now - SWEEP_AFTER_S, limit, self._book.deadline())
+
     def sweep(self, now: int) -> list[Finished]:
         """Finish what was left, the oldest first."""
-        left = self._stores.bodies.waiting(now - SWEEP_AFTER_S, SWEEP_MAX, self._book.deadline())
-        return [self.finish(body, now) for body in left]
+        return [self.finish(body, now) for body in self.left(now)]
 
 
 def _too_long(text: str) -> bool:

@@ -16,8 +16,9 @@ from billing.metrics import catalogue
 from billing.news import News
 from billing.portal.app import create_app
 from billing.portal.deps import Options
-from billing.portal.wiring import Money, Told, build_deps
+from billing.portal.wiring import Told, build_deps
 from billing.provider import Notice
+from billing.wallet import Money
 from billing.wiring import BillingSettings, build_billing
 from radius import wiring
 from radius.domain.nas import Site

@@ -65,7 +65,7 @@ def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any
     store, opened = memory_store(MemoryStore()), []
     billing = open_billing(store)
     billing.ports.add(PACKAGE, soon())
-    for module in ("billing.wiring", "billing.portal.wiring"):
+    for module in ("billing.wiring", "billing.process"):
         monkeypatch.setattr(f"{module}.open_billing", lambda _: billing)
     store.routers.put_site(Site(SITE), soon())
     store.catalogue.add(PACKAGE.terms, soon())

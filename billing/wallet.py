@@ -1,8 +1,14 @@
-"""Bodies that M-Pesa sends, read; and who stands in for a provider where there is none."""
+"""Who moves money for a process that sells: M-Pesa where its variables are set, else nobody."""
+
+import os
+from collections.abc import Callable
+from typing import NamedTuple
 
 from billing.domain.settle import Proof
+from billing.mpesa import settings as mpesa
 from billing.mpesa.callbacks import parse_callback, parse_notice
-from billing.provider import Notice, Pushed, PushRequest, Queried, Refused, Requested, Unknown
+from billing.provider import Notice, Provider, Pushed, PushRequest, Queried, Refused, Requested, Unknown
+from billing.services.callbacks import Read, ReadNotice
 from radius.domain.errors import Malformed
 
 NO_PROVIDER = "no_provider"
@@ -51,3 +57,23 @@ class ByHand:
     def register_urls(self, now: int) -> Refused | Unknown | None:  # noqa: ARG002 - the port's
         """Nobody to tell."""
         return Refused(NO_PROVIDER)
+
+
+class Money(NamedTuple):
+    """A provider and how its bodies are read. `path`: the segment that it was told, "" for one made of our own key."""
+
+    provider: Provider
+    read: Read
+    read_notice: ReadNotice
+    path: str = ""
+    close: Callable[[], None] = lambda: None
+
+
+def money_of_environment() -> Money:
+    """M-Pesa if any variable speaks of it, else nobody. Raises Malformed with what to mend."""
+    if not any(name.startswith(mpesa.PREFIX) for name in os.environ):
+        return Money(ByHand(), lambda _: None, lambda _: None)
+    settings = mpesa.load()
+    daraja = mpesa.open_daraja(settings)
+    secret = mpesa.read_secret("callback_secret_ref", settings)
+    return Money(daraja, read_callback, read_notice, secret, daraja.close)

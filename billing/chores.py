@@ -1,0 +1,88 @@
+"""What a worker of selling does by itself: one bounded share of each kind of work a round, True when there is more.
+
+Any number of workers may run: each step is one conditional change, and what one has taken another does not do again.
+"""
+
+import time
+from collections.abc import Callable
+
+from structlog.typing import FilteringBoundLogger
+
+from billing.news import Alarms
+from billing.services.callbacks import SWEEP_MAX
+from billing.wiring import Billing
+from radius.domain.errors import Unavailable
+from radius.metrics import Metrics
+
+SICK_S = 300.0  # a body that could not be settled is tried again after this: it must not keep others waiting
+SICK_MAX = 1_000
+
+
+class Chores:
+    """Each method is one loop's work. Raises Unavailable when the store is away."""
+
+    def __init__(
+        self,
+        billing: Billing,
+        metrics: Metrics,
+        log: FilteringBoundLogger,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._billing = billing
+        self._rounds = billing.desk.rounds()
+        self._metrics = metrics
+        self._log = log
+        self._alarms = Alarms(metrics, log)
+        self._monotonic = monotonic
+        self._sick: dict[str, float] = {}
+
+    def callbacks(self, now: int) -> bool:
+        """Settle what was stored and not settled by whoever took it."""
+        at = self._monotonic()
+        self._sick = {body: until for body, until in self._sick.items() if until > at}
+        left = self._billing.callbacks.left(now, SWEEP_MAX + len(self._sick))
+        well = [body for body in left if body not in self._sick]
+        for body in well:
+            self._finish(body, now)
+        return len(well) >= SWEEP_MAX
+
+    def _finish(self, body: str, now: int) -> None:
+        try:
+            self._alarms.tell(self._billing.callbacks.finish(body, now))
+        except Unavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - told with its trace; the others must not wait for it
+            self._log.error("Callback could not be settled", exc_info=error)
+            if len(self._sick) < SICK_MAX:
+                self._sick[body] = self._monotonic() + SICK_S
+
+    def payments(self, now: int) -> bool:
+        """Ask about payments of which nothing was heard, expire them, and see whether who paid is online."""
+        done = self._billing.reconciler.round(now)
+        self._metrics.count("QueriesSent", done.asked)
+        self._metrics.count("PaidLetInAgain", done.let_in)
+        for seconds in done.online_s:
+            self._metrics.observe("PaymentOnline", seconds)
+        for payment in done.by_hand:
+            self._alarms.payment(payment, "no answer, or no receipt")
+        for payment in done.missing:
+            self._alarms.not_online(payment)
+        return False
+
+    def strays(self, now: int) -> bool:
+        """Book money that names nobody."""
+        self._billing.strays.round(now)
+        return False
+
+    def vouchers(self, now: int) -> bool:
+        """Book codes that logged in by themselves, and paper that is over."""
+        return self._rounds["vouchers"](now) > 0
+
+    def refunds(self, now: int) -> bool:
+        """Send, ask about and finish what is given back."""
+        self._rounds["refunds"](now)
+        return False
+
+    def renewals(self, now: int) -> bool:
+        """Buy from balances what was chosen, and remind who is running out."""
+        return self._rounds["renewals"](now) > 0

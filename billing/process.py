@@ -1,0 +1,82 @@
+"""What every process that sells opens once, when it starts: store, services, metrics, log."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from billing.metrics import catalogue
+from billing.news import News
+from billing.provider import Provider, Pushed, PushRequest, Queried, Refused, Requested, Unknown
+from billing.store.open import open_billing
+from billing.wallet import Money, money_of_environment
+from billing.wiring import Billing, BillingSettings, build_billing
+from radius import log as logs
+from radius import metrics as measures
+from radius import settings as settings_module
+from radius.keeper import KeeperFiles
+from radius.rlm.clocks import Clocks, system_clocks
+from radius.wiring import BACKGROUND_DEADLINE_S, Core, build_core
+
+
+class Timed:
+    """A `Provider` whose pushes are measured: that is the part of the wait that its interface has."""
+
+    def __init__(
+        self, provider: Provider, metrics: measures.Metrics, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._provider = provider
+        self._metrics = metrics
+        self._monotonic = monotonic
+        self.query: Callable[[str, int], Queried] = provider.query
+        self.transaction_status: Callable[[str, int], Requested] = provider.transaction_status
+        self.reverse: Callable[[str, int, int], Requested] = provider.reverse
+        self.register_urls: Callable[[int], Refused | Unknown | None] = provider.register_urls
+
+    @property
+    def shortcode(self) -> str:
+        """See `Provider`."""
+        return self._provider.shortcode
+
+    def push(self, request: PushRequest, now: int) -> Pushed:
+        """See `Provider`."""
+        began = self._monotonic()
+        try:
+            return self._provider.push(request, now)
+        finally:
+            self._metrics.observe("PaymentSubmit", self._monotonic() - began)
+
+
+class Process(NamedTuple):
+    """An open process."""
+
+    core: Core
+    money: Money
+    billing: Billing
+    metrics: measures.InProcess
+    log: logs.Log
+    pseudonyms: logs.Pseudonyms
+    clocks: Clocks
+
+    def close(self) -> None:
+        """Close what was opened for it."""
+        self.money.close()
+        self.core.close()
+        self.log.sink.close()
+
+
+def open_process(settings_path: Path | None) -> Process:
+    """Wire it. Raises Malformed with what to mend, Unavailable if the store does not answer."""
+    settings = settings_module.load(settings_path)
+    money = money_of_environment()
+    core = build_core(settings)
+    packages = open_billing(core.store).ports.packages(time.monotonic() + BACKGROUND_DEADLINE_S)
+    codes = sorted({package.code for package in packages})
+    metrics = measures.InProcess(settings.environment, catalogue=catalogue(codes))
+    logger = logs.open_log(settings.log_path, settings.log_format, settings.log_level, metrics=metrics)
+    pseudonyms = logs.Pseudonyms(core.keys.subkey("pseudonym"))
+    news = News(metrics, logger.logger, pseudonyms, time.time, codes)
+    provider = Timed(money.provider, metrics)
+    billing = build_billing(core, BillingSettings(), provider, money.read, money.read_notice, news.told)
+    clocks = system_clocks(KeeperFiles(settings.state_dir).last_good(), settings.clock_floor_at)
+    return Process(core, money, billing, metrics, logger, pseudonyms, clocks)

@@ -1,0 +1,142 @@
+"""The worker of selling: finds what nobody was told of, and does what is due. Callbacks themselves go to the portal.
+
+    python -m billing run --settings FILE
+
+Any number may run. Each loop has a thread of its own, so that a question that M-Pesa is slow to answer keeps no other
+work waiting. A store that is away is waited for; nothing else stops a loop.
+"""
+
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from structlog.typing import FilteringBoundLogger
+
+from billing.chores import Chores
+from billing.process import Process, open_process
+from radius import metrics as measures
+from radius.domain.clock import Suspect
+from radius.domain.errors import Unavailable
+from radius.rlm.clocks import Clocks
+from radius.wiring import build_meter
+
+CALLBACKS_S = 5.0  # what is settled by nobody for half a minute
+PAYMENTS_S = 5.0  # of the rate of questions, which is what limits; a round without any costs 8 small queries
+STRAYS_S = 30.0
+VOUCHERS_S = 15.0  # batches are due once an hour
+REFUNDS_S = 10.0
+RENEWALS_S = 60.0  # each customer is due once a day
+MEASURE_S = 10.0
+ROUNDS_MAX = 50  # one after the other while there is more, before the clock is asked again
+
+Work = Callable[[int], bool]  # one bounded share at an instant; True: there is more
+
+
+class Loop(NamedTuple):
+    """A kind of work: how often, in seconds, and what."""
+
+    name: str
+    every_s: float
+    work: Work
+
+
+class Stop(Protocol):
+    """When to end; `threading.Event` is one. Threads share it."""
+
+    def is_set(self) -> bool:
+        """Now."""
+
+    def wait(self, timeout: float) -> bool:
+        """Wait for it at most so many seconds; the same answer."""
+
+
+def loops_of(chores: Chores) -> tuple[Loop, ...]:
+    """What a worker does; the names are those of the metrics."""
+    return (
+        Loop("callbacks", CALLBACKS_S, chores.callbacks),
+        Loop("payments", PAYMENTS_S, chores.payments),
+        Loop("strays", STRAYS_S, chores.strays),
+        Loop("vouchers", VOUCHERS_S, chores.vouchers),
+        Loop("refunds", REFUNDS_S, chores.refunds),
+        Loop("renewals", RENEWALS_S, chores.renewals),
+    )
+
+
+class Runner:
+    """Turns loops. Starts nothing before `run`."""
+
+    def __init__(
+        self,
+        loops: tuple[Loop, ...],
+        clocks: Clocks,
+        metrics: measures.Metrics,
+        log: FilteringBoundLogger,
+        measure: Callable[[], None],
+    ) -> None:
+        self._loops = loops
+        self._clocks = clocks
+        self._metrics = metrics
+        self._log = log
+        self._measure = measure
+
+    def run(self, stop: Stop) -> None:
+        """Until `stop` is set; a round that has begun is finished."""
+        threads = [threading.Thread(target=self._turn, args=(loop, stop), name=loop.name) for loop in self._loops]
+        for thread in threads:
+            thread.start()
+        while not stop.wait(MEASURE_S):
+            self._clocks.vouch()
+            self._measure()
+        for thread in threads:
+            thread.join()
+
+    def _turn(self, loop: Loop, stop: Stop) -> None:
+        while not stop.is_set():
+            for _ in range(ROUNDS_MAX):
+                if not self._round(loop) or stop.is_set():
+                    break
+            stop.wait(loop.every_s)
+
+    def _round(self, loop: Loop) -> bool:
+        """One share at the present; on a clock that is known to be wrong nothing is done."""
+        judged = self._clocks.judge()
+        if isinstance(judged, Suspect):
+            self._metrics.count("ClockSuspect", Reason=judged.reason.value)
+            return False
+        try:
+            more = loop.work(judged.now)
+        except Unavailable as away:
+            self._log.warning("Billing waits for the store", operation=loop.name, error=type(away).__name__)
+        except Exception as error:  # noqa: BLE001 - thread boundary: told with its trace, and tried again
+            self._log.error("Billing round failed", operation=loop.name, exc_info=error)
+        else:
+            self._metrics.count("BillingRounds", Loop=loop.name)
+            return more
+        self._metrics.count("BillingRoundsFailed", Loop=loop.name)
+        return False
+
+
+def runner_of(process: Process) -> Runner:
+    """The runner of an open process."""
+    metrics, logger = process.metrics, process.log
+    loops = loops_of(Chores(process.billing, metrics, logger.logger))
+    return Runner(loops, process.clocks, metrics, logger.logger, build_meter(process.core, metrics).round)
+
+
+def run(settings_path: Path | None) -> int:
+    """Run until SIGTERM or SIGINT; 0 after a clean stop. Raises as `open_process`."""
+    process = open_process(settings_path)
+    settings, stop = process.core.settings, threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    port = settings.billing_metrics_port
+    endpoint = measures.serve(process.metrics, settings.metrics_bind, port) if port else None
+    try:
+        runner_of(process).run(stop)
+    finally:
+        if endpoint is not None:
+            endpoint.close()
+        process.close()
+    return 0
