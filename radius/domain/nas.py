@@ -94,6 +94,8 @@ class Router(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `secret_a`/`secret_b` are sealed, each with its epoch; `rotating_to` names the pair that is to take over.
     `coa_address` empty: the address it last spoke from. `overrides` are Capabilities fields as JSON values.
+    `login_hosts`: host or host:port of its log-in page, as its customers' browsers see it (``10.5.50.1``,
+    ``wifi.example.net``, ``10.1.0.1:3990``): the portal sends nobody elsewhere. `uam_secret`: CoovaChilli's, sealed.
     """
 
     id: NasId
@@ -113,6 +115,8 @@ class Router(msgspec.Struct, frozen=True, omit_defaults=True):
     disabled: bool = False
     overrides: dict[str, str | bool] = {}
     version: int = 0
+    login_hosts: tuple[str, ...] = ()
+    uam_secret: str = ""
 
     def epoch(self, pair: PortPair) -> int:
         """Which secret of its is on that pair of ports."""

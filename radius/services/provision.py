@@ -43,6 +43,7 @@ ID_CHARS_MAX = 64  # a router's name is a file name, a label of metrics and Free
 PASSWORD_BYTES_MAX = 128
 PORT_MAX = 65_535
 POOL_CHARS_MAX = 64
+UAM_FIELD = "uam_secret"
 
 T = TypeVar("T")
 
@@ -126,6 +127,7 @@ class Provision:
             if address:
                 _check_ip(field, address)
         self._capabilities(router.family, router.overrides)
+        check_hosts(router.login_hosts)
         networks = networks_of(router)
         if router.site not in {site.id for site in self._stores.routers.sites(self._deadline())}:
             raise Malformed("site", f"{router.site!r} does not exist; add the site first")
@@ -155,6 +157,18 @@ class Provision:
             router,
             **{field: sealed, f"epoch_{pair.value.lower()}": epoch},
             rotating_to=pair.value,
+            version=router.version + 1,
+        )
+        if self._stores.routers.put_router(changed, self._deadline()) is Outcome.STALE:
+            raise Unavailable(f"router {router.id} was changed meanwhile; look again")
+        return changed
+
+    def login_page(self, router: Router, hosts: Sequence[str], uam_secret: str = "") -> Router:
+        """Register where a router's log-in page is (`Router.login_hosts`), and CoovaChilli's uamsecret, "" for none."""
+        changed = _with(
+            router,
+            login_hosts=check_hosts(tuple(host.strip().lower() for host in hosts)),
+            uam_secret=self._sealer.seal(uam_secret, router.id, UAM_FIELD, 0) if uam_secret else "",
             version=router.version + 1,
         )
         if self._stores.routers.put_router(changed, self._deadline()) is Outcome.STALE:
@@ -337,6 +351,14 @@ def check_id(field: str, name: str) -> str:
     return name
 
 
+def check_hosts(hosts: tuple[str, ...]) -> tuple[str, ...]:
+    """Where a router's log-in page is: each ``host`` or ``host:port``; raises Malformed."""
+    for host in hosts:
+        if not _HOST.fullmatch(host):
+            raise Malformed("login_hosts", f"{host!r} must be like 10.5.50.1, wifi.example.net or 10.1.0.1:3990")
+    return hosts
+
+
 def check_password(password: str) -> str:
     """A password that every method can carry: 1 to 128 bytes (RFC 2865 §5.2) and no NUL; raises Malformed."""
     if not 1 <= len(password.encode(errors="surrogatepass")) <= PASSWORD_BYTES_MAX or "\0" in password:
@@ -354,6 +376,8 @@ def _check_ip(field: str, text: str) -> None:
 
 
 _ID = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{ID_CHARS_MAX - 1}}}", re.ASCII)
+
+_HOST = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?(:[0-9]{1,5})?", re.ASCII)
 
 
 def _with(router: Router, **changes: object) -> Router:

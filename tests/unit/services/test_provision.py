@@ -63,6 +63,17 @@ def test_a_router_that_cannot_be(address: str, secret: str, field: str) -> None:
     assert len(node.store.routers(node.deadline)) == 1
 
 
+def test_a_routers_log_in_page_is_registered_and_its_secret_sealed() -> None:
+    node = Node()
+    router = node.provision.login_page(stored_router(node), ["10.5.50.1", " WiFi.example:3990"], "uam-secret")
+    assert stored_router(node) == router
+    assert router.login_hosts == ("10.5.50.1", "wifi.example:3990")
+    assert node.keys.unseal(router.uam_secret, NAS, "uam_secret", 0) == "uam-secret"
+    with pytest.raises(Malformed, match="login_hosts"):
+        node.provision.login_page(router, ["evil.example/x"])
+    assert node.provision.login_page(router, []).uam_secret == ""
+
+
 def secrets_of(node: Node) -> list[str | None]:
     node.directory.refresh(node.now, node.deadline)
     clients = [node.directory.client("10.8.0.2", pair) for pair in PortPair]
@@ -336,6 +347,7 @@ def test_a_broken_record_of_another_router_keeps_nobody_from_being_registered() 
         (Router(NasId("x"), "kilimani", Family.UNIFI, (), coa_port=99_999), "coa_port"),
         (Router(NasId("x"), "kilimani", Family.UNIFI, (), coa_address="foo bar"), "coa_address"),
         (Router(NasId("x"), "kilimani", Family.UNIFI, (), nas_ip_address="0.0.0.0"), "nas_ip_address"),
+        (Router(NasId("x"), "kilimani", Family.UNIFI, (), login_hosts=("http://10.5.50.1/",)), "login_hosts"),
         (Router(NasId("x"), "kilimani", Family.UNIFI, (), overrides={"foo": True}), "foo"),
         (Router(NasId("x"), "kilimani", Family.MIKROTIK, (), overrides={"coa_byte_cap": True}), "coa_byte_cap"),
     ],
