@@ -69,7 +69,7 @@ class UnmatchedState(StrEnum):
     WAITS = "waits"  # may be the money of a payment that was proven by query: not booked until its receipt is known
     SAME = "same"  # it was
     HELD = "held"  # booked as unmatched
-    CLAIMED = "claimed"
+    CLAIMED = "claimed"  # by somebody who showed its code, or by the late proof of `Unmatched.payment`
     RETURNED = "returned"
 
 

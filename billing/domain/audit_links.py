@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 from billing.domain.books import Books, Finding, Rule
-from billing.domain.journal import Cause, Journal
+from billing.domain.journal import AccountKind, Cause, Journal
 
 RECEIPTED = frozenset({
     Cause.SALE_MPESA, Cause.SALE_CASH, Cause.SALE_AGENT, Cause.TOP_UP, Cause.PURCHASE, Cause.UNMATCHED_CLAIMED,
@@ -26,12 +26,19 @@ def check_links(books: Books) -> Iterator[Finding]:
 
 
 def _mpesa_receipts(books: Books) -> Iterator[Finding]:
-    """One M-Pesa receipt, one journal; where it was attached later, the payment says so."""
+    """One M-Pesa receipt, one journal; where it was attached later, the payment says so.
+
+    A sale out of money that was booked before took nothing from M-Pesa: that account cannot be overdrawn.
+    """
     attached = {row.id: row.mpesa_receipt for row in books.payments}
     used: defaultdict[str, set[str]] = defaultdict(set)
     for entry in books.journals:
-        for receipt in {entry.mpesa_receipt, attached.get(entry.payment, "") if entry.cause in CREDITS else ""} - {""}:
+        took = any(leg.account.kind is AccountKind.MPESA for leg in entry.legs)
+        later = attached.get(entry.payment, "") if took and entry.cause in CREDITS else ""
+        for receipt in {entry.mpesa_receipt, later} - {""}:
             used[receipt].add(entry.id)
+        if entry.mpesa_receipt and not took:
+            yield Finding(Rule.MPESA_RECEIPT, entry.id, f"names {entry.mpesa_receipt} and takes nothing from M-Pesa")
     for receipt, names in used.items():
         if len(names) > 1:
             yield Finding(Rule.MPESA_RECEIPT, receipt, f"was credited by {', '.join(sorted(names))}")

@@ -102,7 +102,7 @@ def sold(
 
 
 def sale_by_mpesa(fact: Fact, sale: Sale, came: Came) -> Journal:
-    """A payment bought its package: `fact` names the payment."""
+    """A payment bought its package: `fact` names the payment; `came.into`: where its money is, booked now or before."""
     if (came.cents, came.payment) != (sale.cents, fact.subject):
         raise Unbalanced(f"{fact.subject}: {came.cents} cents of {came.payment!r} came for a sale of {sale.cents}")
     return sold(Cause.SALE_MPESA, fact, sale, came.into, payment=came.payment, mpesa_receipt=came.mpesa_receipt)

@@ -13,7 +13,7 @@ AHEAD_S_MAX = 3_600.0  # more than any refusal says: whoever wrote it had a wron
 class Turn(Thing, frozen=True, omit_defaults=True):
     """The rate of one shortcode. Instants are UTC seconds."""
 
-    KIND: ClassVar[str] = "Q"
+    KIND: ClassVar[str] = "U"
 
     shortcode: str
     next_at: float = 0.0

@@ -10,14 +10,16 @@ import msgspec
 
 from billing.domain import settle as rules
 from billing.domain.draw import parse_account, parse_reference
-from billing.domain.journal import Journal
+from billing.domain.journal import Account, AccountKind, Cause, Journal
 from billing.domain.ledger import Came, Sale, mpesa, sale_by_mpesa, top_up
+from billing.domain.ledger import customer as balance_of
 from billing.domain.money import rate_on
 from billing.domain.payment import Effect, Payment, PaymentState
 from billing.domain.settle import Proof, Refused, Settled, Settlement, Waits, Why
 from billing.ports import (
     Claim,
     ClaimKind,
+    Customer,
     KeptPayment,
     Part,
     Posting,
@@ -42,6 +44,14 @@ class Landed(NamedTuple):
     subscriber: str = ""
     waits: bool = False
     known: bool = False
+
+
+class _There(NamedTuple):
+    """Money that was booked before: the account that has it, and what else changes when it leaves."""
+
+    account: Account
+    unmatched: Unmatched | None = None
+    customer: Customer | None = None
 
 
 class Settle:
@@ -86,13 +96,19 @@ class Settle:
             self._book.told(kept.payment, found.payment)
             return found
         if Part.MPESA in posted.parts and self._elsewhere(found.payment):
-            return self._dispute(kept, now)
+            return self._booked_before(kept, found, now, attempt)
         return None
 
-    def _credit(self, posting: Posting, payment: Payment, now: int, attempt: int) -> Posting | None:
-        """The posting with journal, number and what was bought; None if nobody is there to have it."""
+    def _credit(
+        self, posting: Posting, payment: Payment, now: int, attempt: int, out_of: Account | None = None
+    ) -> Posting | None:
+        """The posting with journal, number and what was bought; None if nobody is there to have it.
+
+        `out_of`: where its money was booked before, None where it comes from M-Pesa now.
+        """
         number = self._book.number(payment.id, attempt)
-        came = Came(mpesa(payment.shortcode), payment.cents, payment.mpesa_receipt, payment.id)
+        receipt = "" if out_of else payment.mpesa_receipt
+        came = Came(out_of or mpesa(payment.shortcode), payment.cents, receipt, payment.id)
         if not payment.package:
             return self._balance(posting, payment.subscriber, came, number, payment.paid_at, now)
         change = self._right(posting, payment, now)
@@ -135,6 +151,45 @@ class Settle:
     def _elsewhere(self, payment: Payment) -> bool:
         owner = self._stores.postings.owner(ClaimKind.MPESA, payment.mpesa_receipt, self._book.deadline())
         return owner is not None and owner != payment.id
+
+    def _booked_before(self, kept: KeptPayment, found: Settlement, now: int, attempt: int) -> Settlement | None:
+        """A receipt whose money was booked before the proof came: the payment is paid out of it, if it is still there.
+
+        A notice that named nothing came and waited in vain for this proof. Who claimed that money for a balance has it:
+        the customer's own balance pays, another's is a dispute.
+        """
+        first = isinstance(found, Settled) and found.effect is Effect.CREDIT
+        there = self._there(found.payment) if first else None
+        if there is None:
+            return self._dispute(kept, now)
+        claims = tuple(each for each in _claims(kept.payment, found) if each.kind is not ClaimKind.MPESA)
+        posting = Posting(self._book.new_id(), self._kept(kept, found, now), claims)
+        credited = self._credit(posting, found.payment, now, attempt, there.account)
+        if credited is None:
+            return self._dispute(kept, now)
+        whole = credited._replace(unmatched=there.unmatched, customer=there.customer or credited.customer)
+        if self._book.post(whole).outcome is not Outcome.COMMITTED:
+            return None
+        self._book.told(kept.payment, found.payment)
+        return found
+
+    def _there(self, payment: Payment) -> _There | None:
+        """Where the money of this payment's receipt is; None if another has it, or it was used."""
+        receipt, deadline = payment.mpesa_receipt, self._book.deadline
+        money = self._stores.customers.unmatched(receipt, deadline())
+        if money is None or money.cents != payment.cents:
+            return None
+        if money.state is UnmatchedState.HELD:
+            taken = money._replace(state=UnmatchedState.CLAIMED, payment=payment.id, version=money.version + 1)
+            return _There(Account(AccountKind.UNMATCHED, receipt), unmatched=taken)
+        customer = self._stores.customers.customer(SubscriberId(payment.subscriber), deadline())
+        if not payment.package or customer is None or customer.balance_cents < payment.cents:
+            return None
+        names = [f"{cause.value}:{receipt}" for cause in (Cause.TOP_UP, Cause.UNMATCHED_CLAIMED)]
+        if not any(each.subscriber == payment.subscriber for each in self._stores.ledger.entries(names, deadline())):
+            return None
+        after = customer._replace(balance_cents=customer.balance_cents - payment.cents, version=customer.version + 1)
+        return _There(balance_of(payment.subscriber), customer=after)
 
     def _dispute(self, kept: KeptPayment, now: int) -> Settlement | None:
         """The receipt's money was booked for something else: no second credit, now or by a query; a person looks."""

@@ -1,18 +1,21 @@
 """What runs by itself: callbacks that were left, payments without one, money that names nobody. And vouchers."""
 
+import contextlib
 import json
 
 import pytest
 
-from billing.domain.journal import Cause
+from billing.domain.journal import Account, AccountKind, Cause, Journal, Receipt
+from billing.domain.ledger import purchase
 from billing.domain.payment import EXPIRES_S, PaymentEvent, PaymentState
-from billing.domain.settle import Proof, Settled
+from billing.domain.settle import Proof, Refused, Settled
 from billing.domain.trade import Paper, batch_made
 from billing.domain.voucher import Voucher, VoucherRefusal, VoucherState
-from billing.ports import Claim, ClaimKind, Entry, KeptVoucher, Posting, UnmatchedState
+from billing.ports import Claim, ClaimKind, Customer, Entry, KeptVoucher, Posting, UnmatchedState
 from billing.provider import Notice, TooMany
 from billing.provider import Unknown as PushUnknown
 from billing.services.callbacks import SWEEP_AFTER_S, Callbacks, Seals, Unread
+from billing.services.checkout import Checkout
 from billing.services.reconcile import RARE_UNTIL_S, Bucket, Reconciler, Round
 from billing.services.redeem import Redeem, Redeemed
 from billing.services.settle import SAME_MONEY_S, Landed
@@ -25,7 +28,7 @@ from radius.ports import Outcome
 from radius.store.open import Store
 from tests.contract.billing.town import DEVICE, DyingRows, Killed, Town
 from tests.contract.values import change, name, soon
-from tests.unit.billing.values import T0, TILL, fact
+from tests.unit.billing.values import T0, TILL, fact, sale
 
 # -- callbacks ---------------------------------------------------------------------------------------------------------
 
@@ -301,6 +304,105 @@ def test_a_known_telephones_money_is_on_its_balance_after_a_while(town: Town) ->
     assert town.settle.notice(notice, T0 + 900) == Landed(known=True)
     assert strays.claim(town.receipt, town.customer, T0 + 901) is Claimed.GONE
     assert town.balance() == 5_000
+    assert town.findings() == []
+
+
+LATE = 2 * SAME_MONEY_S + 60
+
+
+def failed_then_told_without_a_name(town: Town, payer: str = "") -> Checkout:
+    """A till: the prompt failed, the money came after all, and nothing but a nameless notice says so for long."""
+    begun = town.buy()
+    failed = Proof(PaymentEvent.QUERY_FAILED, checkout_id=f"ws_CO_{begun.payment.reference}", code="1037")
+    town.settle.prove(begun.payment.id, failed, T0 + 25)
+    town.settle.notice(Notice(town.receipt, 5_000, TILL, "", payer, T0 + 40), T0 + 41)
+    assert Strays(town.book).round(T0 + 41 + SAME_MONEY_S) == 1
+    return begun
+
+
+def test_a_late_proof_takes_its_money_out_of_what_was_booked_as_unmatched(town: Town) -> None:
+    begun, strays = failed_then_told_without_a_name(town), Strays(town.book)
+    assert town.cents(Account(AccountKind.UNMATCHED, town.receipt)) == -5_000
+    for _ in range(2):
+        assert isinstance(town.callback(now=T0 + LATE, paid_at=T0 + 40), Settled)
+    paid = town.payment(begun.payment.id)
+    assert (paid.state, paid.mpesa_receipt) == (PaymentState.PAID, town.receipt)
+    assert (town.rights(), town.mpesa_cents()) == ([begun.payment.id], 5_000)
+    assert town.cents(Account(AccountKind.UNMATCHED, town.receipt)) == 0
+    assert strays.claim(town.receipt, town.customer, T0 + LATE) is Claimed.GONE
+    assert (town.balance(), town.findings()) == (0, [])
+
+
+@pytest.mark.parametrize("by_telephone", [True, False])
+def test_a_late_proof_takes_its_money_out_of_the_payers_own_balance(town: Town, by_telephone: bool) -> None:
+    begun = failed_then_told_without_a_name(town, known_payer(town) if by_telephone else "")
+    if not by_telephone:
+        assert Strays(town.book).claim(town.receipt, town.customer, T0 + LATE - 1) is Claimed.CLAIMED
+    assert town.balance() == 5_000
+    for _ in range(2):
+        assert isinstance(town.callback(now=T0 + LATE, paid_at=T0 + 40), Settled)
+    assert town.payment(begun.payment.id).state is PaymentState.PAID
+    assert (town.rights(), town.balance(), town.mpesa_cents()) == ([begun.payment.id], 0, 5_000)
+    assert town.findings() == []
+
+
+@pytest.mark.parametrize("cents", [5_000, 4_900])
+def test_a_late_proof_of_money_that_another_has_or_that_differs_is_for_a_person(
+    store: Store, billing: BillingStore, cents: int
+) -> None:
+    town, other = Town(store, billing.rows), Town(store, billing.rows, who=2, seed=2)
+    town.found()
+    other.found()
+    begun = failed_then_told_without_a_name(town)
+    if cents == 5_000:
+        assert Strays(town.book).claim(town.receipt, other.customer, T0 + LATE - 1) is Claimed.CLAIMED
+    refused = town.callback(now=T0 + LATE, paid_at=T0 + 40, cents=cents)
+    assert isinstance(refused, Refused)
+    assert refused.alarm
+    assert town.payment(begun.payment.id).state is PaymentState.DISPUTED
+    assert (town.rights(), town.mpesa_cents()) == ([], 5_000)
+    assert town.findings() == []
+
+
+def test_a_late_proof_whose_money_was_spent_meanwhile_is_for_a_person(town: Town) -> None:
+    begun = failed_then_told_without_a_name(town, known_payer(town))
+    town.billing.post(
+        Posting(
+            "spent",
+            entries=(Entry(spent(town.customer), Receipt("K9", 1, "purchase:right9", 5_000), town.customer),),
+            customer=Customer(town.customer, town.account, 0, 3),
+        ),
+        soon(),
+    )
+    assert isinstance(town.callback(now=T0 + LATE, paid_at=T0 + 40), Refused)
+    assert town.payment(begun.payment.id).state is PaymentState.DISPUTED
+    assert (town.rights(), town.balance()) == ([], 0)
+
+
+def spent(subscriber: str) -> Journal:
+    entry = purchase(fact("right9"), sale("right9", receipt="K9-000001"), subscriber, 5_000)
+    assert isinstance(entry, Journal)
+    return entry
+
+
+@pytest.mark.parametrize("after", [True, False])
+def test_taking_money_out_of_what_was_booked_may_end_at_any_step(
+    store: Store, billing: BillingStore, after: bool
+) -> None:
+    for at in range(1, 60):
+        town = Town(store, billing.rows, who=at)
+        town.found()
+        begun = failed_then_told_without_a_name(town)
+        dying = DyingRows(billing.rows, at, after=after)
+        mortal = Town(store, dying, town.provider, seed=2, who=at)
+        with contextlib.suppress(Killed):
+            mortal.callback(now=T0 + LATE, paid_at=T0 + 40)
+        assert isinstance(town.callback(now=T0 + LATE + 1, paid_at=T0 + 40), Settled)
+        assert town.rights() == [begun.payment.id]
+        if dying.count < at:
+            break
+    else:
+        raise AssertionError("it never ended by itself")
     assert town.findings() == []
 
 

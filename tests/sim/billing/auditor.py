@@ -103,9 +103,14 @@ class Auditor:
             if entry.journal.cause is Cause.UNMATCHED_CLAIMED
         }
         places: dict[str, list[Place]] = defaultdict(list)
+        went_on: dict[str, list[Place]] = defaultdict(list)
         for entry in self._entries:
             journal = entry.journal
-            if journal.cause is Cause.SALE_MPESA or (journal.cause is Cause.TOP_UP and journal.payment):
+            sold = journal.payment and journal.cause in {Cause.SALE_MPESA, Cause.TOP_UP}
+            if sold and not any(leg.account.kind is AccountKind.MPESA for leg in journal.legs):
+                payment = self._payments[journal.payment]
+                went_on[payment.mpesa_receipt].append(Place(payment=payment.id, cents=journal.cents))
+            elif journal.cause is Cause.SALE_MPESA or (journal.cause is Cause.TOP_UP and journal.payment):
                 payment = self._payments.get(journal.payment)
                 receipt = journal.mpesa_receipt or (payment.mpesa_receipt if payment else "")
                 places[receipt].append(Place(payment=journal.payment, cents=journal.cents))
@@ -116,6 +121,10 @@ class Auditor:
                 places[journal.mpesa_receipt].append(
                     Place(balance=owner.subscriber if owner else "", cents=journal.cents)
                 )
+        for receipt, later in went_on.items():
+            for place in later:  # each leaves one place, where there is one
+                before = next((each for each in places[receipt] if not each.payment), None)
+                places[receipt] = [*(each for each in places[receipt] if each is not before), place]
         return places
 
     # -- every shilling --------------------------------------------------------------------------------------------

@@ -87,15 +87,26 @@ def test_accounts_that_have_no_business_there() -> None:
     entry = paid()
     stray = moved(
         entry,
-        (AccountKind.CUSTOMER, "c", 5_000),
+        (AccountKind.STOCK, "c", 5_000),
         (AccountKind.REVENUE, "standard", -4_310),
         (AccountKind.TAX, VAT.id, -690),
     )
-    assert Finding(Rule.SHAPE, entry.id, "debits customer_balance:c") in check(books(first=stray))
+    assert Finding(Rule.SHAPE, entry.id, "debits voucher_stock:c") in check(books(first=stray))
     aside = moved(
         entry, (AccountKind.MPESA, "600999", 5_000), (AccountKind.GOODWILL, "", -4_310), (AccountKind.TAX, VAT.id, -690)
     )
     assert Finding(Rule.SHAPE, entry.id, "credits goodwill") in check(books(first=aside))
+
+
+def test_a_sale_out_of_money_that_was_booked_before_took_nothing_from_mpesa() -> None:
+    held = ledger.unmatched_in(fact("TKP1XYZ"), came(receipt="TKP1XYZ"))
+    out_of = ledger.Came(Account(AccountKind.UNMATCHED, "TKP1XYZ"), 5_000, payment="pay-7")
+    late = ledger.sale_by_mpesa(fact("pay-7"), sale(), out_of)
+    assert check(books(held, first=late)) == []
+    assert rules(books(held)) == {Rule.MPESA_RECEIPT}  # the same money a second time
+    assert rules(books(first=late)) == {Rule.OVERDRAWN}  # nothing was held
+    named = msgspec.structs.replace(late, mpesa_receipt="TKP1XYZ")
+    assert rules(books(held, first=named)) == {Rule.MPESA_RECEIPT}
 
 
 def test_an_amount_that_the_legs_do_not_move() -> None:
