@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 import socket
 import subprocess
 import sys
@@ -9,7 +10,8 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from deploy import demo, engine
+from billing.mpesa import settings as mpesa
+from deploy import demo, engine, simulated_mpesa
 from deploy.install import VENV, site_packages
 from deploy.options import ENGINE_VARIABLE, ROOT, STATE_VARIABLE, Options
 from deploy.ports import has_ipv6
@@ -37,6 +39,12 @@ def write_key(path: Path) -> None:
     fresh.replace(path)
 
 
+def write_secret(path: Path) -> None:
+    """Make a secret of hex digits, once."""
+    if not path.exists():
+        replace_file(path, f"{secrets.token_hex(16)}\n")
+
+
 def write_settings(options: Options, state: State) -> Path:
     """Write the settings file of this box (`radius.settings`) and return it; the ports may differ from run to run.
 
@@ -52,6 +60,9 @@ def write_settings(options: Options, state: State) -> Path:
         "metrics_port": options.ports.radius_metrics,
         "worker_metrics_port": options.ports.worker_metrics,
         "coa_metrics_port": options.ports.coa_metrics,
+        "portal_port": options.ports.portal,
+        "portal_metrics_port": options.ports.portal_metrics,
+        "billing_metrics_port": options.ports.billing_metrics,
     }
     lines = ["# Written by deploy/run at each start: change the environment (WIFIBILLING_...) instead, it wins."]
     lines += [f"{name} = {json.dumps(value)}" for name, value in values.items()]  # of these, JSON's values are TOML's
@@ -140,6 +151,53 @@ def coa_program(options: Options, settings_path: Path) -> Program:
     )
 
 
+def simulated_program(options: Options, state: State) -> Program | None:
+    """M-Pesa for the demo; None where the operator has set up the real one."""
+    if has_real_money():
+        return None
+    write_secret(state.folder / simulated_mpesa.SECRET_FILE)
+    return Program(
+        name="simulated-mpesa",
+        command=(sys.executable, "-P", "-m", "deploy.simulated_mpesa", "--port", str(options.ports.simulated_mpesa)),
+        environment=application_environment() | {"PYTHONPATH": str(ROOT)},
+        is_ready=lambda log: simulated_mpesa.READY in log,
+        is_alive=lambda: answers(options.ports.simulated_mpesa),
+    )
+
+
+def portal_program(options: Options, state: State, settings_path: Path) -> Program:
+    """What customers' pages and M-Pesa talk to."""
+    return Program(
+        name="portal",
+        command=(sys.executable, "-P", "-m", "billing.portal", "--settings", str(settings_path)),
+        environment=selling_environment(options, state),
+        is_ready=lambda _log: answers(options.ports.portal),
+        is_alive=lambda: answers(options.ports.portal),
+    )
+
+
+def billing_program(options: Options, state: State, settings_path: Path) -> Program:
+    """The worker of selling. It serves when its metrics do."""
+    return Program(
+        name="billing",
+        command=(sys.executable, "-P", "-m", "billing", "run", "--settings", str(settings_path)),
+        environment=selling_environment(options, state),
+        is_ready=lambda _log: answers(options.ports.billing_metrics),
+        is_alive=lambda: answers(options.ports.billing_metrics),
+    )
+
+
+def has_real_money() -> bool:
+    """Whether the operator's environment speaks of M-Pesa."""
+    return any(name.startswith(mpesa.PREFIX) for name in os.environ)
+
+
+def selling_environment(options: Options, state: State) -> dict[str, str]:
+    """With M-Pesa: the operator's, or the simulated one."""
+    simulated = simulated_mpesa.variables(state, options.ports.simulated_mpesa, options.ports.portal)
+    return application_environment() | ({} if has_real_money() else simulated)
+
+
 def freeradius_program(raddb: Path) -> Program:
     """FreeRADIUS with the hooks. UTC, because dates reach the hooks as text in local time."""
     return Program(
@@ -151,9 +209,11 @@ def freeradius_program(raddb: Path) -> Program:
 
 
 def story_command(options: Options, settings_path: Path) -> tuple[str, ...]:
-    """The demo: an evening of two customers. Its exit code is the verdict."""
+    """The demo: an evening of some customers. Its exit code is the verdict."""
     ports = ("--auth-port", str(options.ports.auth), "--acct-port", str(options.ports.acct))
-    ports += ("--coa-port", str(options.ports.demo_coa))
+    ports += ("--coa-port", str(options.ports.demo_coa), "--portal", f"http://127.0.0.1:{options.ports.portal}")
+    ports += ("--real-money",) if has_real_money() else ()
+    ports += ("--strict",) if options.once else ()  # a hotspot with something odd in its books goes on serving
     return (sys.executable, "-P", "-m", "deploy.demo", "--settings", str(settings_path), *ports)
 
 

@@ -91,6 +91,11 @@ def start_all(options: Options, state: State, supervisor: Supervisor) -> Path:
     raddb = application.lay_configuration(options, state, settings_path)
     supervisor.start(application.worker_program(options, settings_path))
     supervisor.start(application.coa_program(options, settings_path))
+    simulated = application.simulated_program(options, state)
+    if simulated is not None:
+        supervisor.start(simulated)
+    supervisor.start(application.portal_program(options, state, settings_path))
+    supervisor.start(application.billing_program(options, state, settings_path))
     supervisor.start(application.freeradius_program(raddb))
     return settings_path
 
@@ -138,7 +143,15 @@ def stay_up(options: Options, state: State, supervisor: Supervisor, stopping: th
     say(f'    radclient -x 127.0.0.1:{ports.auth} auth "$(sudo cat {state.folder}/demo-router.secret)"')
     say("a real router: register it as README.md tells ('First router in ten minutes'); it works within 30 seconds")
     say(f"data, keys and logs (freeradius.log: a line a packet; coa.log: a line a cut or change): {state.folder}")
-    served = (ports.radius_metrics, ports.worker_metrics, ports.coa_metrics)
+    money = "M-Pesa as the environment says" if application.has_real_money() else "M-Pesa is SIMULATED: no money moves"
+    say(f"the portal: http://127.0.0.1:{ports.portal}/api/v1/sites/demo/packages ({money})")
+    served = (
+        ports.radius_metrics,
+        ports.worker_metrics,
+        ports.coa_metrics,
+        ports.portal_metrics,
+        ports.billing_metrics,
+    )
     say(f"metrics: {', '.join(f'http://127.0.0.1:{port}/metrics' for port in served)}")
     say(f"Ctrl-C or 'kill {os.getpid()}' stops it")
     while not stopping.wait(WATCH_S):

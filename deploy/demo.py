@@ -1,4 +1,4 @@
-"""The story that `deploy/run` shows: an evening of two customers, through real FreeRADIUS into the real store.
+"""The story that `deploy/run` shows: an evening of some customers, through real FreeRADIUS into the real store.
 
 A fake MikroTik (tests/fakes) speaks real RADIUS and obeys real Disconnect- and CoA-Requests; its one fault is that it
 ignores its own byte cap. Every line printed is a reply or a record as it is; whatever is not as it should be ends the
@@ -9,13 +9,14 @@ import argparse
 import secrets
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from billing.store.open import open_billing
+from deploy import selling
+from deploy.telling import Untrue, await_, check, say, soon
 from radius import settings as settings_module
 from radius.domain import entitlement
 from radius.domain import subscriber as aggregate
@@ -47,13 +48,7 @@ UNLIMITED = Terms(
     interim_s=60,
 )
 ADDRESS = "10.0.0.5"
-ENFORCED_S_MAX = 5.0  # it takes a tenth of a second; a machine that was just set up may be busy
 SECRET_FILE = "demo-router.secret"  # noqa: S105 - the name of the file
-DEADLINE_S = 5.0
-
-
-class Untrue(Exception):
-    """Something in the story was not as it should be."""
 
 
 def prepare(settings_path: Path, coa_port: int) -> None:
@@ -66,7 +61,7 @@ def prepare(settings_path: Path, coa_port: int) -> None:
     try:
         core.store.create_tables()
         open_billing(core.store).create_tables()
-        known = {router.id: router for router in core.store.routers.routers(time.monotonic() + DEADLINE_S)}
+        known = {router.id: router for router in core.store.routers.routers(soon())}
         if ROUTER in known:
             _check_key(core, known[ROUTER])
             _move(core, known[ROUTER], coa_port)
@@ -77,6 +72,7 @@ def prepare(settings_path: Path, coa_port: int) -> None:
             core.provision.router(router, secret)
         for package in (PACKAGE, UNLIMITED):
             core.provision.terms(package)
+        selling.stock(core)
     finally:
         core.close()
 
@@ -84,7 +80,7 @@ def prepare(settings_path: Path, coa_port: int) -> None:
 def _move(core: Core, router: Router, coa_port: int) -> None:
     if router.coa_port != coa_port:
         moved = msgspec.structs.replace(router, coa_port=coa_port, version=router.version + 1)
-        core.store.routers.put_router(moved, time.monotonic() + DEADLINE_S)
+        core.store.routers.put_router(moved, soon())
 
 
 def _check_key(core: Core, router: Router) -> None:
@@ -106,10 +102,11 @@ def _secret(state: Path) -> str:
 class Story:
     """Plays customers, one after the other, against a running box."""
 
-    def __init__(self, core: Core, router: FakeRouter, das: FakeDas) -> None:
+    def __init__(self, core: Core, router: FakeRouter, das: FakeDas, shop: selling.Shop) -> None:
         self._core = core
         self._router = router
         self._das = das
+        self._shop = shop
         self._phone = ""
         self._subscriber: SubscriberId | None = None
 
@@ -117,50 +114,51 @@ class Story:
         """The evening. Raises Untrue at the first thing that is not as it should be."""
         self._until_the_quota("02:00:00:00:AA:01", "02:00:00:00:AA:02")
         self._slow_and_restored("02:00:00:00:AA:03")
+        self._shop.play()
 
     def _until_the_quota(self, phone_mac: str, tablet_mac: str) -> None:
-        _say("A customer registers and comes to the hotspot. No package yet.")
+        say("A customer registers and comes to the hotspot. No package yet.")
         self._register()
         self._refused(phone_mac, "no active package")
-        _say("The operator grants the package 'evening': 100 MB, 6 hours from the first log-in, 2M/5M, one device.")
+        say("The operator grants the package 'evening': 100 MB, 6 hours from the first log-in, 2M/5M, one device.")
         self._grant(PACKAGE)
-        _say("The same phone again:")
+        say("The same phone again:")
         reply = self._accepted(phone_mac)
-        _check(total_limit(reply) == PACKAGE.quota_bytes, "the router gets the whole 100 MB as its cap")
-        _check(0 < reply["Session-Timeout"] <= 6 * 3600, "the session ends by itself within 6 hours")
+        check(total_limit(reply) == PACKAGE.quota_bytes, "the router gets the whole 100 MB as its cap")
+        check(0 < reply["Session-Timeout"] <= 6 * 3600, "the session ends by itself within 6 hours")
         self._router.start(phone_mac)
-        _say("Online. The router reports every minute:")
+        say("Online. The router reports every minute:")
         for _ in range(2):
             self._use(phone_mac, 3, 37)
-        _check(self._left() == 20 * MEGABYTE, "80 MB are charged, 20 MB are left, to the byte")
-        _say("A second device tries the same package:")
+        check(self._left() == 20 * MEGABYTE, "80 MB are charged, 20 MB are left, to the byte")
+        say("A second device tries the same package:")
         self._refused(tablet_mac, "devices")
-        _say("The phone uses what is left, and this router does not stop it. Its report proves it:")
+        say("The phone uses what is left, and this router does not stop it. Its report proves it:")
         session = self._router.sessions[phone_mac].session_id
         self._use(phone_mac, 0, 20)
-        took_ms = _await(lambda: session not in self._das.sessions, "the router is told to end the session")
+        took_ms = await_(lambda: session not in self._das.sessions, "the router is told to end the session")
         print(f"   <- Disconnect-Request, {took_ms} ms after the report; the router obeys")
         self._router.stop(phone_mac, "Admin-Reset")
         uid = self._closed().uid
         audit = self._core.store.attempts
-        _await(
-            lambda: [a.outcome for a in audit.of_session(uid, 0, _soon())][-1:] == ["confirmed"],
+        await_(
+            lambda: [a.outcome for a in audit.of_session(uid, 0, soon())][-1:] == ["confirmed"],
             "the session's end confirms it",
         )
-        for step in audit.of_session(uid, 0, _soon()):
+        for step in audit.of_session(uid, 0, soon()):
             print(f"   audit: {step.reason}: {step.request or 'seen'} -> {step.outcome}. {step.words}")
-        _say("The customer tries again:")
+        say("The customer tries again:")
         self._refused(phone_mac, "data")
-        _check(not self._aggregate().intents, "nothing is left to be done about that session")
-        records = self._core.store.sessions.find(uid, _soon())
-        _check(len(records) == 1 and records[0].closed_at > 0, "the session's own record is filed")
+        check(not self._aggregate().intents, "nothing is left to be done about that session")
+        records = self._core.store.sessions.find(uid, soon())
+        check(len(records) == 1 and records[0].closed_at > 0, "the session's own record is filed")
         total = records[0].in_bytes + records[0].out_bytes
-        _check(
+        check(
             total == PACKAGE.quota_bytes, f"it says {total:,} bytes in {records[0].time_s} s, cause {records[0].cause}"
         )
 
     def _slow_and_restored(self, mac: str) -> None:
-        _say("Another customer has 'night': 50 MB at 2M/5M, then slow (128k/256k) instead of cut.")
+        say("Another customer has 'night': 50 MB at 2M/5M, then slow (128k/256k) instead of cut.")
         self._register()
         self._grant(UNLIMITED)
         self._accepted(mac)
@@ -168,7 +166,7 @@ class Story:
         self._use(mac, 2, 48)
         took_ms = self._until_rate(mac, "128k/256k")
         print(f"   <- CoA-Request, {took_ms} ms after the report: the session goes on at 128k/256k")
-        _say("The customer buys the same once more:")
+        say("The customer buys the same once more:")
         self._grant(UNLIMITED)
         took_ms = self._until_rate(mac, "2M/5M")
         print(f"   <- CoA-Request, {took_ms} ms after the top-up: 2M/5M again, without a new log-in")
@@ -176,7 +174,7 @@ class Story:
 
     def _until_rate(self, mac: str, rate: str) -> int:
         session = self._das.sessions[self._router.sessions[mac].session_id]
-        return _await(lambda: session.limits.get("Mikrotik-Rate-Limit") == rate, f"the router is told {rate}")
+        return await_(lambda: session.limits.get("Mikrotik-Rate-Limit") == rate, f"the router is told {rate}")
 
     def _register(self) -> None:
         self._phone = f"07{secrets.randbelow(10**8):08d}"
@@ -184,7 +182,7 @@ class Story:
 
     def _grant(self, package: Terms) -> None:
         assert self._subscriber is not None
-        self._core.desk.read(self._subscriber, _soon())
+        self._core.desk.read(self._subscriber, soon())
         self._core.provision.grant(self._subscriber, package.id, int(time.time()), f"g{secrets.token_hex(4)}")
 
     def _use(self, mac: str, up_megabytes: int, down_megabytes: int) -> None:
@@ -224,34 +222,10 @@ class Story:
 
     def _aggregate(self) -> Subscriber:
         assert self._subscriber is not None
-        stored = self._core.desk.read(self._subscriber, _soon())
+        stored = self._core.desk.read(self._subscriber, soon())
         if stored is None:
             raise Untrue("the customer's record is gone")
         return aggregate.decode(stored.body)
-
-
-def _soon() -> float:
-    return time.monotonic() + DEADLINE_S
-
-
-def _await(condition: Callable[[], bool], what: str) -> int:
-    """Wait until it is so; milliseconds that took."""
-    began = time.monotonic()
-    while not condition():
-        if time.monotonic() - began > ENFORCED_S_MAX:
-            raise Untrue(f"not within {ENFORCED_S_MAX:.0f} s: {what}")
-        time.sleep(0.005)
-    return round((time.monotonic() - began) * 1000)
-
-
-def _say(text: str) -> None:
-    print(f"\n{text}")
-
-
-def _check(holds: bool, what: str) -> None:
-    if not holds:
-        raise Untrue(f"not so: {what}")
-    print(f"   ok: {what}")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -261,6 +235,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--auth-port", type=int, default=1812)
     parser.add_argument("--acct-port", type=int, default=1813)
     parser.add_argument("--coa-port", type=int, required=True)
+    parser.add_argument("--portal", required=True, metavar="URL")
+    parser.add_argument("--real-money", action="store_true", help="M-Pesa is none of ours: the story buys nothing")
+    parser.add_argument("--strict", action="store_true", help="what the ledger's check finds ends the story")
     given = parser.parse_args(arguments)
     settings = settings_module.load(given.settings)
     core = build_core(settings)
@@ -268,7 +245,8 @@ def main(arguments: list[str] | None = None) -> int:
     router = FakeRouter(secret.encode(), str(ROUTER), auth_port=given.auth_port, acct_port=given.acct_port)
     try:
         with FakeDas(secret.encode(), Manners.MIKROTIK, port=given.coa_port, nas_ip=router.address) as das:
-            Story(core, router, das).play()
+            shop = selling.Shop(core, router, given.portal, real=given.real_money, strict=given.strict)
+            Story(core, router, das, shop).play()
     except Exception as error:  # noqa: BLE001 - the verdict of a program
         print(f"\nThe story failed: {type(error).__name__}: {error}", file=sys.stderr)
         return 1

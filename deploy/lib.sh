@@ -94,7 +94,7 @@ check_sudo() {
 
 # The operator's proxies, certificates and package indexes hold for what runs as root too.
 kept_environment() {
-    compgen -e | grep -E '^(PIP_|NPM_CONFIG_|npm_config_|SSL_CERT_|WIFIBILLING_|COMMAND$|NODE_EXTRA_CA_CERTS$|(http|https|no|HTTP|HTTPS|NO)_(proxy|PROXY)$)' |
+    compgen -e | grep -E '^(PIP_|NPM_CONFIG_|npm_config_|SSL_CERT_|WIFIBILLING_|MPESA_|COMMAND$|NODE_EXTRA_CA_CERTS$|(http|https|no|HTTP|HTTPS|NO)_(proxy|PROXY)$)' |
         paste -sd, -
 }
 

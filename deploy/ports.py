@@ -11,13 +11,15 @@ from deploy.refusal import Refusal
 
 PORT_MAX = 65535
 LISTENING = {"tcp": "0A", "udp": "07"}  # the state column of /proc/net/tcp and udp (kernel, net/tcp_states.h)
+_SELLING = ("portal", "portal_metrics", "billing_metrics", "simulated_mpesa")
 
 
 @dataclass(frozen=True, slots=True)
 class Ports:
     """1812 and 1813 are RADIUS (RFC 2865, 2866); the second pair answers the new secret while one is rotated.
 
-    On `demo_coa` the demo's router hears Disconnect- and CoA-Requests (RFC 5176: 3799) while the story is told.
+    On `demo_coa` the demo's router hears Disconnect- and CoA-Requests (RFC 5176: 3799) while the story is told; M-Pesa
+    is simulated on `simulated_mpesa` where the real one is not set up.
     """
 
     auth: int = 1812
@@ -30,6 +32,10 @@ class Ports:
     worker_metrics: int = 18124
     coa_metrics: int = 18125
     demo_coa: int = 18126
+    portal: int = 18127
+    portal_metrics: int = 18128
+    billing_metrics: int = 18129
+    simulated_mpesa: int = 18131
 
     def moved(self, offset: int) -> "Ports":
         """All ports, `offset` higher: a second instance beside the first.
@@ -46,7 +52,7 @@ class Ports:
         """(protocol, port, what for) of each."""
         for name in ("auth", "acct", "auth_rotated", "acct_rotated", "status", "demo_coa"):
             yield "udp", getattr(self, name), name.replace("_", " ")
-        for name in ("engine", "radius_metrics", "worker_metrics", "coa_metrics"):
+        for name in ("engine", "radius_metrics", "worker_metrics", "coa_metrics", *_SELLING):
             yield "tcp", getattr(self, name), name.replace("_", " ")
 
 

@@ -10,7 +10,7 @@ from deploy.ports import check_free
 from deploy.refusal import Refusal, exit_code
 from deploy.state import State
 
-STATE_MB_MIN = 200  # logs of three processes with one older generation each (120 MB), and room for the tables to grow
+STATE_MB_MIN = 400  # logs of seven processes with one older generation each (280 MB), and room for the tables to grow
 
 
 def check_disk(folder: Path, needed_mb: int) -> None:

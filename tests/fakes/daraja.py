@@ -93,7 +93,10 @@ class Daraja:
         passkey: str = "passkey",
         clock: Callable[[], float] = time.time,
         auto_s: float | None = None,
+        port: int = 0,
+        first: int = 0,
     ) -> None:
+        """`first`: the number that receipts and conversations count from, for one that comes after another."""
         self.shortcode, self.passkey, self.clock, self.auto_s = shortcode, passkey, clock, auto_s
         self.plans: dict[str | int, Plan] = {}  # by phone or by shillings
         self.prompts: dict[str, Prompt] = {}
@@ -103,9 +106,10 @@ class Daraja:
         self.token, self.tokens = "", 0
         self.urls: dict[str, str] = {}
         self.broken = Event()  # set: tokens are refused
+        self._first = first
         self._due: list[tuple[str, dict[str, Any]]] = []
         self._lock, self._over = RLock(), Event()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), _handler(self))
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
@@ -164,7 +168,7 @@ class Daraja:
         return (datetime.fromtimestamp(self.clock(), UTC) + timedelta(hours=3)).strftime("%Y%m%d%H%M%S")
 
     def _move(self, phone: str, shillings: int, reference: str, checkout_id: str = "") -> Money:
-        receipt = f"S{len(self.money):09d}"
+        receipt = f"S{self._first + len(self.money):09d}"
         self.money[receipt] = Money(receipt, phone, shillings, reference, self._stamp(), checkout_id)
         return self.money[receipt]
 
@@ -284,7 +288,7 @@ class Daraja:
         return self._later(body, "0", {"Key": "OriginalTransactionID", "Value": money.receipt})
 
     def _later(self, body: dict[str, Any], code: int | str, parameters: Any) -> tuple[int, Any]:
-        conversation = f"AG_{len(self.requests):06d}"
+        conversation = f"AG_{self._first + len(self.requests):06d}"
         result = {
             "ResultCode": code,
             "ConversationID": conversation,

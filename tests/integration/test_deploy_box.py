@@ -216,6 +216,9 @@ application.lay_configuration = lambda options, state, path: state.radius_folder
 application.engine_program = lambda options, state: program("engine")
 application.worker_program = lambda options, path: program("worker")
 application.coa_program = lambda options, path: program("coa")
+application.simulated_program = lambda options, state: program("simulated-mpesa")
+application.portal_program = lambda options, state, path: program("portal")
+application.billing_program = lambda options, state, path: program("billing")
 application.freeradius_program = lambda raddb: program("freeradius")
 application.story_command = lambda options, path: (sys.executable, "-c", verdict)
 stopping = threading.Event()
@@ -268,8 +271,8 @@ class Box:
         pytest.fail(f"the box ended: {said}")
 
 
-IN_ORDER = [f"start-{name}" for name in ("engine", "worker", "coa", "freeradius")]
-IN_ORDER += [f"stop-{name}" for name in ("freeradius", "coa", "worker", "engine")]
+ALL = ("engine", "worker", "coa", "simulated-mpesa", "portal", "billing", "freeradius")
+IN_ORDER = [f"start-{name}" for name in ALL] + [f"stop-{name}" for name in reversed(ALL)]
 
 
 @pytest.fixture
@@ -309,7 +312,7 @@ def test_a_server_that_dies_during_the_story_spoils_it(box: Box) -> None:
     assert process.returncode == 1
     assert "worker died (signal SIGKILL)" in output
     assert "a server died during the story" in output
-    assert box.happened()[-3:] == ["stop-freeradius", "stop-coa", "stop-engine"]
+    assert box.happened()[-3:] == ["stop-simulated-mpesa", "stop-coa", "stop-engine"]
 
 
 def test_it_stays_up_until_told_to_stop(box: Box) -> None:
@@ -342,7 +345,7 @@ def test_after_a_kill_of_the_box_alone_the_next_run_ends_what_it_left(box: Box) 
 def test_after_a_kill_of_everything_the_next_run_works(box: Box) -> None:
     process = box.start("stay")
     box.wait_until_up(process)
-    for pid in (process.pid, *(box.pid(name) for name in ("engine", "worker", "coa", "freeradius"))):
+    for pid in (process.pid, *(box.pid(name) for name in ALL)):
         os.kill(pid, signal.SIGKILL)
     process.communicate()
     box.happened()
