@@ -10,18 +10,14 @@ there), 1 not (the text says why), 2 wrong usage or settings.
 """
 
 import argparse
-import secrets
 import sys
 from ipaddress import ip_address
 from pathlib import Path
 
 from coa import hand, run
-from coa.codec import Request
 from coa.das import Das
-from coa.families import WAYS, Way
-from coa.outcome import Answer
+from coa.families import WAYS
 from coa.pace import Pace
-from coa.probe import Findings, probe
 from coa.reach import road
 from coa.sender import Sender
 from radius import settings as settings_module
@@ -111,24 +107,11 @@ def _probe(options: argparse.Namespace) -> int:
         places = [Das(options.router, options.secret, port, source=options.source or "") for port in ports]
     for das in places:
         print(f"Asking {das.address}, port {das.port}, as a router of family {way.family.value} ...")
-        findings = _find(das, way, options.wait)
+        findings = hand.find(das, way, Pace(first_wait_s=options.wait, tries_max=TRIES_MAX))
         print("\n".join(findings.lines))
         if findings.answered:
             return 0 if findings.good else 1
     return 1
-
-
-def _find(das: Das, way: Way, wait_s: float) -> Findings:
-    pace = Pace(first_wait_s=wait_s, tries_max=TRIES_MAX)
-
-    def ask(whom: Das, request: Request) -> Answer:
-        sender = Sender(pace)  # a new one each time: it must not hold the last silence against the router
-        try:
-            return sender.ask(whom, request).result()
-        finally:
-            sender.close()
-
-    return probe(ask, das, way, secrets.token_hex(6))
 
 
 def _is_address(text: str) -> bool:

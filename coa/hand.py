@@ -1,5 +1,6 @@
 """What an operator does by hand: end a live session, or tell its router anew what it should have; answers are words."""
 
+import secrets
 import time
 from typing import NamedTuple
 
@@ -10,7 +11,9 @@ from coa.codec import Code, Request
 from coa.das import Das
 from coa.families import WAYS, Way
 from coa.outcome import Acked, Answer, Nak, Refused, Verdict, explain, meaning
+from coa.pace import Pace
 from coa.plan import plan, record_of, target_of
+from coa.probe import Findings, probe
 from coa.reach import das_of
 from coa.requests import disconnect
 from coa.sender import Sender
@@ -82,6 +85,19 @@ def sessions_of(core: Core, router: str, uid: str, user: str) -> list[SessionRec
     if not records:
         raise Malformed("user", f"has no open session on {router}")
     return records
+
+
+def find(das: Das, way: Way, pace: Pace) -> Findings:
+    """Whether sessions can be ended there, and what the router wants (`coa.probe`); ends none."""
+
+    def ask(whom: Das, request: Request) -> Answer:
+        sender = Sender(pace)  # a new one each time: it must not hold the last silence against the router
+        try:
+            return sender.ask(whom, request).result()
+        finally:
+            sender.close()
+
+    return probe(ask, das, way, secrets.token_hex(6))
 
 
 def cut(core: Core, sender: Sender, record: SessionRecord) -> Told:

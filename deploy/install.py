@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -143,6 +144,7 @@ def build(level: str) -> None:
     engine.fetch(VENV_NEW / "bin" / "dynoxide")
     rename_inside(VENV_NEW / "bin")
     site_packages(VENV_NEW).joinpath("wifibilling.pth").write_text(f"{ROOT}\n")
+    write_commands(VENV_NEW)
     write_stamp(VENV_NEW, expected_stamp(level))
     os.sync()  # after a power cut the stamp must not be all that reached the disk
     if VENV.exists():
@@ -164,6 +166,17 @@ def rename_inside(scripts: Path) -> None:
             renamed = content.replace(bytes(VENV_NEW), bytes(VENV))
             if renamed != content:
                 path.write_bytes(renamed)
+
+
+def write_commands(venv: Path) -> None:
+    """The scripts that pyproject.toml names, as pip writes them; this clone is on the path of `VENV`, not installed."""
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    for name, entry in scripts.items():
+        module, _, function = entry.partition(":")
+        path = venv / "bin" / name
+        call = f"import sys\nfrom {module} import {function}\nsys.exit({function}())\n"
+        path.write_text(f"#!{VENV}/bin/python -P\n{call}")
+        path.chmod(0o755)
 
 
 def write_stamp(venv: Path, stamp: dict[str, str]) -> None:

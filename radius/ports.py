@@ -10,6 +10,7 @@ from enum import Enum
 from typing import NamedTuple, Protocol
 
 from radius.domain.attempt import Attempt
+from radius.domain.deed import Deed
 from radius.domain.identity import NasId, SessionUid, SubscriberId
 from radius.domain.nas import Router, Site
 from radius.domain.record import SessionRecord
@@ -141,6 +142,16 @@ class Attempts(Protocol):
 
     def of_session(self, uid: SessionUid, now: int, deadline: float) -> list[Attempt]:
         """All about a session, oldest first; strongly consistent."""
+
+
+class Deeds(Protocol):
+    """The audit of what people do by hand (table ConfigTable), kept `DEED_KEPT_S`."""
+
+    def note(self, deed: Deed, deadline: float) -> None:
+        """Write one down; the same `at_ms` and `id` once more says how it ended."""
+
+    def on(self, day: str, now: int, deadline: float) -> list[Deed]:
+        """All of a UTC day (ISO date), oldest first; strongly consistent."""
 
 
 class Catalogue(Protocol):

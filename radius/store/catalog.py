@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
+from radius.domain.deed import DEED_KEPT_S, Deed
 from radius.domain.identity import NasId
 from radius.domain.nas import Router, Site
 from radius.domain.terms import Terms
@@ -13,7 +14,7 @@ from radius.store.dynamo import move_forward
 from radius.store.errors import Refused
 from radius.store.records import Item, attributes, body_item, decode_body, readable, values
 
-TERMS, ROUTER, SITE, BOOT, NODE, UNKNOWN = "terms", "router", "site", "boot", "node", "unknown"
+TERMS, ROUTER, SITE, BOOT, NODE, UNKNOWN, DEED = "terms", "router", "site", "boot", "node", "unknown", "deed"
 NOTED_MAX = 100  # sources noted in one call: a flood of forged addresses must not become a flood of writes
 
 
@@ -172,3 +173,21 @@ class DynamoNodes:
     def nodes(self, deadline: float) -> list[Node]:
         """See `Nodes.nodes`; by id."""
         return [decode_body(item, Node) for item in self._table.all(NODE, deadline)]
+
+
+class DynamoDeeds:
+    """`Deeds`."""
+
+    def __init__(self, table: ConfigTable) -> None:
+        self._table = table
+
+    def note(self, deed: Deed, deadline: float) -> None:
+        """See `Deeds.note`."""
+        name = keys.attempt_key(deed.at_ms, deed.id)
+        item = body_item(f"{DEED}#{deed.day}", name, deed)
+        self._table.put({**item, "expires_at": deed.at_ms // 1000 + DEED_KEPT_S}, deadline)
+
+    def on(self, day: str, now: int, deadline: float) -> list[Deed]:
+        """See `Deeds.on`."""
+        items = self._table.all(f"{DEED}#{day}", deadline)
+        return [decode_body(item, Deed) for item in items if int(item["expires_at"]) > now]

@@ -9,7 +9,8 @@ UsersTable (hash `pk`), short attribute names because they count against the wri
 
 SessionsTable (hash `uid`, range `started_at`): revision, subscriber, body and the keys of four indexes.
 
-ConfigTable (hash `kind`, range `id`): terms, routers, sites, boots, nodes, checkpoints, unheard sources. Small lists
+ConfigTable (hash `kind`, range `id`): terms, routers, sites, boots, nodes, checkpoints, unheard sources, and what
+people did by hand, a kind for each day. Small lists
 that are read whole with one Query; `expires_at` is its TTL attribute and collects garbage only.
 
 AttemptsTable (hash `uid`, range `at`: milliseconds, worker): the audit of enforcement; body, and `expires_at`, its TTL.
@@ -88,6 +89,8 @@ ACCESS = (
     Access("DueWork.advance", "UpdateItem", CONFIG, "checkpoint, worker", "", "forward only", "1 WU"),
     Access("Attempts.record", "PutItem", ATTEMPTS, "uid, at", "", "none", "1 WU"),
     Access("Attempts.of_session", "Query", ATTEMPTS, "uid", "", "strong", "1 RU per 4 KB"),
+    Access("Deeds.note", "PutItem", CONFIG, "deed#day, at", "", "none", "1 WU"),
+    Access("Deeds.on", "Query", CONFIG, "deed#day", "", "strong", "1 RU per 4 KB"),
     Access("Catalogue.terms", "GetItem", CONFIG, "terms, id", "", "strong", "1 RU"),
     Access("Catalogue.add", "PutItem", CONFIG, "terms, id", "", "absent", "1 WU"),
     Access("Routers.routers", "Query", CONFIG, "router", "", "strong", "1 RU per 4 KB"),

@@ -13,6 +13,7 @@ from threading import Lock
 from typing import TypeVar
 
 from radius.domain.attempt import ATTEMPT_KEPT_S, Attempt
+from radius.domain.deed import DEED_KEPT_S, Deed
 from radius.domain.errors import Unavailable
 from radius.domain.identity import NasId, SessionUid, SubscriberId
 from radius.domain.nas import Router, Site
@@ -52,6 +53,7 @@ class _State:
     records: dict[tuple[SessionUid, int], SessionRecord] = field(default_factory=dict)
     checkpoints: dict[str, int] = field(default_factory=dict)
     attempts: dict[tuple[SessionUid, int, str], Attempt] = field(default_factory=dict)
+    deeds: dict[tuple[int, str], Deed] = field(default_factory=dict)
     terms: dict[str, Terms] = field(default_factory=dict)
     routers: dict[NasId, Router] = field(default_factory=dict)
     sites: dict[str, Site] = field(default_factory=dict)
@@ -205,6 +207,17 @@ class _MemoryAttempts(_Room):
             return [state.attempts[key] for key in found]
 
 
+class _MemoryDeeds(_Room):
+    def note(self, deed: Deed, deadline: float) -> None:
+        with self._request("note", deadline) as state:
+            state.deeds[deed.at_ms, deed.id] = deed
+
+    def on(self, day: str, now: int, deadline: float) -> list[Deed]:
+        with self._request("on", deadline) as state:
+            found = [state.deeds[key] for key in sorted(state.deeds)]
+        return [deed for deed in found if deed.day == day and deed.at_ms // 1000 + DEED_KEPT_S > now]
+
+
 class _MemoryConfig(_Room):
     def terms(self, terms_id: str, deadline: float) -> Terms | None:
         with self._request("terms", deadline) as state:
@@ -272,7 +285,7 @@ class _MemoryConfig(_Room):
             return [state.nodes[name] for name in sorted(state.nodes)]
 
 
-class MemoryStore(_MemorySubscribers, _MemorySessions, _MemoryAttempts, _MemoryConfig):
+class MemoryStore(_MemorySubscribers, _MemorySessions, _MemoryAttempts, _MemoryDeeds, _MemoryConfig):
     """Every port of `radius.ports` in one object."""
 
 

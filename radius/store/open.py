@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from radius.ports import Attempts, Catalogue, DueWork, Names, Nodes, Routers, Sessions, Subscribers
+from radius.ports import Attempts, Catalogue, Deeds, DueWork, Names, Nodes, Routers, Sessions, Subscribers
 from radius.store import desk as desks
 from radius.store import tables, wire
 from radius.store.breaker import Breaker
 from radius.store.capacity import Capacity
-from radius.store.catalog import ConfigTable, DynamoCatalogue, DynamoNodes, DynamoRouters
+from radius.store.catalog import ConfigTable, DynamoCatalogue, DynamoDeeds, DynamoNodes, DynamoRouters
 from radius.store.dynamo import DynamoAttempts, DynamoDueWork, DynamoNames, DynamoSessions, DynamoSubscribers
 from radius.store.hot import HotStore
 from radius.store.memory import MemoryStore
@@ -51,6 +51,7 @@ class Store:
     sessions: Sessions
     due_work: DueWork
     attempts: Attempts
+    deeds: Deeds
     catalogue: Catalogue
     routers: Routers
     nodes: Nodes
@@ -100,6 +101,7 @@ def open_store(settings: StoreSettings, clock: Callable[[], float] = time.monoto
         sessions=DynamoSessions(desk),
         due_work=DynamoDueWork(desk),
         attempts=DynamoAttempts(desk),
+        deeds=DynamoDeeds(table),
         catalogue=DynamoCatalogue(table),
         routers=DynamoRouters(table),
         nodes=DynamoNodes(table),
@@ -119,6 +121,7 @@ def memory_store(memory: MemoryStore) -> Store:
         sessions=memory,
         due_work=memory,
         attempts=memory,
+        deeds=memory,
         catalogue=memory,
         routers=memory,
         nodes=memory,

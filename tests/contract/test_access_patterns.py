@@ -11,7 +11,7 @@ from radius.ports import Node, Outcome
 from radius.store import keys
 from radius.store.open import Store, StoreKind, open_store
 from tests.contract.test_config import ROUTER, TERMS
-from tests.contract.values import attempt, change, name, record, soon
+from tests.contract.values import attempt, change, deed, name, record, soon
 from tests.fakes.store_proxy import StoreProxy
 from tests.fixtures_engine import Engine, new_prefix, settings
 
@@ -32,6 +32,8 @@ CALLS: dict[str, Callable[[Store], object]] = {
     "DueWork.advance": lambda store: store.due_work.advance("sweep", 9, soon()),
     "Attempts.record": lambda store: store.attempts.record(attempt(), soon()),
     "Attempts.of_session": lambda store: store.attempts.of_session(attempt().uid, 0, soon()),
+    "Deeds.note": lambda store: store.deeds.note(deed(), soon()),
+    "Deeds.on": lambda store: store.deeds.on(deed().day, 0, soon()),
     "Catalogue.terms": lambda store: store.catalogue.terms("day.1", soon()),
     "Catalogue.add": lambda store: store.catalogue.add(TERMS, soon()),
     "Routers.routers": lambda store: store.routers.routers(soon()),

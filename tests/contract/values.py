@@ -3,6 +3,7 @@
 import time
 
 from radius.domain.attempt import Attempt
+from radius.domain.deed import Deed
 from radius.domain.identity import NasId, SessionUid, SubscriberId
 from radius.domain.record import SessionRecord
 from radius.ports import Change
@@ -65,3 +66,7 @@ def attempt(uid: str = "u1", at_ms: int = 1_764_000_000_123, worker: str = "w1",
 def day_keys(owner: str, day: str) -> list[str]:
     """All hash keys of one router, site or subscriber on one day: what a reader of those indexes has to ask."""
     return [f"{owner}#{day}#{shard}" for shard in range(keys.DAY_SHARDS)]
+
+
+def deed(at_ms: int = 1_764_000_000_123, id_: str = "ab12cd34", outcome: str = "begun") -> Deed:
+    return Deed(at_ms, id_, "mary", "routers add", "kilimani-01", "a new site", "kilimani", outcome)

@@ -8,6 +8,7 @@ import os
 import platform
 import re
 import signal
+import subprocess
 import sys
 import tarfile
 from pathlib import Path
@@ -64,6 +65,21 @@ def test_a_venv_without_a_stamp_or_with_another_lock_is_not_current(
     assert not install.is_current("dev")
     (tmp_path / install.STAMP_NAME).write_text('{"root"')
     assert not install.is_current("run")
+
+
+def test_the_command_runs_from_anywhere(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    install.write_commands(tmp_path)
+    ran = subprocess.run(
+        [tmp_path / "bin" / "wifibilling", "--help"],
+        cwd="/",
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert ran.stdout.startswith("Usage: wifibilling ")
 
 
 def test_another_python_than_freeradius_links_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,28 @@
+"""Entry point of `wifibilling` (and of `python -m billing.cli`): errors become one line and an exit code."""
+
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from billing.cli.app import app
+from billing.cli.exits import Exit, code_of
+from radius.domain.errors import RadiusError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code (`exits.MEANINGS`)."""
+    try:
+        code = app(args=None if arguments is None else list(arguments), prog_name="wifibilling", standalone_mode=True)
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else int(Exit.USAGE)
+    except RadiusError as error:
+        typer.echo(f"wifibilling: {error}", err=True)
+        return int(code_of(error))
+    except KeyboardInterrupt:
+        return int(Exit.INTERRUPTED)
+    return int(code or 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,230 @@
+"""What every command stands on: settings, the services behind them, who acts, and how it is asked, said and audited.
+
+A command is a function whose first argument is a `Frame`. `command` registers it and gives it the options that all
+have, so that they mean the same everywhere and may stand behind the command as people type them.
+"""
+
+import getpass
+import inspect
+import os
+import secrets
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cached_property, wraps
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import typer
+from rich.console import Console
+
+from billing.cli.exits import Declined, Exit
+from billing.cli.show import WIDTH_UNSEEN, Show
+from billing.wiring import Billing, BillingSettings, build_billing
+from radius import settings as settings_module
+from radius.domain.deed import Deed
+from radius.domain.errors import Malformed, RadiusError
+from radius.services.directory import Directory
+from radius.settings import FILE_VARIABLE, Settings
+from radius.wiring import BACKGROUND_DEADLINE_S, Core, build_core
+
+BOX_SETTINGS = Path(__file__).resolve().parents[2] / "deploy" / ".state" / "settings.toml"
+PANEL = "Everywhere"
+
+
+class Given(NamedTuple):
+    """The options that every command has."""
+
+    settings: Path | None
+    site: str
+    as_json: bool
+    actor: str
+    yes: bool
+
+
+def clock() -> float:
+    """UTC seconds."""
+    return time.time()
+
+
+class Frame:
+    """One run of one command. What it needs is opened when it is first used."""
+
+    def __init__(self, given: Given, what: str) -> None:
+        self.site = given.site
+        self.actor = given.actor or _os_user()
+        self.now = int(clock())
+        self._given = given
+        self._what = what
+        console = Console(file=sys.stdout, highlight=False)
+        if not console.is_terminal:
+            console = Console(file=sys.stdout, highlight=False, width=WIDTH_UNSEEN)
+        self.show = Show(console, as_json=given.as_json)
+
+    # -- what is behind it -----------------------------------------------------------------------------------------
+
+    @cached_property
+    def settings(self) -> Settings:
+        """Of `--settings`, else of the environment's file, else of the box that `deploy/run` keeps in this clone."""
+        named = self._given.settings
+        if named is None and not os.environ.get(FILE_VARIABLE) and _there(BOX_SETTINGS):
+            named = BOX_SETTINGS
+        return settings_module.load(named)
+
+    @cached_property
+    def core(self) -> Core:
+        """The core's services."""
+        return build_core(self.settings)
+
+    @cached_property
+    def billing(self) -> Billing:
+        """The services of selling."""
+        # The web framework beside these takes half a second to import, and most commands need none of it.
+        from billing.portal.money import read_callback, read_notice  # noqa: PLC0415 - see above
+        from billing.portal.wiring import money_of_environment  # noqa: PLC0415 - see above
+
+        money = money_of_environment()
+        return build_billing(self.core, BillingSettings(), money.provider, read_callback, read_notice)
+
+    @cached_property
+    def directory(self) -> Directory:
+        """Routers and sites as they are now."""
+        self.core.directory.refresh(self.now, self.deadline())
+        return self.core.directory
+
+    def deadline(self) -> float:
+        """Of one request to the store."""
+        return time.monotonic() + BACKGROUND_DEADLINE_S
+
+    def close(self) -> None:
+        """Close what was opened."""
+        if "core" in self.__dict__:
+            self.core.close()
+
+    # -- how it speaks ---------------------------------------------------------------------------------------------
+
+    @property
+    def as_json(self) -> bool:
+        """Whether a script reads it."""
+        return self.show.as_json
+
+    def note(self, text: str) -> None:
+        """A word beside the answer, for people: never in what a script reads."""
+        typer.echo(text, err=True)
+
+    def sure(self, question: str) -> None:
+        """Ask before one customer is cut or money moves; raises Declined."""
+        if self._given.yes:
+            return
+        if not sys.stdin.isatty():
+            raise Declined(f"{question} Nobody is there to ask: say --yes")
+        if not typer.confirm(question, err=True):
+            raise Declined("not done")
+
+    def why(self, reason: str) -> str:
+        """The reason of a change, asked for where it was not given; raises Malformed without one."""
+        text = reason.strip()
+        if not text and sys.stdin.isatty() and not self._given.yes:
+            text = str(typer.prompt("Why", err=True)).strip()
+        if not text:
+            raise Malformed("reason", "must be given (--reason TEXT): it is kept with the change")
+        return text
+
+    @contextmanager
+    def deed(self, about: str, reason: str = "") -> Iterator[Callable[[str], None]]:
+        """Audit a change: written down before it is begun, and again when it is over. Call what it yields to say how.
+
+        What ends by an error is noted with it. What stays `begun` was interrupted: nobody knows how far it came.
+        """
+        deed = Deed(
+            int(clock() * 1000), secrets.token_hex(4), self.actor, self._what, about, reason, self.site, "begun"
+        )
+        outcome = ""
+
+        def came(text: str) -> None:
+            nonlocal outcome
+            outcome = text
+
+        self.core.store.deeds.note(deed, self.deadline())
+        try:
+            yield came
+            outcome = outcome or "done"
+        except RadiusError as error:
+            outcome = f"failed: {type(error).__name__}"
+            raise
+        finally:
+            self.core.store.deeds.note(deed.ended(outcome or "interrupted"), self.deadline())
+
+
+def _os_user() -> str:
+    """Who is at the keyboard, also behind sudo."""
+    try:
+        return os.environ.get("SUDO_USER") or getpass.getuser()
+    except (KeyError, OSError):  # a user that this machine does not know
+        return f"uid {os.getuid()}"
+
+
+def _there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except PermissionError:
+        raise Malformed("settings", f"{path} belongs to another user: use sudo, or name yours by --settings") from None
+
+
+_COMMON: dict[str, Any] = {
+    "settings": Annotated[
+        Path | None,
+        typer.Option(
+            "--settings",
+            metavar="FILE",
+            help=f"Default: ${FILE_VARIABLE}, else this clone's box.",
+            rich_help_panel=PANEL,
+        ),
+    ],
+    "site": Annotated[str, typer.Option("--site", metavar="SITE", help="One site only.", rich_help_panel=PANEL)],
+    "as_json": Annotated[bool, typer.Option("--json", help="JSON instead of a table.", rich_help_panel=PANEL)],
+    "actor": Annotated[
+        str, typer.Option("--as", metavar="NAME", help="Who acts; default: you.", rich_help_panel=PANEL)
+    ],
+    "yes": Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.", rich_help_panel=PANEL)],
+}
+_DEFAULTS: dict[str, Any] = {"settings": None, "site": "", "as_json": False, "actor": "", "yes": False}
+
+
+def command(
+    app: typer.Typer, name: str, examples: str = ""
+) -> Callable[[Callable[..., Exit | None]], Callable[..., None]]:
+    """Register a function as a command with the options that all have. `examples`: lines shown below its help."""
+
+    def register(function: Callable[..., Exit | None]) -> Callable[..., None]:
+        what = " ".join(word for word in (app.info.name, name) if isinstance(word, str) and word)
+
+        @wraps(function)
+        def run(**given: Any) -> None:
+            frame = Frame(Given(**{each: given.pop(each) for each in _COMMON}), what)
+            try:
+                code = function(frame, **given)
+            finally:
+                frame.close()
+            if code:
+                raise typer.Exit(int(code))
+
+        own = list(inspect.signature(function).parameters.values())[1:]
+        common = [
+            inspect.Parameter(each, inspect.Parameter.KEYWORD_ONLY, default=_DEFAULTS[each], annotation=annotation)
+            for each, annotation in _COMMON.items()
+        ]
+        positional = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in own]
+        run.__signature__ = inspect.Signature([*positional, *common])  # type: ignore[attr-defined]  # what Typer reads
+        run.__annotations__ = {one.name: one.annotation for one in [*positional, *common]}
+        del run.__wrapped__  # it would show Typer the frame
+        app.command(name, epilog=_epilog(examples))(run)
+        return run
+
+    return register
+
+
+def _epilog(examples: str) -> str | None:
+    lines = [line.strip() for line in examples.strip().splitlines()]
+    return "\n".join(["\b", "Examples:", *(f"  wifibilling {line}" for line in lines)]) if examples else None

@@ -1,0 +1,45 @@
+import dataclasses
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from billing.cli import frame
+from coa import hand
+from radius import wiring
+from radius.bell import Bell
+from radius.secrets import create_key_file
+from radius.services.names import NameBook
+from radius.settings import Settings, load
+from radius.wiring import Core, build_core
+from tests.contract.cli.isp import Clock, World
+from tests.fixtures_engine import Engine, new_prefix
+
+
+@pytest.fixture
+def world(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """The store's connections are kept between commands: they cost more than the commands. Names are forgotten."""
+    create_key_file(tmp_path / "data.key")
+    lines = [
+        f"state_dir = {json.dumps(str(tmp_path))}",
+        f'store_endpoint = "{engine.url}"',
+        f'table_prefix = "{new_prefix()}"',
+        "request_deadline_ms = 5000",
+    ]
+    (tmp_path / "settings.toml").write_text("\n".join(lines))
+    clock = Clock()
+    for module in (wiring, hand):
+        monkeypatch.setattr(module, "time", clock)
+    monkeypatch.setattr(frame, "clock", clock.time)
+    core = build_core(load(tmp_path / "settings.toml"))
+
+    def again(_: Settings) -> Core:
+        store = dataclasses.replace(core.store, close=lambda: True)
+        names = NameBook(core.store.names, core.keys.alias_key, time.monotonic, 1000, 30)
+        return core._replace(store=store, bell=Bell(tmp_path), names=names)
+
+    monkeypatch.setattr(frame, "build_core", again)
+    yield World(tmp_path, core, clock)
+    core.close()
