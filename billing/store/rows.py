@@ -1,6 +1,7 @@
 """The few requests that BillingTable takes, as a Protocol with two implementations; everything else is written once."""
 
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, suppress
 from typing import Any, NamedTuple, Protocol
 
@@ -18,6 +19,7 @@ from radius.store.records import Item, attributes, values
 UNPROCESSED_TRIES_MAX = 5  # of a batch: DynamoDB gives back what it had no capacity for
 
 Key = dict[str, str]
+_INDEXES = frozenset({"k", "y"})  # hash keys of `keys.DUE_INDEX` and `keys.DAY_INDEX`
 
 
 class Found(NamedTuple):
@@ -221,6 +223,7 @@ class MemoryRows:
     def __init__(self, room: Room) -> None:
         self._room = room
         self._items: dict[tuple[str, str], Item] = {}
+        self._indexes: defaultdict[tuple[str, str], dict[tuple[str, str], Item]] = defaultdict(dict)
 
     def get(self, key: Key, deadline: float) -> Item | None:
         """See `Rows.get`."""
@@ -243,13 +246,14 @@ class MemoryRows:
     def due(self, k: str, until: int, limit: int, deadline: float) -> list[tuple[int, str]]:
         """See `Rows.due`."""
         with self._room.exclusive("due", deadline):
-            found = [(int(item["d"]), str(item["pk"])) for item in self._where("k", k) if int(item["d"]) <= until]
+            due = self._indexes["k", k].values()
+            found = [(int(item["d"]), str(item["pk"])) for item in due if int(item["d"]) <= until]
         return sorted(found)[:limit]
 
     def day(self, y: str, after: Found | None, limit: int, deadline: float) -> list[Found]:
         """See `Rows.day`."""
         with self._room.exclusive("day", deadline):
-            found = sorted(Found(int(item["a"]), str(item["pk"])) for item in self._where("y", y))
+            found = sorted(Found(int(item["a"]), str(item["pk"])) for item in self._indexes["y", y].values())
         return [each for each in found if after is None or each > after][:limit]
 
     def put_new(self, item: Item, deadline: float) -> Item | None:
@@ -257,21 +261,21 @@ class MemoryRows:
         with self._room.exclusive("put_new", deadline):
             there = self._items.get(_name(item))
             if there is None:
-                self._items[_name(item)] = item
+                self._write(item)
             return there
 
     def no_longer_due(self, key: Key, deadline: float) -> None:
         """See `Rows.no_longer_due`."""
         with self._room.exclusive("no_longer_due", deadline):
             item = self._items[key["pk"], key["sk"]]
-            self._items[_name(item)] = {name: value for name, value in item.items() if name not in {"k", "d"}}
+            self._write({name: value for name, value in item.items() if name not in {"k", "d"}})
 
     def release(self, key: Key, owner: str, deadline: float) -> None:
         """See `Rows.release`."""
         with self._room.exclusive("release", deadline):
             item = self._items.get((key["pk"], key["sk"]))
             if item is not None and item.get("o") == owner:
-                del self._items[key["pk"], key["sk"]]
+                self._forget(_name(item))
 
     def transact(self, id_: str, wanted: list[Write], deadline: float) -> Posted:
         """See `Rows.transact`."""
@@ -285,7 +289,7 @@ class MemoryRows:
                     change = _change(write.item)
                     aggregates[change.subscriber] = change
                 else:
-                    self._items[_name(write.item)] = write.item
+                    self._write(write.item)
         return Posted(Outcome.COMMITTED)
 
     def _met(self, write: Write, aggregates: dict[SubscriberId, Change]) -> Item | None:
@@ -299,8 +303,17 @@ class MemoryRows:
         version = int(there["v"]) if there else 0
         return None if version == write.before else there or {}
 
-    def _where(self, attribute: str, value: str) -> Iterator[Item]:
-        return (item for item in self._items.values() if item.get(attribute) == value)
+    def _write(self, item: Item) -> None:
+        name = _name(item)
+        self._forget(name)
+        self._items[name] = item
+        for index in _INDEXES & item.keys():
+            self._indexes[index, str(item[index])][name] = item
+
+    def _forget(self, name: tuple[str, str]) -> None:
+        before = self._items.pop(name, {})
+        for index in _INDEXES & before.keys():
+            del self._indexes[index, str(before[index])][name]
 
 
 def _name(item: Item) -> tuple[str, str]:
