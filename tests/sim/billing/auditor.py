@@ -155,10 +155,14 @@ class Auditor:
         return None if self._bank.till else self._by_reference.get(money.reference.strip().upper())
 
     def _other(self, payment: Payment, receipt: str) -> bool:
-        """True if the payment has other money already, or if nothing could tell us whose money this was."""
+        """True if the payment has other money already, or if nothing told us in time whose money this was.
+
+        At a till only a callback or a query can; where it had failed before, or its reply was lost, nobody asks.
+        A callback that comes after the money was given to its payer makes a dispute of it, which a person looks at.
+        """
         if payment.mpesa_receipt and payment.mpesa_receipt != receipt:
             return True
-        return self._bank.till and not payment.checkout_id
+        return self._bank.till and (not payment.checkout_id or payment.state is PaymentState.DISPUTED)
 
     def _not_for_a_payment(self, money: Money, place: Place) -> Iterator[str]:
         payer = next(each for each in self._customers if each.phone == money.phone)

@@ -119,7 +119,7 @@ class Bank:
         self.asked: Asked = InProcess(self.daraja)
         if over_http:
             self.daraja.__enter__()
-            patience = client.Patience(read_s=0.5)
+            patience = client.Patience(read_s=0.2)
             keys = client.Keys("key", "hush")
             self._client = client.Daraja(self.daraja.url, keys, ACCOUNT, ADDRESSES, None, Pace(6_000), patience)
             self.asked = self._client
@@ -160,12 +160,14 @@ class Bank:
         self._post()
 
     def _post(self) -> None:
+        at_once = self._world.chance(0.4)  # all doors at one instant: they race
         for url, body in self.daraja.take_due():
             if self._world.chance(self._lossy):
                 continue
             if url == C2B and self.till:
                 body = {**body, "BillRefNumber": ""}  # noqa: PLW2901 - at a till nothing is typed
             most = self._world.random.choice((0, 2, 2, 2, 30, 300, 4_000))
+            most = 0 if at_once else most
             self._world.later(0, most, lambda url=url, body=body: self.deliver(url, body))
 
     def statement(self) -> bytes:

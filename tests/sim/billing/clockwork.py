@@ -20,6 +20,13 @@ STORY_EVENTS = 400
 Act = Callable[[], object]
 
 
+def _red() -> threading.Lock:
+    """A lamp that one thread waits at and another turns green, once. A `Semaphore` does the same, slowly."""
+    lamp = threading.Lock()
+    lamp.acquire()
+    return lamp
+
+
 class Killed(BaseException):
     """The process ends here."""
 
@@ -41,7 +48,7 @@ class Task:
         self.what, self.act, self.done = what, act, done
         self.answer: object = None
         self.over = False
-        self.go = threading.Semaphore(0)
+        self.go = _red()
 
 
 class Clockwork:
@@ -53,12 +60,12 @@ class Clockwork:
         self.steps = 0
         self.deaths = 0
         self.story: deque[str] = deque(maxlen=STORY_EVENTS)
-        self.broken: list[tuple[str, BaseException]] = []
+        self.broken: list[str] = []  # what no process may do
         self._agenda: list[tuple[int, int, Act]] = []
         self._number = 0
         self._stopped: list[Task] = []
         self._current: Task | None = None
-        self._back = threading.Semaphore(0)
+        self._back = _red()
         self._due_before: dict[tuple[int, str], tuple[int, list[tuple[int, str]]]] = {}
 
     def chance(self, probability: float) -> bool:
@@ -70,6 +77,10 @@ class Clockwork:
     def deadline(self) -> float:
         """One that nothing misses: time does not pass within a request."""
         return float(self.now + 86_400)
+
+    def lie(self, text: str) -> None:
+        """Something was answered that is not so."""
+        self.broken.append(text)
 
     def note(self, text: str) -> None:
         self.story.append(f"{self.now} {text}")
@@ -112,7 +123,7 @@ class Clockwork:
         except BaseException as ended:  # noqa: BLE001 - a death is an answer too, and anything else breaks the seed
             task.answer = ended
             if not isinstance(ended, Killed | Unavailable):
-                self.broken.append((task.what, ended))
+                self.broken.append(f"{task.what}: {ended!r}")
         task.over = True
         self._back.release()
 

@@ -82,6 +82,7 @@ class Market:
             world.at(began + at, people.round)
         for at in range(3 * HOUR, QUIET_S, 60 * self._round_s):
             world.at(began + at, people.round)
+        world.at(began + HOUR, people.by_now)
         for at in (20, 40):
             world.at(began + at * HOUR, people.import_statement)
         for _ in range(self._payments):
@@ -89,8 +90,7 @@ class Market:
         world.play(began + QUIET_S)
 
     def _check(self) -> None:
-        failures = [f"{what}: {error!r}" for what, error in self.world.broken]
-        failures += Auditor(self.shop, self.people, self.bank).failures()
+        failures = self.world.broken + Auditor(self.shop, self.people, self.bank).failures()
         if failures:
             story = "\n".join(self.world.story)
             raise AssertionError(f"seed {self.seed}:\n{story}\n" + "\n".join(failures))

@@ -8,13 +8,15 @@ from random import Random
 from typing import Any
 
 from billing.domain.draw import account_number, parse_reference
-from billing.domain.payment import PaymentEvent
-from billing.domain.settle import Proof
+from billing.domain.payment import PaymentEvent, PaymentState
+from billing.domain.settle import Proof, Settled
 from billing.mpesa.callbacks import parse_notice
 from billing.mpesa.statement import Row, parse_statement
 from billing.ports import ClaimKind
 from billing.provider import Notice
 from billing.services.checkout import Begun, Buy, Checkout
+from billing.services.settle import Landed
+from billing.store.ports import BillingStore
 from radius.domain.identity import SubscriberId
 from tests.fakes.daraja import stk_callback
 from tests.sim.billing.bank import SHORTCODE, Bank, draw_plan
@@ -22,6 +24,7 @@ from tests.sim.billing.clockwork import Clockwork
 from tests.sim.billing.shop import PACKAGES, Services, Shop
 
 PAGE_TRIES_MAX = 4
+UNDECIDED = frozenset(PaymentState) - {PaymentState.PAID, PaymentState.DISPUTED}
 
 
 class Customer:
@@ -48,6 +51,8 @@ class People:
         self.pages = 0
         self.references: list[str] = []
         self.payments: list[str] = []
+        self.told: list[str] = []  # payments whose callback said paid and was taken
+        self.truth = BillingStore(shop.rows)  # past all faults
         bank.deliver = self.deliver
 
     # -- customers -------------------------------------------------------------------------------------------------
@@ -86,6 +91,8 @@ class People:
     def _bought(self, customer: Customer, services: Services, answer: Checkout) -> None:
         world, payment = self.world, answer.payment
         world.note(f"{customer.id} {answer.begun.value} {payment.id} {payment.reference}")
+        if self.truth.payment(payment.id, self.shop.deadline()) is None:
+            world.lie(f"{answer} was said, and there is no such payment")
         if answer.begun in {Begun.BUSY, Begun.REPEATED}:
             return
         self.references.append(payment.reference)
@@ -119,17 +126,42 @@ class People:
         text = json.dumps(body)
         if "/stk/" in url:
             token = url.rpartition("/")[2]
-            self.world.begin("callback", lambda: self._callback(services, token, text, now))
+            self.world.begin("callback", lambda: self._callback(services, token, text, now), self._settled)
             return
         notice = parse_notice(text.encode())
-        self.world.begin("notice", lambda: services.settle.notice(notice, now))
+        self.world.begin("notice", lambda: services.settle.notice(notice, now), partial(self._landed, notice))
 
-    @staticmethod
-    def _callback(services: Services, token: str, text: str, now: int) -> None:
+    def _callback(self, services: Services, token: str, text: str, now: int) -> object:
         taken = services.callbacks.take(token, text, now)
-        if taken is None:
-            raise AssertionError("a token of ours was not known")
-        services.callbacks.finish(taken, now)
+        body = taken and self.truth.body(taken, self.shop.deadline())
+        if not body:
+            self.world.lie("a callback with a token of ours is not there")
+            return None
+        if '"Amount"' in text:  # one that names no amount is a reason to ask, no proof
+            self.told.append(body.payment)
+        return services.callbacks.finish(body.id, now)
+
+    # -- what was answered is so -----------------------------------------------------------------------------------
+
+    def _settled(self, answer: object) -> None:
+        if isinstance(answer, Settled):
+            kept = self.truth.payment(answer.payment.id, self.shop.deadline())
+            if kept is None or kept.payment.state not in {PaymentState.PAID, PaymentState.PROVEN}:
+                self.world.lie(f"{answer} was said, and there is {kept}")
+
+    def _landed(self, notice: Notice, answer: object) -> None:
+        if isinstance(answer, Landed):
+            owner = self.truth.owner(ClaimKind.MPESA, notice.mpesa_receipt, self.shop.deadline())
+            written = self.truth.unmatched(notice.mpesa_receipt, self.shop.deadline())
+            if owner is None and written is None:
+                self.world.lie(f"{answer} was said of {notice}, which is nowhere")
+
+    def by_now(self) -> None:
+        """Whatever became of a callback that was taken, its payment is not open any more."""
+        for payment in self.told:
+            kept = self.truth.payment(payment, self.shop.deadline())
+            if kept is None or kept.payment.state in UNDECIDED:
+                self.world.lie(f"a callback was taken, and there is {kept}")
 
     def forge(self) -> None:
         """A body that says paid, by a path that is made up; and past the door, with a token that is not this one's."""

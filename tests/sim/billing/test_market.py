@@ -76,12 +76,11 @@ def test_a_seed_plays_the_same_day_whatever_was_played_before() -> None:
 
 def test_a_day_over_real_http() -> None:
     """Requests go through the client and over the wire: cut, stalled, refused with a token that is no good any more."""
-    market = Market(11, over_http=True)
-    market.people.oddity = 0.5
+    market = Market(26, over_http=True, payments=20)
+    market.people.oddity = 0.9
     market.run()
     submits = Counter(prompt.plan.submit for prompt in market.bank.daraja.prompts.values())
-    assert submits["ok"] > 5
-    assert len(submits) > 2, submits
+    assert {"ok", "lost", "stall", "502"} <= set(submits)
 
 
 @pytest.fixture
