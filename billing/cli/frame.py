@@ -21,6 +21,7 @@ from rich.console import Console
 
 from billing.cli.exits import Declined, Exit
 from billing.cli.show import WIDTH_UNSEEN, Show
+from billing.wallet import money_of_environment
 from billing.wiring import Billing, BillingSettings, build_billing
 from radius import settings as settings_module
 from radius.domain.deed import Deed
@@ -80,12 +81,8 @@ class Frame:
     @cached_property
     def billing(self) -> Billing:
         """The services of selling."""
-        # The web framework beside these takes half a second to import, and most commands need none of it.
-        from billing.portal.money import read_callback, read_notice  # noqa: PLC0415 - see above
-        from billing.portal.wiring import money_of_environment  # noqa: PLC0415 - see above
-
         money = money_of_environment()
-        return build_billing(self.core, BillingSettings(), money.provider, read_callback, read_notice)
+        return build_billing(self.core, BillingSettings(), money.provider, money.read, money.read_notice)
 
     @cached_property
     def directory(self) -> Directory:
