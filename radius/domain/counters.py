@@ -122,7 +122,7 @@ def _of_this_count(session: Session, report: Counters) -> bool:
     if report.time_s is None:
         return True  # it moves no session time, and `_count` asks whether its bytes are of later
     if not report.stamped:
-        return not session.base_s
+        return session.base_s <= 0  # below 0: one count, of which a session before this one has the beginning
     if not _turned(session) and report.time_s >= session.time_s:
         return True  # one count that went on, whatever a clock that was set in between implies about its start
     return _implied_start(report) >= session.epoch_at - START_SLACK_S

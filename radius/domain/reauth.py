@@ -55,17 +55,20 @@ def _names(session: Session) -> tuple[str, str, str]:
 def _carried_on(session: Session, report: Counters) -> bool:
     if not report.time_s or report.time_s <= session.time_s:
         return False
-    # As the first packet said, which may have come late, or as the last one did.
-    starts = (session.epoch_at or session.opened_at, session.last_at - session.time_s)
-    on_time = any(abs(report.at - report.time_s - start) <= SAME_START_S for start in starts)
+    on_time = any(abs(report.at - report.time_s - start) <= SAME_START_S for start in _starts(session))
     grew = (report.in_bytes or 0) >= session.in_bytes and (report.out_bytes or 0) >= session.out_bytes
     return on_time and grew
+
+
+def _starts(session: Session) -> tuple[int, int]:
+    """As the first packet said, which may have come late, and as the last one did."""
+    return session.epoch_at or session.opened_at, session.last_at - session.time_s
 
 
 def begin_after(session: Session, before: Session, at: int) -> None:
     """Let a session begin where `before` ended: what its router's counters show up to there was counted already."""
     session.opened_at = session.last_at = min(before.last_at, at)
-    session.epoch_at, session.loose = before.epoch_at or before.opened_at, before.loose
+    session.epoch_at, session.loose = min(_starts(before)), before.loose
     session.in_bytes, session.out_bytes, session.time_s = before.in_bytes, before.out_bytes, before.time_s
     session.base_in, session.base_out, session.base_s = -before.in_bytes, -before.out_bytes, -before.time_s
 
