@@ -19,6 +19,7 @@ from billing.process import Process, open_process
 from radius import metrics as measures
 from radius.domain.clock import Suspect
 from radius.domain.errors import Unavailable
+from radius.outlets import open_outlets
 from radius.rlm.clocks import Clocks
 from radius.wiring import build_meter
 
@@ -131,12 +132,10 @@ def run(settings_path: Path | None) -> int:
     settings, stop = process.core.settings, threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    port = settings.billing_metrics_port
-    endpoint = measures.serve(process.metrics, settings.metrics_bind, port) if port else None
+    outlets = open_outlets(process.metrics, settings, settings.billing_metrics_port)
     try:
         runner_of(process).run(stop)
     finally:
-        if endpoint is not None:
-            endpoint.close()
+        outlets.close()
         process.close()
     return 0

@@ -15,6 +15,7 @@ from coa.run import Runner
 from radius import log as logs
 from radius import metrics as measures
 from radius import settings as settings_module
+from radius.cloudwatch import Lines
 from radius.domain.errors import Malformed
 from radius.domain.intent import IntentState
 from radius.domain.nas import Family
@@ -38,6 +39,7 @@ class Wired(NamedTuple):
     core: Core
     metrics: measures.InProcess
     logger: logs.Log
+    lines: Lines
 
 
 class Closing:
@@ -77,6 +79,7 @@ def handler(event: object, context: Context) -> dict[str, float]:
         runner.run(stop)
     finally:
         runner.close(GRACE_S)
+        wired.lines.tell()
     done = {name: count - before[name] for name, count in _counts(wired.metrics).items()}
     return {**done, "ran_s": round(time.monotonic() - began, 1)}
 
@@ -87,7 +90,7 @@ def _wired() -> Wired:
     settings = settings_module.load()
     metrics = measures.InProcess(settings.environment)
     logger = logs.open_log(settings.log_path, settings.log_format, settings.log_level, metrics=metrics)
-    return Wired(build_core(settings), metrics, logger)
+    return Wired(build_core(settings), metrics, logger, Lines(metrics, time.time))
 
 
 def _check(event: object) -> None:

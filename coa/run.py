@@ -25,6 +25,7 @@ from radius.domain.clock import Suspect
 from radius.domain.errors import Unavailable
 from radius.domain.identity import SubscriberId
 from radius.keeper import KeeperFiles
+from radius.outlets import open_outlets
 from radius.rlm.clocks import Clocks, system_clocks
 from radius.wiring import BACKGROUND_DEADLINE_S, Core, build_meter
 
@@ -182,14 +183,12 @@ def run(core: Core) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     runner = Runner(core, metrics, logger)
-    port = settings.coa_metrics_port
-    endpoint = measures.serve(metrics, settings.metrics_bind, port) if port else None
+    outlets = open_outlets(metrics, settings, settings.coa_metrics_port)
     try:
         runner.run(stop)
     finally:
         runner.close()
-        if endpoint is not None:
-            endpoint.close()
+        outlets.close()
         core.close()
         logger.sink.close()
     return 0

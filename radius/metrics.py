@@ -149,6 +149,7 @@ CATALOGUE: tuple[Metric, ...] = (
     _gauge("RouterCacheAge", "age of the router table in memory", Unit.SECONDS),
     _counter("LogLinesDropped", "log lines that could not be written"),
     _counter("LogFieldsDropped", "log fields that are not on the allow-list"),
+    _counter("MetricsUnsent", "times that CloudWatch did not take what was counted; it is sent again for 15 minutes"),
     _counter("MetricsDropped", "values for metrics or dimensions that are not in the catalogue"),
 )
 BY_NAME = {metric.name: metric for metric in CATALOGUE}
@@ -283,6 +284,17 @@ class InProcess:
         key = _key(name, dims)
         single = self._counters.get(key) or self._gauges.get(key)
         return single.value if single else sum(self._buckets[key].read()[0])
+
+    def read(self) -> Iterator[tuple[Metric, dict[str, str], float | list[int]]]:
+        """Every series that was told of, as it stands: a number, or the counts of a histogram's buckets."""
+        for metric, dims in _series(self._catalogue):
+            key = _key(metric.name, dims)
+            if metric.kind is Kind.HISTOGRAM:
+                yield metric, dims, self._buckets[key].read()[0]
+            elif metric.kind is Kind.COUNTER:
+                yield metric, dims, self._counters[key].value
+            elif self._gauges[key].told:
+                yield metric, dims, self._gauges[key].value
 
     def render(self) -> str:
         """All series in the Prometheus text format 0.0.4."""

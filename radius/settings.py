@@ -171,6 +171,7 @@ class Settings(BaseSettings):
     coa_metrics_port: int = Field(default=9_814, ge=0, le=65_535)
     portal_metrics_port: int = Field(default=9_815, ge=0, le=65_535)
     billing_metrics_port: int = Field(default=9_816, ge=0, le=65_535)
+    cloudwatch: bool = False  # hosts send metrics there each minute, with the rights of their role
 
     @property
     def clock_floor_at(self) -> int:

@@ -17,6 +17,7 @@ from radius.domain.subscriber import Subscriber
 from radius.domain.world import World
 from radius.keeper import Keeper, KeeperFiles, Tell
 from radius.meter import Meter
+from radius.outlets import open_outlets
 from radius.rlm import spool, vendors
 from radius.rlm.clocks import system_clocks
 from radius.rlm.edge import Edge
@@ -143,16 +144,13 @@ class NodeApp:
         self._log = logger
         self._metrics = metrics
         settings = core.settings
-        self._endpoint = (
-            measures.serve(metrics, settings.metrics_bind, settings.metrics_port) if settings.metrics_port else None
-        )
+        self._outlets = open_outlets(metrics, settings, settings.metrics_port)
         keeper.start()
 
     def close(self) -> None:
         """Stop and join everything this app started."""
         self._keeper.close()
-        if self._endpoint is not None:
-            self._endpoint.close()
+        self._outlets.close()
         self._core.close()
         self._log.sink.close()
 

@@ -23,6 +23,7 @@ from radius.domain.errors import Malformed, Unavailable
 from radius.domain.identity import NasId, SubscriberId
 from radius.domain.subscriber import Session
 from radius.keeper import KeeperFiles
+from radius.outlets import open_outlets
 from radius.playback import Playback
 from radius.rlm.clocks import Clocks, system_clocks
 from radius.rlm.news import News
@@ -152,8 +153,8 @@ def _run(given: argparse.Namespace, opened: ExitStack) -> int:
     worker = Worker(core, metrics, logger)
     if given.replay_parked:
         return _replay_parked(worker, settings)
-    if settings.worker_metrics_port and not given.once:
-        opened.callback(measures.serve(metrics, settings.metrics_bind, settings.worker_metrics_port).close)
+    if not given.once:
+        opened.enter_context(open_outlets(metrics, settings, settings.worker_metrics_port))
     return _rounds(worker, logger, once=given.once)
 
 

@@ -15,9 +15,9 @@ from threading import Event, Thread
 import uvicorn
 
 from billing.portal.wiring import Portal, build_portal
-from radius import metrics as measures
 from radius.domain.errors import Malformed, Unavailable
 from radius.meter import Meter
+from radius.outlets import open_outlets
 from radius.wiring import build_meter
 
 CONNECTIONS_MAX = 2_000  # open pages that wait, and a flood's worth; more are refused by the server
@@ -47,8 +47,7 @@ def main(arguments: list[str]) -> int:
 
 def _serve(portal: Portal) -> int:
     settings, stop = portal.process.core.settings, Event()
-    port = settings.portal_metrics_port
-    endpoint = measures.serve(portal.process.metrics, settings.metrics_bind, port) if port else None
+    outlets = open_outlets(portal.process.metrics, settings, settings.portal_metrics_port)
     measuring = Thread(
         target=_measure, args=(build_meter(portal.process.core, portal.process.metrics), stop), name="portal-meter"
     )
@@ -64,8 +63,7 @@ def _serve(portal: Portal) -> int:
     finally:
         stop.set()
         measuring.join()
-        if endpoint is not None:
-            endpoint.close()
+        outlets.close()
     return 0
 
 

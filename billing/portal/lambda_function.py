@@ -4,6 +4,7 @@ Wired at the first event of an instance and kept. A frozen instance does nothing
 are answered, and a stream of events is one event; the page asks again.
 """
 
+import time
 from functools import cache
 from typing import Any
 
@@ -13,6 +14,7 @@ from mangum.adapter import DEFAULT_TEXT_MIME_TYPES  # what is not sent as base64
 from billing.portal.deps import Options
 from billing.portal.problems import MEDIA_TYPE
 from billing.portal.wiring import Portal, build_portal
+from radius.cloudwatch import Lines
 
 
 @cache
@@ -26,6 +28,14 @@ def _adapter() -> Mangum:
     return Mangum(portal().app, lifespan="off", text_mime_types=[*DEFAULT_TEXT_MIME_TYPES, MEDIA_TYPE])
 
 
+@cache
+def _lines() -> Lines:
+    return Lines(portal().process.metrics, time.time)
+
+
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Answer one event."""
-    return dict(_adapter()(event, context))
+    """Answer one event, and tell what was counted."""
+    try:
+        return dict(_adapter()(event, context))
+    finally:
+        _lines().tell()

@@ -78,10 +78,15 @@ class Cloud:
         self.box.edit(phone, lapse)
 
 
-def results(run: subprocess.Popen[bytes]) -> list[dict[str, float]]:
+def told(run: subprocess.Popen[bytes]) -> list[dict[str, Any]]:
+    """What it wrote: results, and metrics for CloudWatch."""
     out, _ = run.communicate(timeout=60)
     assert run.returncode == 0
     return [json.loads(line) for line in out.splitlines()]
+
+
+def results(run: subprocess.Popen[bytes]) -> list[dict[str, Any]]:
+    return [line for line in told(run) if "_aws" not in line]
 
 
 @pytest.fixture(scope="module")
@@ -102,12 +107,14 @@ def cloud(region: Cloud) -> Iterator[Cloud]:
 
 def test_a_run_does_what_is_due_and_the_next_has_nothing_to_do(cloud: Cloud) -> None:
     phone = cloud.used_up()
-    first, second = results(cloud.start(2, 1))
+    lines = told(cloud.start(2, 1))
+    first, second = (line for line in lines if "_aws" not in line)
     assert (first["disconnects"], first["acks"], first["wired"]) == (1, 1, 1)
     assert (second["disconnects"], second["acks"], second["wired"]) == (0, 0, 1), "the same wiring, numbers of its own"
     assert first["ran_s"] >= 2
     assert cloud.das.sessions == {}
     assert cloud.steps(phone) == [(1, "acked")]
+    assert [line["DisconnectsSent"] for line in lines if "DisconnectsSent" in line] == [1], "told once, as a metric"
 
 
 def test_one_that_is_killed_in_the_middle_is_taken_up_when_its_lease_is_over(cloud: Cloud) -> None:
