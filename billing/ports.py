@@ -195,7 +195,8 @@ class BodyKind(StrEnum):
 
     CALLBACK = "callback"  # of a push
     NOTICE = "notice"  # money paid by hand
-    RESULT = "result"  # of a status request or a reversal, or that there is none yet
+    RESULT = "result"  # of a status request or a reversal
+    LATE = "late"  # the provider gave up waiting for such a result: it may have one all the same
 
 
 class Body(NamedTuple):

@@ -77,6 +77,8 @@ def open_process(settings_path: Path | None) -> Process:
     pseudonyms = logs.Pseudonyms(core.keys.subkey("pseudonym"))
     news = News(metrics, logger.logger, pseudonyms, time.time, codes)
     provider = Timed(money.provider, metrics)
-    billing = build_billing(core, BillingSettings(), provider, money.read, money.read_notice, news.told)
+    billing = build_billing(
+        core, BillingSettings(), provider, money.read, money.read_notice, news.told, money.read_result
+    )
     clocks = system_clocks(KeeperFiles(settings.state_dir).last_good(), settings.clock_floor_at)
     return Process(core, money, billing, metrics, logger, pseudonyms, clocks)

@@ -6,9 +6,21 @@ from typing import NamedTuple
 
 from billing.domain.settle import Proof
 from billing.mpesa import settings as mpesa
-from billing.mpesa.callbacks import parse_callback, parse_notice
-from billing.provider import Notice, Provider, Pushed, PushRequest, Queried, Refused, Requested, Unknown
+from billing.mpesa.callbacks import parse_callback, parse_notice, parse_queue_timeout, parse_result
+from billing.provider import (
+    Notice,
+    Provider,
+    Pushed,
+    PushRequest,
+    Queried,
+    QueueTimedOut,
+    Refused,
+    Requested,
+    Result,
+    Unknown,
+)
 from billing.services.callbacks import Read, ReadNotice
+from billing.wiring import ReadResult
 from radius.domain.errors import Malformed
 
 NO_PROVIDER = "no_provider"
@@ -26,6 +38,14 @@ def read_notice(text: str) -> Notice | None:
     """Money paid by hand."""
     try:
         return parse_notice(text.encode())
+    except Malformed:
+        return None
+
+
+def read_result(text: str, late: bool) -> Result | QueueTimedOut | None:
+    """A result that was asked for, or that M-Pesa gave up waiting for it: where it came says which."""
+    try:
+        return parse_queue_timeout(text.encode()) if late else parse_result(text.encode())
     except Malformed:
         return None
 
@@ -60,13 +80,17 @@ class ByHand:
 
 
 class Money(NamedTuple):
-    """A provider and how its bodies are read. `path`: the segment that it was told, "" for one made of our own key."""
+    """A provider and how its bodies are read. `path`: the segment that it was told, "" for one made of our own key.
+
+    `read_result` None: nothing is asked for that answers later.
+    """
 
     provider: Provider
     read: Read
     read_notice: ReadNotice
     path: str = ""
     close: Callable[[], None] = lambda: None
+    read_result: ReadResult | None = None
 
 
 def money_of_environment() -> Money:
@@ -76,4 +100,4 @@ def money_of_environment() -> Money:
     settings = mpesa.load()
     daraja = mpesa.open_daraja(settings)
     secret = mpesa.read_secret("callback_secret_ref", settings)
-    return Money(daraja, read_callback, read_notice, secret, daraja.close)
+    return Money(daraja, read_callback, read_notice, secret, daraja.close, read_result)

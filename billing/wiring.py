@@ -35,7 +35,7 @@ from billing.store.open import Opened, open_billing
 from radius import secrets
 from radius.wiring import BACKGROUND_DEADLINE_S, Core
 
-ReadResult = Callable[[str], Result | QueueTimedOut | None]
+ReadResult = Callable[[str, bool], Result | QueueTimedOut | None]
 
 CALLBACK_FIELD = "callback"  # what a sealed token is for
 
@@ -101,8 +101,8 @@ def build_billing(
 ) -> Billing:
     """Wire the services. `read` makes a proof of the body of the provider's callback; `told`: see `Book`.
 
-    `read_result` reads a result that comes later (None: it says nothing); without it results wait for a person. `send`
-    takes a message once and raises nothing.
+    `read_result` reads a result that comes later, or (True) that the provider waits for it no longer; None: it says
+    nothing. Without it results wait for a person. `send` takes a message once and raises nothing.
     """
     store = open_billing(core.store)
     ports = store.ports
@@ -173,8 +173,8 @@ def payer_hash(phone: str) -> str:
 
 
 def _hear(refunds: Refunds, read_result: ReadResult) -> Hear:
-    def hear(text: str, now: int) -> Heard | Unread | None:
-        match read_result(text):
+    def hear(text: str, late: bool, now: int) -> Heard | Unread | None:
+        match read_result(text, late):
             case None:
                 return Unread.UNREADABLE
             case QueueTimedOut(conversation):

@@ -61,7 +61,7 @@ def routes(deps: Deps) -> APIRouter:
     async def late(secret: str, request: Request) -> Acknowledged:
         """The provider gave up waiting for its own answer: no failure."""
         door.check(secret, address_of(request.scope))
-        await to_thread.run_sync(door.result, await _text(request))
+        await to_thread.run_sync(door.late, await _text(request))
         return ACCEPTED
 
     return router
@@ -99,8 +99,12 @@ class Door:
             self._settle(body)
 
     def result(self, text: str) -> None:
-        """Store a result, or that there is none yet."""
+        """Store a result; the sweep settles it, when the reply that names it is there for sure."""
         self._deps.callbacks.take_result(text, self._deps.now())
+
+    def late(self, text: str) -> None:
+        """Store that there is none yet."""
+        self._deps.callbacks.take_result(text, self._deps.now(), late=True)
 
     def wanted(self, text: str) -> Acknowledged:
         """The answer to a validation: money we do not understand is better held than sent back."""

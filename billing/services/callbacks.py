@@ -32,7 +32,9 @@ class Unread(Enum):
 
 
 Finished = Settlement | Landed | Heard | Unread | None
-Hear = Callable[[str, int], Heard | Unread | None]  # a result, and what became of its refund; None: not known yet
+# A result, or (True) that the provider waits for it no longer, and what became of its refund; None: not known yet.
+Hear = Callable[[str, bool, int], Heard | Unread | None]
+_RESULTS = frozenset({BodyKind.RESULT, BodyKind.LATE})
 
 
 class Seals(NamedTuple):
@@ -78,10 +80,13 @@ class Callbacks:
         """Store a C2B confirmation that came by the deployment's own path; its id for `finish`. None: too long."""
         return None if _too_long(text) else self._keep(Body("", "", now, text, due_at=now, kind=BodyKind.NOTICE))
 
-    def take_result(self, text: str, now: int) -> str | None:
-        """Store what came for a request that answers later, for whoever asked; None: too long."""
-        due_at = now if self._hear is not None else 0
-        return None if _too_long(text) else self._keep(Body("", "", now, text, due_at=due_at, kind=BodyKind.RESULT))
+    def take_result(self, text: str, now: int, *, late: bool = False) -> str | None:
+        """Store what came for a request that answers later, for whoever asked; None: too long.
+
+        `late`: it came where the provider says that it waits no longer. The body alone does not tell it from a failure.
+        """
+        due_at, kind = now if self._hear is not None else 0, BodyKind.LATE if late else BodyKind.RESULT
+        return None if _too_long(text) else self._keep(Body("", "", now, text, due_at=due_at, kind=kind))
 
     def _keep(self, body: Body) -> str:
         """Written once, however often it comes."""
@@ -95,7 +100,7 @@ class Callbacks:
         if taken is None:
             return None
         found = self._found(taken, now)
-        if found is None and taken.kind is BodyKind.RESULT and now < taken.at + RESULT_WAITS_S:
+        if found is None and taken.kind in _RESULTS and now < taken.at + RESULT_WAITS_S:
             return None
         self._stores.bodies.looked_at(body, self._book.deadline())
         subscriber = _topped_up(found)
@@ -104,8 +109,8 @@ class Callbacks:
         return found
 
     def _found(self, taken: Body, now: int) -> Finished:
-        if taken.kind is BodyKind.RESULT:
-            return self._hear(taken.text, now) if self._hear is not None else None
+        if taken.kind in _RESULTS:
+            return self._hear(taken.text, taken.kind is BodyKind.LATE, now) if self._hear is not None else None
         return self._noticed(taken, now) if taken.kind is BodyKind.NOTICE else self._proved(taken, now)
 
     def _proved(self, taken: Body, now: int) -> Finished:

@@ -121,7 +121,7 @@ def test_money_for_a_balance_is_told_of_once_it_is_there(town: Town) -> None:
 
 def test_a_result_that_overtook_its_reply_waits_for_it_and_not_for_ever(town: Town) -> None:
     answers: list[Unread | None] = [None, None, Unread.UNREADABLE]
-    door = doors(town, hear=lambda _text, _now: answers.pop(0))
+    door = doors(town, hear=lambda _text, _late, _now: answers.pop(0))
     assert door.take_result("a result", T0)
     assert door.sweep(T0 + SWEEP_AFTER_S) == [None]
     assert door.sweep(T0 + RESULT_WAITS_S) == [None]

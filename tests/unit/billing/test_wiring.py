@@ -10,7 +10,7 @@ from billing.domain.ledger import Missing
 from billing.domain.payment import PaymentEvent
 from billing.domain.reversal import ReversalState
 from billing.domain.settle import Proof, Settled
-from billing.provider import Notice, Result, Taken
+from billing.provider import Notice, QueueTimedOut, Result, Taken
 from billing.services.checkout import Buy
 from billing.services.people import Verified
 from billing.services.refunds import Ask, Heard
@@ -79,7 +79,7 @@ def test_a_top_up_by_hand_buys_what_was_chosen_and_a_refund_hears_its_result(
         provider,
         read,
         lambda text: Notice("TKP0000002", 5_000, provider.shortcode, text, "", T0),
-        read_result=lambda text: Result(text, "0", done=True),
+        read_result=lambda text, late: QueueTimedOut(text) if late else Result(text, "0", done=True),
         send=sent.append,
     )
     core.provision.terms(TERMS)
@@ -111,6 +111,11 @@ def test_a_top_up_by_hand_buys_what_was_chosen_and_a_refund_hears_its_result(
     assert {name: look(T0 + 31) for name, look in billing.desk.rounds().items()} == {
         "vouchers": 0, "refunds": 1, "renewals": 0,
     }  # fmt: skip
+    late = billing.callbacks.take_result("AG_TKP0000001", T0 + 35, late=True)
+    assert late
+    waited = billing.callbacks.finish(late, T0 + 36)
+    assert isinstance(waited, Heard)
+    assert waited.refund.state is ReversalState.UNKNOWN, "that nobody waits any longer is no failure"
     result = billing.callbacks.take_result("AG_TKP0000001", T0 + 40)
     assert result
     heard = billing.callbacks.finish(result, T0 + 41)

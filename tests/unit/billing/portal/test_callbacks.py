@@ -3,6 +3,7 @@
 import pytest
 
 from billing.ports import UnmatchedState
+from billing.services.callbacks import SWEEP_AFTER_S
 from radius.domain.errors import Unavailable
 from tests.contract.values import soon
 from tests.fakes.portal import PATH, Stand
@@ -46,6 +47,17 @@ def test_the_deployments_paths_are_secret(stand: Stand, path: str) -> None:
     nowhere = stand.ask("POST", "/pay/nothing", json={})
     assert wrong.status_code == nowhere.status_code == 404
     assert wrong.json() == nowhere.json()
+
+
+def test_a_result_and_the_end_of_waiting_for_one_are_told_apart_by_where_they_came(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[tuple[str, bool]] = []
+    monkeypatch.setattr(stand.billing.callbacks, "_hear", lambda text, late, _: heard.append((text, late)))
+    for path in ("result", "late"):
+        stand.ask("POST", f"/pay/{path}/{PATH}", content=b"the same body")
+    stand.billing.callbacks.sweep(stand.now + SWEEP_AFTER_S)
+    assert sorted(heard) == [("the same body", False), ("the same body", True)]
 
 
 def test_what_cannot_be_read_is_kept_answered_and_told(stand: Stand) -> None:

@@ -1,0 +1,32 @@
+"""How bodies are read for the services: what says nothing is None, and where a body came decides what it is."""
+
+import pytest
+
+from billing.mpesa.settings import PREFIX
+from billing.provider import QueueTimedOut, Refused, Result
+from billing.wallet import NO_PROVIDER, money_of_environment, read_callback, read_notice, read_result
+from radius.settings import SettingsError
+from tests.unit.billing.values import T0
+
+RESULT = '{"Result": {"ResultCode": 1, "ConversationID": "AG_1"}}'
+
+
+def test_the_same_body_is_a_failure_or_that_nobody_waits_any_longer() -> None:
+    assert read_result(RESULT, late=False) == Result("AG_1", "1", done=False)
+    assert read_result(RESULT, late=True) == QueueTimedOut("AG_1")
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", "\ufffd", '{"Result": 1}'])
+def test_what_says_nothing_is_nothing(text: str) -> None:
+    assert read_callback(text) is read_notice(text) is read_result(text, late=False) is None
+    assert read_result(text, late=True) is None
+
+
+def test_without_m_pesa_nothing_is_sent_and_nothing_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.environ", {})
+    money = money_of_environment()
+    assert money.read_result is None
+    assert money.provider.reverse("TKP0000001", 100, T0) == Refused(NO_PROVIDER)
+    monkeypatch.setattr("os.environ", {f"{PREFIX}SHORTCODE": "174379"})
+    with pytest.raises(SettingsError, match="consumer_key_ref"):
+        money_of_environment()
