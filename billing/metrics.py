@@ -9,10 +9,12 @@ from enum import StrEnum
 
 from billing.domain.daraja import ErrorClass
 from billing.domain.payment import PaymentState
+from billing.sms.port import Reason
 from radius import metrics as core
 from radius.metrics import Catalogue, Kind, Metric, Unit
 
 OTHER = "other"
+MESSAGE_SENT, MESSAGE_UNKNOWN = "sent", "unknown"
 TOP_UP = "top-up"  # money for a balance: no package
 PACKAGES_MAX = 200  # of dimension values; CloudWatch bills each
 LOOPS = ("callbacks", "payments", "strays", "vouchers", "refunds", "renewals")  # of the worker
@@ -35,6 +37,7 @@ class Answer(StrEnum):
 _OUTCOMES = tuple(
     state.value for state in (PaymentState.PAID, PaymentState.FAILED, PaymentState.EXPIRED, PaymentState.DISPUTED)
 )
+_MESSAGES = (MESSAGE_SENT, MESSAGE_UNKNOWN, *(reason.value for reason in Reason))
 _CLASSES = tuple(each.value for each in ErrorClass)
 
 
@@ -87,6 +90,8 @@ def catalogue(packages: Iterable[str] = ()) -> Catalogue:
         ),
         Metric("PaidLetInAgain", Kind.COUNTER, Unit.COUNT, "devices let in again: paid and not online in 60 s"),
         Metric("PaidNotOnline", Kind.COUNTER, Unit.COUNT, "paid, and the device did not come at all: an alarm"),
+        Metric("Messages", Kind.COUNTER, Unit.COUNT, "text messages, by what became of them", {"Outcome": _MESSAGES}),
+        Metric("MessageCents", Kind.COUNTER, Unit.NONE, "cents (KES) that gateways said messages cost"),
         Metric("QueriesSent", Kind.COUNTER, Unit.COUNT, "questions about payments whose callback had not come"),
         Metric("BillingRounds", Kind.COUNTER, Unit.COUNT, "rounds of the worker's loops", {"Loop": LOOPS}),
         Metric("BillingRoundsFailed", Kind.COUNTER, Unit.COUNT, "rounds that ended in an error", {"Loop": LOOPS}),

@@ -5,12 +5,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from billing.domain.journal import business_day
+from billing.messages import Messages
 from billing.metrics import catalogue
 from billing.news import News
 from billing.provider import Provider, Pushed, PushRequest, Queried, Refused, Requested, Unknown
+from billing.settings import Selling
+from billing.settings import load as load_selling
+from billing.sms.port import Message
+from billing.sms.wiring import open_sender
 from billing.store.open import open_billing
 from billing.wallet import Money, money_of_environment
-from billing.wiring import Billing, BillingSettings, build_billing
+from billing.wiring import Billing, build_billing
 from radius import log as logs
 from radius import metrics as measures
 from radius import settings as settings_module
@@ -68,6 +74,7 @@ class Process(NamedTuple):
 def open_process(settings_path: Path | None) -> Process:
     """Wire it. Raises Malformed with what to mend, Unavailable if the store does not answer."""
     settings = settings_module.load(settings_path)
+    selling = load_selling(settings_path)
     money = money_of_environment()
     core = build_core(settings)
     packages = open_billing(core.store).ports.packages(time.monotonic() + BACKGROUND_DEADLINE_S)
@@ -78,7 +85,21 @@ def open_process(settings_path: Path | None) -> Process:
     news = News(metrics, logger.logger, pseudonyms, time.time, codes)
     provider = Timed(money.provider, metrics)
     billing = build_billing(
-        core, BillingSettings(), provider, money.read, money.read_notice, news.told, money.read_result
+        core,
+        selling.billing,
+        provider,
+        money.read,
+        money.read_notice,
+        news.told,
+        money.read_result,
+        _send(selling, metrics, logger),
     )
     clocks = system_clocks(KeeperFiles(settings.state_dir).last_good(), settings.clock_floor_at)
     return Process(core, money, billing, metrics, logger, pseudonyms, clocks)
+
+
+def _send(selling: Selling, metrics: measures.Metrics, logger: logs.Log) -> Callable[[Message], object]:
+    """What sends messages, as `build_billing` wants it. Raises Malformed for a secret that is not there."""
+    if selling.sms is None:
+        return lambda _message: None
+    return Messages(open_sender(selling.sms, lambda: business_day(int(time.time()))), metrics, logger.logger).send

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from billing import settings as selling_settings
 from billing.mpesa import settings as mpesa
 from deploy import demo, engine, simulated_mpesa
 from deploy.install import VENV, site_packages
@@ -66,9 +67,11 @@ def write_settings(options: Options, state: State) -> Path:
     }
     lines = ["# Written by deploy/run at each start: change the environment (WIFIBILLING_...) instead, it wins."]
     lines += [f"{name} = {json.dumps(value)}" for name, value in values.items()]  # of these, JSON's values are TOML's
+    lines += ["[sms.sender]", 'kind = "file"', f"path = {json.dumps(str(state.folder / 'outbox'))}"]  # no gateway here
     replace_file(state.settings_file, "\n".join(lines) + "\n")
     try:
         settings_module.load(state.settings_file)
+        selling_settings.load(state.settings_file)
     except SettingsError as bad:
         raise Refusal(f"settings cannot be used: {'; '.join(bad.problems)}") from None
     return state.settings_file

@@ -3,9 +3,10 @@
 A variable is ``WIFIBILLING_`` and the field's name in capitals; only `environment` is plain ``ENVIRONMENT``, which the
 dashboards' dimension is named after. The file is named by an argument or by ``WIFIBILLING_SETTINGS`` and holds the same
 fields in lower case. A name that nobody knows is refused: a misspelt limit is not a limit. Secrets are never values
-here, only references to where they are.
+here, only references to where they are. What programs that sell are told stands in tables of the same file (`TABLES`).
 """
 
+import json
 import os
 import re
 import socket
@@ -34,6 +35,7 @@ from radius.domain.errors import Malformed
 
 PREFIX = "WIFIBILLING_"
 FILE_VARIABLE = "WIFIBILLING_SETTINGS"
+TABLES = ("billing", "sms")  # of the file, for the programs that sell: `table`
 EMBEDDED_ENDPOINT = "http://127.0.0.1:8450"
 UNSHOWN = ("key_ref", "store_endpoint")  # a secret pasted into the wrong place must not end up on a terminal
 
@@ -194,7 +196,7 @@ def load(path: Path | None = None) -> Settings:
     Raises SettingsError with all problems at once.
     """
     environ = {name.upper() for name in os.environ}
-    named = path or (Path(os.environ[FILE_VARIABLE]) if os.environ.get(FILE_VARIABLE) else None)
+    named = _named(path)
     written = _read(named) if named else {}
     problems = [*_unknown_variables(), *_unknown_keys(written, named)]
     from_file = {  # the environment wins
@@ -217,6 +219,29 @@ def load(path: Path | None = None) -> Settings:
     return settings
 
 
+def table(name: str, path: Path | None = None) -> dict[str, Any]:
+    """What one of `TABLES` says, not looked into: its variable, which is JSON, else that of the file; {} for neither.
+
+    Raises SettingsError.
+    """
+    said = os.environ.get(_variable(name))
+    if said is None:
+        named = _named(path)
+        found = _read(named).get(name, {}) if named else {}
+    else:
+        try:
+            found = json.loads(said)
+        except ValueError:
+            found = None
+    if not isinstance(found, dict):
+        raise SettingsError([f"{name}: must be a table in the file, or JSON such as {{}} in {_variable(name)}"])
+    return found
+
+
+def _named(path: Path | None) -> Path | None:
+    return path or (Path(os.environ[FILE_VARIABLE]) if os.environ.get(FILE_VARIABLE) else None)
+
+
 def _read(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text("utf-8"))
@@ -231,13 +256,13 @@ def _variable(field: str) -> str:
 
 
 def _unknown_variables() -> list[str]:
-    known = {_variable(field) for field in Settings.model_fields} | {FILE_VARIABLE}
+    known = {_variable(field) for field in (*Settings.model_fields, *TABLES)} | {FILE_VARIABLE}
     strange = sorted(name for name in os.environ if name.upper().startswith(PREFIX) and name.upper() not in known)
     return [f"{name}: is no setting{_meant(name.upper(), known)}" for name in strange]
 
 
 def _unknown_keys(values: Mapping[str, Any], path: Path | None) -> list[str]:
-    known = Settings.model_fields
+    known = (*Settings.model_fields, *TABLES)
     return [f"{key}: is no setting{_meant(key, known)} (in {path})" for key in sorted(values) if key not in known]
 
 

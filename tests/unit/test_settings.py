@@ -80,13 +80,13 @@ def test_the_file_may_be_named_by_the_environment_and_an_argument_wins(
 def test_all_problems_are_told_at_once_each_with_its_field_its_place_and_the_fix(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file.write_text("request_deadline_ms = 9000\nnames_cache_secs = 3\n[billing]\nx = 1\n")
+    file.write_text("request_deadline_ms = 9000\nnames_cache_secs = 3\n[shop]\nx = 1\n")
     monkeypatch.setenv("WIFIBILLING_LOG_FORMAT", "xml")
     monkeypatch.setenv("WIFIBILLING_LOG_LEVL", "INFO")
     assert problems(file) == [
         "WIFIBILLING_LOG_LEVL: is no setting; did you mean WIFIBILLING_LOG_LEVEL?",
-        f"billing: is no setting (in {file})",
         f"names_cache_secs: is no setting; did you mean names_cache_s? (in {file})",
+        f"shop: is no setting (in {file})",
         f"request_deadline_ms: should be less than or equal to 5000, not 9000 (in {file})",
         "log_format: should be 'json' or 'pretty', not 'xml' (WIFIBILLING_LOG_FORMAT in the environment)",
     ]

@@ -1,0 +1,71 @@
+"""Settings of selling: the tables ``[billing]`` and ``[sms]`` of the settings file, or their variables as JSON.
+
+    [billing]
+    brand = "Kilifi WiFi"
+    approval_cents = 100_000
+
+    [sms.sender]
+    kind = "file"
+    path = "/var/lib/wifibilling/outbox"
+
+M-Pesa has variables of its own (`billing.mpesa.settings`).
+"""
+
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from billing.domain.money import VAT_KENYA
+from billing.sms import settings as sms
+from billing.sms.settings import SmsSettings
+from billing.wiring import BillingSettings
+from radius.settings import SettingsError, table
+
+
+class Selling(NamedTuple):
+    """What was set. `sms` None: no message is sent."""
+
+    billing: BillingSettings
+    sms: SmsSettings | None
+
+
+class _Billing(BaseModel):
+    """``[billing]``; see `BillingSettings`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    brand: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 .&'-]{0,23}$")] = "WiFi"
+    vat_registered: bool = True
+    approval_cents: int = Field(default=0, ge=0, le=100_000_000)
+    queries_per_minute: float = Field(default=5, gt=0, le=600)
+    first_day: date = date(2026, 11, 1)
+
+
+def load(path: Path | None) -> Selling:
+    """Read them; `path` as for `radius.settings.load`. Raises SettingsError with a line for each problem."""
+    said = _billing(table("billing", path))
+    messages = table("sms", path)
+    return Selling(
+        BillingSettings(
+            VAT_KENYA if said.vat_registered else (),
+            said.queries_per_minute,
+            said.approval_cents,
+            said.brand,
+            said.first_day.isoformat(),
+        ),
+        sms.load(messages) if messages else None,
+    )
+
+
+def _billing(values: Mapping[str, Any]) -> _Billing:
+    try:
+        return _Billing.model_validate(values)
+    except ValidationError as bad:
+        problems = [
+            f"billing.{'.'.join(map(str, error['loc']))}: {error['msg'].removeprefix('Input ')}"
+            for error in bad.errors(include_url=False, include_input=False)
+        ]
+        raise SettingsError(problems) from None

@@ -1,0 +1,47 @@
+"""A message is sent once, raises nothing, and what became of it is told without saying to whom."""
+
+from pathlib import Path
+
+import pytest
+
+from billing.messages import Messages
+from billing.metrics import catalogue
+from billing.sms.port import Message, Outcome, Reason, Refused, Sent, Unknown
+from radius.log import open_log
+from radius.metrics import Recording
+
+MESSAGE = Message("254712345678", "your day ends")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "counted", "level"),
+    [
+        (Sent("1", 80), "sent", ""),
+        (Sent("1"), "sent", ""),
+        (Unknown(), "unknown", '"WARN"'),
+        (Refused(Reason.BUDGET, retryable=True), "budget", '"WARN"'),
+        (Refused(Reason.ACCOUNT), "account", '"ERROR"'),
+    ],
+)
+def test_what_became_of_it(outcome: Outcome, counted: str, level: str, tmp_path: Path) -> None:
+    metrics, sender = Recording(catalogue()), Sender(outcome)
+    log = open_log(tmp_path / "log", strict=True, metrics=metrics)
+    Messages(sender, metrics, log.logger).send(MESSAGE)
+    log.sink.close()
+    assert sender.sent == [MESSAGE]
+    assert metrics.total("Messages", Outcome=counted) == 1
+    assert metrics.total("MessageCents") == (outcome.cost_cents or 0 if isinstance(outcome, Sent) else 0)
+    said = (tmp_path / "log").read_text()
+    assert level in said
+    assert bool(said) == bool(level)
+    assert "2547" not in said
+
+
+class Sender:
+    def __init__(self, outcome: Outcome) -> None:
+        self.sent: list[Message] = []
+        self._outcome = outcome
+
+    def send(self, message: Message) -> Outcome:
+        self.sent.append(message)
+        return self._outcome
