@@ -7,30 +7,21 @@ what is due is found by the poll. Settings come from the environment as for ever
 """
 
 import time
-from collections.abc import Mapping
 from functools import cache
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from coa.run import Runner
 from radius import log as logs
 from radius import metrics as measures
 from radius import settings as settings_module
 from radius.cloudwatch import Lines
-from radius.domain.errors import Malformed
 from radius.domain.intent import IntentState
 from radius.domain.nas import Family
+from radius.schedule import Context, begin
 from radius.wiring import Core, build_core
 
 GRACE_S = 5.0  # for answers that are under way at the end; a router that is there needs less
 RESERVE_S = 15.0  # the grace, and two store requests at their deadlines to write down what came
-SOURCES = frozenset({"aws.events", "aws.scheduler"})  # a rule's schedule, and EventBridge Scheduler
-
-
-class Context(Protocol):
-    """What Lambda hands over."""
-
-    def get_remaining_time_in_millis(self) -> int:
-        """Until it ends this process."""
 
 
 class Wired(NamedTuple):
@@ -42,35 +33,12 @@ class Wired(NamedTuple):
     lines: Lines
 
 
-class Closing:
-    """A `coa.run.Stop`: set when the time left is the reserve."""
-
-    def __init__(self, context: Context) -> None:
-        self._context = context
-
-    def left_s(self) -> float:
-        """Until then."""
-        return self._context.get_remaining_time_in_millis() / 1000 - RESERVE_S
-
-    def is_set(self) -> bool:
-        """Now."""
-        return self.left_s() <= 0
-
-    def wait(self, timeout: float) -> bool:
-        """Wait for it at most so many seconds."""
-        time.sleep(max(0.0, min(timeout, self.left_s())))
-        return self.is_set()
-
-
 def handler(event: object, context: Context) -> dict[str, float]:
     """Do what is due until the time is up; what was done, as numbers. Raises Malformed for what is no schedule's event.
 
     Raises Malformed also for settings that cannot be used, and for a timeout that leaves no time to work.
     """
-    _check(event)
-    stop = Closing(context)
-    if stop.is_set():
-        raise Malformed("timeout", f"must be more than the {RESERVE_S:g} s that are kept for the end, better 75 s")
+    stop = begin(event, context, RESERVE_S)
     began = time.monotonic()
     wired = _wired()
     before = _counts(wired.metrics)
@@ -91,17 +59,6 @@ def _wired() -> Wired:
     metrics = measures.InProcess(settings.environment)
     logger = logs.open_log(settings.log_path, settings.log_format, settings.log_level, metrics=metrics)
     return Wired(build_core(settings), metrics, logger, Lines(metrics, time.time))
-
-
-def _check(event: object) -> None:
-    told = event if isinstance(event, Mapping) else {}
-    if told.get("detail-type") != "Scheduled Event" or told.get("source") not in SOURCES:
-        raise Malformed("event", f"must be a Scheduled Event of {' or '.join(sorted(SOURCES))}, not {_shape(event)}")
-
-
-def _shape(event: object) -> str:
-    """Names only: values may be a person's."""
-    return f"keys {sorted(map(str, event))[:10]}" if isinstance(event, Mapping) else type(event).__name__
 
 
 def _counts(metrics: measures.InProcess) -> dict[str, float]:

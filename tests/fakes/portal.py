@@ -18,6 +18,7 @@ from billing.portal.app import create_app
 from billing.portal.deps import Options
 from billing.portal.wiring import Told, build_deps
 from billing.provider import Notice
+from billing.store.open import open_billing
 from billing.wallet import Money
 from billing.wiring import BillingSettings, build_billing
 from radius import wiring
@@ -26,7 +27,8 @@ from radius.log import Pseudonyms, open_log
 from radius.metrics import Recording
 from radius.secrets import create_key_file
 from radius.settings import Settings
-from radius.store.open import Store
+from radius.store.memory import MemoryStore
+from radius.store.open import Store, memory_store
 from tests.contract.billing.town import FakeProvider, checkout_of
 from tests.contract.billing.values import PACKAGE, TERMS
 from tests.contract.values import soon
@@ -57,6 +59,25 @@ def read_notice(text: str) -> Notice | None:
         return Notice(said["receipt"], said["cents"], said["shortcode"], said.get("reference", ""), "", T0)
     except (ValueError, KeyError, TypeError):
         return None
+
+
+def selling_process(folder: Path, monkeypatch: Any) -> list[object]:
+    """Settings by which a process that sells opens one store in memory, with a place and a package; what was opened."""
+    create_key_file(folder / "data.key")
+    (folder / "settings.toml").write_text(
+        f'state_dir = "{folder}"\nlog_path = "{folder}/log"\nclock_floor = 2020-01-01T00:00:00Z\n'
+        f'sms = {{ sender = {{ kind = "file", path = "{folder}/outbox" }} }}\n'
+    )
+    monkeypatch.setenv("WIFIBILLING_SETTINGS", str(folder / "settings.toml"))
+    store, opened = memory_store(MemoryStore()), list[object]()
+    billing = open_billing(store)
+    billing.ports.add(PACKAGE, soon())
+    for module in ("billing.wiring", "billing.process"):
+        monkeypatch.setattr(f"{module}.open_billing", lambda _: billing)
+    store.routers.put_site(Site(SITE), soon())
+    store.catalogue.add(PACKAGE.terms, soon())
+    monkeypatch.setattr(wiring, "open_store", lambda settings: opened.append(settings) or store)
+    return opened
 
 
 class Stand:

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from coa import lambda_function
-from coa.lambda_function import RESERVE_S, Closing, handler
+from coa.lambda_function import RESERVE_S, handler
 from radius.domain.errors import Malformed
+from radius.schedule import Closing
 from radius.settings import SettingsError
 
 SCHEDULED = {"detail-type": "Scheduled Event", "source": "aws.scheduler", "detail": "{}"}
@@ -49,7 +50,7 @@ def test_a_timeout_that_leaves_no_time_to_work_is_told() -> None:
 
 def test_the_end_is_where_the_reserve_begins() -> None:
     left = Left(0.01)
-    stop = Closing(left)
+    stop = Closing(left, RESERVE_S)
     assert not stop.is_set()
     assert not stop.wait(5), "not longer than there is time; the clock of this context stands"
     left.seconds = 0

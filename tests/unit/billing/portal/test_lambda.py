@@ -10,15 +10,8 @@ import pytest
 
 from billing.portal import lambda_function
 from billing.portal.limits import LIMITS, Gate
-from billing.store.open import open_billing
-from radius import wiring
-from radius.domain.nas import Site
-from radius.secrets import create_key_file
-from radius.store.memory import MemoryStore
-from radius.store.open import memory_store
 from tests.contract.billing.values import PACKAGE
-from tests.contract.values import soon
-from tests.fakes.portal import DEVICE, SITE
+from tests.fakes.portal import DEVICE, SITE, selling_process
 
 KEY = {"idempotency-key": "a-key-of-this-page", "content-type": "application/json"}
 
@@ -57,24 +50,7 @@ def event(method: str, path: str, body: str = "", source: str = "198.51.100.7", 
 @pytest.fixture
 def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
     """Stores that were opened."""
-    create_key_file(tmp_path / "data.key")
-    (tmp_path / "settings.toml").write_text(
-        f'state_dir = "{tmp_path}"\nlog_path = "{tmp_path}/log"\nclock_floor = 2020-01-01T00:00:00Z\n'
-    )
-    monkeypatch.setenv("WIFIBILLING_SETTINGS", str(tmp_path / "settings.toml"))
-    store, opened = memory_store(MemoryStore()), []
-    billing = open_billing(store)
-    billing.ports.add(PACKAGE, soon())
-    for module in ("billing.wiring", "billing.process"):
-        monkeypatch.setattr(f"{module}.open_billing", lambda _: billing)
-    store.routers.put_site(Site(SITE), soon())
-    store.catalogue.add(PACKAGE.terms, soon())
-
-    def once(settings: object) -> Any:
-        opened.append(settings)
-        return store
-
-    monkeypatch.setattr(wiring, "open_store", once)
+    opened = selling_process(tmp_path, monkeypatch)
     loop = asyncio.new_event_loop()  # the adapter would make one and never close it
     asyncio.set_event_loop(loop)
     yield opened

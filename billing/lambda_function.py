@@ -1,0 +1,62 @@
+"""`PaymentLambda`: the worker of selling as a function. Handler: ``billing.lambda_function.handler``.
+
+Schedule it at a rate of one minute with a time-out of a minute and the reserve: there is always one at work, and two at
+once do each other no harm. A run does what the worker does until the time left to it is the reserve. What one that was
+ended by force had begun, the next does when it is due again; a push or a reversal is never sent twice. Settings come
+from the environment as for every process (`radius.settings`, `billing.settings`, `billing.mpesa.settings`).
+"""
+
+import time
+from functools import cache
+from typing import NamedTuple
+
+from billing.metrics import LOOPS
+from billing.process import Process, open_process
+from billing.run import Runner, runner_of
+from radius.cloudwatch import Lines
+from radius.metrics import InProcess
+from radius.schedule import Context, begin
+
+RESERVE_S = 40.0  # a question that M-Pesa answers after 30 s, and two store requests to write down what it said
+
+
+class Wired(NamedTuple):
+    """What a process keeps between its runs."""
+
+    process: Process
+    runner: Runner
+    lines: Lines
+
+
+def handler(event: object, context: Context) -> dict[str, float]:
+    """Do what is due until the time is up; what was done, as numbers. Raises Malformed for what is no schedule's event.
+
+    Raises Malformed also for settings that cannot be used and for a time-out that leaves no time to work, and
+    Unavailable for a store that does not answer at the first run of a process.
+    """
+    stop = begin(event, context, RESERVE_S)
+    began = time.monotonic()
+    wired = _wired()
+    before = _counts(wired.process.metrics)
+    try:
+        wired.runner.run(stop)
+    finally:
+        wired.lines.tell()
+    done = {name: count - before[name] for name, count in _counts(wired.process.metrics).items()}
+    return {**done, "ran_s": round(time.monotonic() - began, 1)}
+
+
+@cache
+def _wired() -> Wired:
+    """Once a process: later runs find it warm."""
+    process = open_process(None)
+    return Wired(process, runner_of(process), Lines(process.metrics, time.time))
+
+
+def _counts(metrics: InProcess) -> dict[str, float]:
+    names = {"queries": "QueriesSent", "credited": "PaymentSuccess", "let_in": "PaidLetInAgain"}
+    names |= {"alarms": "PaymentAlarms"}
+    return {key: metrics.value(name) for key, name in names.items()} | {
+        "rounds": sum(metrics.value("BillingRounds", Loop=loop) for loop in LOOPS),
+        "failed": sum(metrics.value("BillingRoundsFailed", Loop=loop) for loop in LOOPS),
+    }

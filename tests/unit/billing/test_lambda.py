@@ -1,0 +1,65 @@
+"""`PaymentLambda`: what starts it, that it does the worker's rounds until its reserve, and is wired once."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from billing import lambda_function
+from billing.lambda_function import RESERVE_S, handler
+from billing.metrics import LOOPS
+from billing.services.callbacks import SWEEP_AFTER_S
+from billing.sms.port import Message
+from radius.domain.errors import Malformed
+from tests.fakes.portal import selling_process
+
+SCHEDULED = {"detail-type": "Scheduled Event", "source": "aws.events", "detail": {}}
+
+
+class Left:
+    """A context that has so much time before the reserve."""
+
+    def __init__(self, seconds: float) -> None:
+        self._end = time.monotonic() + seconds + RESERVE_S
+
+    def get_remaining_time_in_millis(self) -> int:
+        return int((self._end - time.monotonic()) * 1000)
+
+
+@pytest.fixture
+def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[object]]:
+    """Settings with which a store was opened."""
+    made = selling_process(tmp_path, monkeypatch)
+    yield made
+    if lambda_function._wired.cache_info().currsize:
+        lambda_function._wired().process.close()
+    lambda_function._wired.cache_clear()
+
+
+def test_a_run_does_what_is_due_and_the_next_finds_it_done_and_warm(opened: list[object]) -> None:
+    callbacks = lambda_function._wired().process.billing.callbacks
+    assert callbacks.take_notice("nobody can read this", int(time.time()) - SWEEP_AFTER_S - 1)
+    first = handler(SCHEDULED, Left(0.5))
+    assert (first["alarms"], first["failed"]) == (1, 0)
+    assert first["rounds"] >= len(LOOPS)
+    second = handler(SCHEDULED, Left(0.2))
+    assert (second["alarms"], second["failed"]) == (0, 0)
+    assert second["rounds"] >= len(LOOPS)
+    assert len(opened) == 1
+
+
+def test_nothing_is_opened_for_what_no_schedule_sent_or_without_time(opened: list[object]) -> None:
+    with pytest.raises(Malformed, match="event: must be a Scheduled Event"):
+        handler({"source": "aws.s3"}, Left(60))
+    with pytest.raises(Malformed, match="timeout: must be more than the 40 s that are kept for the end, better 100 s"):
+        handler(SCHEDULED, Left(-1))
+    assert opened == []
+
+
+@pytest.mark.usefixtures("opened")
+def test_messages_of_the_services_leave_by_the_sender_that_was_set(tmp_path: Path) -> None:
+    process = lambda_function._wired().process
+    process.billing.desk.renew._send(Message("254712345678", "your day ends"))
+    assert "your day ends" in (tmp_path / "outbox").read_text()
+    assert process.metrics.value("Messages", Outcome="sent") == 1
