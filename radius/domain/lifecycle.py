@@ -22,15 +22,15 @@ _REAUTHORIZE = IntentReason.REAUTHORIZE
 RIGHT_KEEP_S = 35 * 86_400  # ended rights stay in the aggregate for a month's questions; the ledger keeps them for ever
 
 
-def settle(subscriber: Subscriber, world: World, *, marks_whole: bool = False) -> bool:
+def settle(subscriber: Subscriber, world: World, *, marks_whole: bool = False, but: Session | None = None) -> bool:
     """Write down what is already true at `world.now`; True if anything changed.
 
-    `marks_whole`: the marks of a spilled account were laid over, so that silence can be told.
+    `marks_whole`: the marks of a spilled account were laid over, so that silence can be told. `but` is left as it is.
     """
     silence = marks_whole or not subscriber.spilled
     changed = False
     for session in list(subscriber.sessions):
-        cause = _ending(session, world, silence=silence)
+        cause = _ending(session, world, silence=silence) if session is not but else None
         if cause is None:
             continue
         changed = True

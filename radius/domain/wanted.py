@@ -58,6 +58,7 @@ def wanted(subscriber: Subscriber, session: Session | None, nas: Nas, world: Wor
         return Nothing("no such session")
     if session.state is SessionState.CLOSED:
         return Cut(IntentReason.REPLACED)
+    lifecycle.settle(subscriber, world, but=session)  # nobody is cut for want of what others have already left
     reason = _cut(subscriber, session, nas, world)
     if reason is not None:
         return Cut(reason)

@@ -140,7 +140,8 @@ class Works:
         self.node.account(start)
 
     def session(self, subscriber: SubscriberId) -> Session:
-        return self.node.home(subscriber).sessions[-1]
+        """The latest that its router has told of."""
+        return next(one for one in reversed(self.node.home(subscriber).sessions) if one.acct_session_id)
 
     def report(self, subscriber: SubscriberId, used: int, status: Status = Status.INTERIM, pass_s: int = 300) -> None:
         """The router reports after some time; `used` bytes in all."""

@@ -27,8 +27,8 @@ from tests.unit.coa.dispatched import (
     Works,
     nak,
 )
-from tests.unit.domain.builders import MIB
-from tests.unit.services.wired import SECRET, access_request
+from tests.unit.domain.builders import MIB, day_terms
+from tests.unit.services.wired import SECRET, access_request, second_device
 
 
 @pytest.fixture
@@ -107,6 +107,16 @@ def test_an_unblocked_customer_is_not_cut(works: Works) -> None:
     found = works.online()
     works.node.provision.block(found, "chargeback", works.node.now)
     works.node.provision.block(found, "", works.node.now)
+    works.poll()
+    assert (works.out, works.told.outcomes, works.node.home(found).intents) == ([], ["superseded"], [])
+
+
+def test_a_log_in_that_was_never_used_crowds_nobody_out(works: Works) -> None:
+    """Its lease is what the other device runs short of: it lapsed after two minutes, also where nobody wrote that."""
+    found = works.online(day_terms("two.1", quota_bytes=100 * MIB, devices=2), on=ARUBA)
+    waiting = second_device(access_request(router=ARUBA))
+    works.node.log_in(msgspec.structs.replace(waiting, acct_session_id=""))
+    works.report(found, 51 * MIB)
     works.poll()
     assert (works.out, works.told.outcomes, works.node.home(found).intents) == ([], ["superseded"], [])
 
