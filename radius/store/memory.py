@@ -4,11 +4,11 @@ Thread-safe (one lock). `Faults` lets a test lose a request before or after it t
 """
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass, field
-from operator import itemgetter
 from threading import Lock
 from typing import TypeVar
 
@@ -51,6 +51,8 @@ class _State:
     subscribers: dict[SubscriberId, Change] = field(default_factory=dict)
     aliases: dict[str, SubscriberId] = field(default_factory=dict)
     records: dict[tuple[SessionUid, int], SessionRecord] = field(default_factory=dict)
+    of_uid: dict[SessionUid, list[int]] = field(default_factory=lambda: defaultdict(list))  # when each of them started
+    open_on: dict[str, set[tuple[SessionUid, int]]] = field(default_factory=lambda: defaultdict(set))  # by router
     checkpoints: dict[str, int] = field(default_factory=dict)
     attempts: dict[tuple[SessionUid, int, str], Attempt] = field(default_factory=dict)
     deeds: dict[tuple[int, str], Deed] = field(default_factory=dict)
@@ -156,26 +158,20 @@ class _MemorySessions(_Room):
 
     def find(self, uid: SessionUid, deadline: float) -> list[SessionRecord]:
         with self._request("find", deadline) as state:
-            found = sorted(
-                ((key[1], record) for key, record in state.records.items() if key[0] == uid), key=itemgetter(0)
-            )
-        return [copy(record) for _, record in found]
+            found = [state.records[uid, started_at] for started_at in sorted(state.of_uid.get(uid, ()))]
+        return [copy(record) for record in found]
 
     def open_on(
         self, nas: NasId, before: int, limit: int, deadline: float
     ) -> list[tuple[SessionUid, int, SubscriberId]]:
         with self._request("open_on", deadline) as state:
-            records = [
-                record
-                for record in state.records.values()
-                if record.nas == nas and not record.closed_at and record.started_at < before
-            ]
+            records = [state.records[key] for key in state.open_on.get(nas, ()) if key[1] < before]
         records.sort(key=lambda record: (record.started_at, record.uid))
         return [(record.uid, record.started_at, SubscriberId(record.subscriber)) for record in records[:limit]]
 
     def count_open(self, nas: NasId, deadline: float) -> int:
         with self._request("count_open", deadline) as state:
-            return sum(record.nas == nas and not record.closed_at for record in state.records.values())
+            return len(state.open_on.get(nas, ()))
 
     def due(self, since: int, until: int, limit: int, deadline: float) -> list[tuple[SubscriberId, int]]:
         check_due_window(since, until)
@@ -294,6 +290,12 @@ def _file(state: _State, record: SessionRecord) -> Outcome:
     there = state.records.get(key)
     if there is not None and there.revision >= record.revision:
         return Outcome.ALREADY_DONE
+    if there is None:
+        state.of_uid[record.uid].append(record.started_at)
+    else:
+        state.open_on[there.nas].discard(key)
+    if not record.closed_at:
+        state.open_on[record.nas].add(key)
     state.records[key] = copy(record)  # it is mutable, and a store keeps what it was given
     return Outcome.COMMITTED
 
