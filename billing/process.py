@@ -63,6 +63,7 @@ class Process(NamedTuple):
     log: logs.Log
     pseudonyms: logs.Pseudonyms
     clocks: Clocks
+    send: Callable[[Message], object] | None  # takes a message once and raises nothing; None: nobody sends messages
 
     def close(self) -> None:
         """Close what was opened for it."""
@@ -84,6 +85,7 @@ def open_process(settings_path: Path | None) -> Process:
     pseudonyms = logs.Pseudonyms(core.keys.subkey("pseudonym"))
     news = News(metrics, logger.logger, pseudonyms, time.time, codes)
     provider = Timed(money.provider, metrics)
+    send = _send(selling, metrics, logger)
     billing = build_billing(
         core,
         selling.billing,
@@ -92,14 +94,14 @@ def open_process(settings_path: Path | None) -> Process:
         money.read_notice,
         news.told,
         money.read_result,
-        _send(selling, metrics, logger),
+        send or (lambda _message: None),
     )
     clocks = system_clocks(KeeperFiles(settings.state_dir).last_good(), settings.clock_floor_at)
-    return Process(core, money, billing, metrics, logger, pseudonyms, clocks)
+    return Process(core, money, billing, metrics, logger, pseudonyms, clocks, send)
 
 
-def _send(selling: Selling, metrics: measures.Metrics, logger: logs.Log) -> Callable[[Message], object]:
-    """What sends messages, as `build_billing` wants it. Raises Malformed for a secret that is not there."""
+def _send(selling: Selling, metrics: measures.Metrics, logger: logs.Log) -> Callable[[Message], object] | None:
+    """What sends messages, if the settings say by whom. Raises Malformed for a secret that is not there."""
     if selling.sms is None:
-        return lambda _message: None
+        return None
     return Messages(open_sender(selling.sms, lambda: business_day(int(time.time()))), metrics, logger.logger).send

@@ -158,7 +158,9 @@ class Settings(BaseSettings):
     # X-Forwarded-For is believed, as addresses and networks with commas between them; empty: nobody's.
     portal_bind: Address = "127.0.0.1"
     portal_port: int = Field(default=8_460, ge=1, le=65_535)
+    # `portal_url`: how browsers reach it.
     portal_proxies: Networks = "127.0.0.1"
+    portal_url: Endpoint | None = None
 
     # The clock: readings before it are wrong
     clock_floor: AwareDatetime | None = None

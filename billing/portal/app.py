@@ -1,6 +1,6 @@
 """The app: routes, the shield around them, and one shape for everything that goes wrong."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -10,9 +10,12 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.types import Scope
 
 from billing.portal import buying, callbacks, health, problems, waiting
 from billing.portal.deps import Deps
+from billing.portal.pages import pages
+from billing.portal.pages.handbook import Handbook
 from billing.portal.problems import AWAY_S, Code, Problem, Refusal, Slip
 from billing.portal.shapes import FIXES
 from billing.portal.shield import Shield
@@ -20,6 +23,9 @@ from billing.portal.shop import Shop
 from radius.domain.errors import Malformed, Unavailable
 
 SLIPS_MAX = 10  # of one request
+PROGRAMS = ("/api/", "/pay/")
+
+Refuse = Callable[[Scope, Code, int], Response]
 
 
 def create_app(deps: Deps) -> FastAPI:
@@ -49,13 +55,27 @@ def create_app(deps: Deps) -> FastAPI:
     for router in (buying.routes(deps, shop), waiting.routes(deps, shop), health.routes(shop)):
         app.include_router(router, prefix="/api/v1")
     app.include_router(callbacks.routes(deps))
-    app.add_middleware(Shield, gates=deps.gates, metrics=deps.metrics, log=deps.log, monotonic=deps.monotonic)
-    _handle(app)
+    refuse = _refusing(pages.add(app, deps, shop))
+    app.add_middleware(
+        Shield, gates=deps.gates, metrics=deps.metrics, log=deps.log, monotonic=deps.monotonic, refuse=refuse
+    )
+    _handle(app, refuse)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign] # the way FastAPI documents it
     return app
 
 
-def _handle(app: FastAPI) -> None:
+def _refusing(book: Handbook) -> Refuse:
+    """People get a page, programs a problem."""
+
+    def refuse(scope: Scope, code: Code, wait_s: int) -> Response:
+        if str(scope["path"]).startswith(PROGRAMS):
+            return problems.answer(code, wait_s)
+        return book.bare(Request(scope), code, wait_s)
+
+    return refuse
+
+
+def _handle(app: FastAPI, refuse: Refuse) -> None:
     """Errors become problems, each in one place."""
 
     @app.exception_handler(Refusal)
@@ -75,11 +95,13 @@ def _handle(app: FastAPI) -> None:
         return problems.answer(Code.AWAY, AWAY_S)
 
     @app.exception_handler(HTTPException)
-    async def http(_: Request, error: HTTPException) -> Response:
+    async def http(request: Request, error: HTTPException) -> Response:
         code = Code.NO_METHOD if error.status_code == 405 else Code.NOT_FOUND
         if error.status_code not in {404, 405}:
             code = Code.INVALID
-        return problems.answer(code, headers=dict(error.headers or {}))
+        response = refuse(request.scope, code, 0)
+        response.headers.update(error.headers or {})
+        return response
 
 
 def _slip(error: dict[str, Any]) -> Slip:

@@ -50,6 +50,10 @@ class Customers:
             raise Refusal(Code.BLOCKED)
         return found.id
 
+    def known(self, device: MacAddress) -> Subscriber | None:
+        """The customer of a device, if it is one's; nobody is made."""
+        return self._listed(self._names.alias(Username(device, NameKind.MAC, device)))
+
     def _listed(self, alias: str) -> Subscriber | None:
         """Who has a name and lists it. A right of one who does not would never be found by it: the name is set free.
 

@@ -7,6 +7,8 @@ from structlog.typing import FilteringBoundLogger
 
 from billing.portal.customers import Customers
 from billing.portal.limits import Gates
+from billing.portal.pages.deps import PageDeps
+from billing.portal.pulse import Pulse
 from billing.portal.settling import Settler
 from billing.portal.tokens import StatusTokens
 from billing.provider import Notice
@@ -37,7 +39,7 @@ class Deps(NamedTuple):
     """`now` is UTC seconds and raises Unavailable while the clock is known to be wrong; `monotonic` seconds.
 
     `sites`: names of places; `code_key`: keyed hash of a voucher's code in normal form; `path`: the segment that only
-    the provider is told; `shortcode`: where money by hand goes.
+    the provider is told; `shortcode`: where money by hand goes; `pulse`: how M-Pesa does.
     """
 
     book: Book
@@ -55,6 +57,8 @@ class Deps(NamedTuple):
     read_notice: Callable[[str], Notice | None]
     gates: Gates
     guard: Guard
+    pages: PageDeps
+    pulse: Pulse
     now: Callable[[], int]
     monotonic: Callable[[], float]
     metrics: Metrics

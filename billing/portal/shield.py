@@ -6,6 +6,7 @@ Nothing here looks at a body, and no address, path or query gets into the log: a
 import asyncio
 from collections.abc import Callable
 
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.typing import FilteringBoundLogger
 
@@ -39,8 +40,11 @@ class Shield:
         metrics: Metrics,
         log: FilteringBoundLogger,
         monotonic: Callable[[], float],
+        refuse: Callable[[Scope, Code, int], Response] = lambda _scope, code, wait_s: problems.answer(code, wait_s),
     ) -> None:
+        """`refuse`: how a request is refused; waits for nothing."""
         self._app = app
+        self._refuse = refuse
         self._gates = gates
         self._metrics = metrics
         self._log = log
@@ -66,7 +70,7 @@ class Shield:
         except Exception as error:  # noqa: BLE001 - boundary: told with its trace, never shown
             self._tell(scope, began_at, error)
             if not status:
-                await problems.answer(Code.FAULT)(scope, receive, told)
+                await self._refuse(scope, Code.FAULT, 0)(scope, receive, told)
         else:
             if status >= 500:
                 self._tell(scope, began_at, None)
@@ -80,7 +84,8 @@ class Shield:
             if body is None:
                 return  # whoever asked is gone
             if isinstance(body, Code):
-                refusal = problems.answer(body, headers={"Connection": "close"})
+                refusal = self._refuse(scope, body, 0)
+                refusal.headers["Connection"] = "close"
         if refusal is not None:
             await refusal(scope, receive, send)
             return
@@ -91,12 +96,12 @@ class Shield:
 
         await self._app(scope, replayed, send)
 
-    def _limited(self, scope: Scope) -> ASGIApp | None:
+    def _limited(self, scope: Scope) -> Response | None:
         """Callbacks come from few addresses and only once: they are not limited here."""
         if str(scope["path"]).startswith(CALLBACKS):
             return None
         wait_s = self._gates.enter(Gate.REQUESTS, address_key(address_of(scope)))
-        return problems.answer(Code.TOO_MANY, wait_s) if wait_s else None
+        return self._refuse(scope, Code.TOO_MANY, wait_s) if wait_s else None
 
     def _tell(self, scope: Scope, began_at: float, error: Exception | None) -> None:
         path = getattr(scope.get("route"), "path", "")

@@ -45,6 +45,8 @@ class Shop:
         now = deps.now()
         customer = deps.customers.whose(device, purchase.site, now)
         begun = deps.cashier.buy(Buy(customer, phone, purchase.package, key=key, device=device), now)
+        if begun.begun in {Begun.ACCEPTED, Begun.UNKNOWN, Begun.REFUSED}:
+            deps.pulse.note(taken=begun.begun is Begun.ACCEPTED)
         match begun.begun:
             case Begun.BUSY:  # with whose payment is not said
                 raise Refusal(Code.PHONE_BUSY, PROMPT_WAIT_S)

@@ -13,9 +13,13 @@ from billing.portal.app import create_app
 from billing.portal.customers import Customers
 from billing.portal.deps import Deps, Options
 from billing.portal.limits import Gates
+from billing.portal.pages.deps import Looks, PageDeps, Roster
+from billing.portal.pages.visit import Signer
+from billing.portal.pulse import Pulse
 from billing.portal.settling import Settler
 from billing.portal.tokens import StatusTokens, callback_path
 from billing.process import Process, open_process
+from billing.sms.port import Message
 from billing.wallet import Money
 from billing.wiring import Billing
 from radius.domain.clock import Suspect
@@ -24,6 +28,7 @@ from radius.domain.guessing import Guard
 from radius.log import Pseudonyms
 from radius.metrics import Metrics
 from radius.rlm.clocks import Clocks
+from radius.services.provision import UAM_FIELD
 from radius.wiring import Core
 
 PLACES_KEPT_S = 30.0  # a new place sells within half a minute
@@ -68,8 +73,9 @@ def build_deps(
     now: Callable[[], int],
     options: Options = Options(),  # noqa: B008 - a value that nobody can change
     monotonic: Callable[[], float] = time.monotonic,
+    send: Callable[[Message], object] | None = None,
 ) -> Deps:
-    """What the app needs."""
+    """What the app needs. `send`: see `PageDeps`."""
     deadline = billing.book.deadline
     return Deps(
         book=billing.book,
@@ -89,12 +95,36 @@ def build_deps(
         read_notice=money.read_notice,
         gates=Gates(monotonic),
         guard=Guard(),
+        pages=_pages(core, billing, now, monotonic, send),
+        pulse=Pulse(monotonic),
         now=now,
         monotonic=monotonic,
         metrics=told.metrics,
         log=told.log,
         pseudonyms=told.pseudonyms,
         options=options,
+    )
+
+
+def _pages(
+    core: Core,
+    billing: Billing,
+    now: Callable[[], int],
+    monotonic: Callable[[], float],
+    send: Callable[[Message], object] | None,
+) -> PageDeps:
+    deadline = billing.book.deadline
+    return PageDeps(
+        url=core.settings.portal_url or "",
+        signer=Signer(core.keys.subkey("portal pages")),
+        roster=Roster(core.directory, now, deadline, monotonic),
+        looks=Looks(billing.store.ports, deadline, monotonic),
+        world=core.world,
+        uam_secret=lambda router: (
+            core.keys.unseal(router.uam_secret, router.id, UAM_FIELD, 0) if router.uam_secret else ""
+        ),
+        people=billing.desk.people,
+        send=send,
     )
 
 
@@ -116,7 +146,8 @@ def build_portal(
     """Wire it. Raises Malformed with what to mend, Unavailable if the store does not answer."""
     process = open_process(settings_path)
     told = Told(process.metrics, process.log.logger, process.pseudonyms)
-    deps = build_deps(process.core, process.billing, process.money, told, _now(process.clocks), options)
+    now = _now(process.clocks)
+    deps = build_deps(process.core, process.billing, process.money, told, now, options, send=process.send)
     return Portal(create_app(deps), process)
 
 

@@ -73,17 +73,28 @@ class FakeRouter:
     # -- log in ------------------------------------------------------------------------------------------------
 
     def login(
-        self, user: str | bytes, password: str, mac: str, *, how: How = How.CHAP, more: Mapping[str, Any] | None = None
+        self,
+        user: str | bytes,
+        password: str,
+        mac: str,
+        *,
+        how: How = How.CHAP,
+        more: Mapping[str, Any] | None = None,
+        chap: tuple[bytes, bytes, bytes] | None = None,
     ) -> tuple[bool, Mapping[str, Any]]:
         """One Access-Request. True and the limits for an Accept, False and the message for a Reject.
 
-        `more` are attributes besides (None takes one away); they are repeated in the session's accounting.
+        `chap`: identifier, response and challenge of a browser that was given a log-in page. `more` are attributes
+        besides (None takes one away); they are repeated in the session's accounting.
         """
         session_id = f"{self._next_session:x}"
         self._next_session += 1
         packet = AuthPacket(dict=self.dictionary, secret=self.secret, id=self._id(), message_authenticator=True)
         self._describe(packet, user, mac, session_id, more or {})
-        self._prove(packet, user, password, how)
+        if chap is not None:
+            packet["CHAP-Password"], packet["CHAP-Challenge"] = chap[0] + chap[1], chap[2]
+        else:
+            self._prove(packet, user, password, how)
         reply = self._ask(packet, self.auth_port)
         values = {name: _single(reply[name]) for name in reply.keys()}  # noqa: SIM118 - pyrad's packet is no mapping
         if reply.code != AccessAccept:

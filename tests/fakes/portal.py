@@ -22,7 +22,8 @@ from billing.store.open import open_billing
 from billing.wallet import Money
 from billing.wiring import BillingSettings, build_billing
 from radius import wiring
-from radius.domain.nas import Site
+from radius.domain.identity import NasId
+from radius.domain.nas import Family, Router, Site
 from radius.log import Pseudonyms, open_log
 from radius.metrics import Recording
 from radius.secrets import create_key_file
@@ -32,12 +33,15 @@ from radius.store.open import Store, memory_store
 from tests.contract.billing.town import FakeProvider, checkout_of
 from tests.contract.billing.values import PACKAGE, TERMS
 from tests.contract.values import soon
+from tests.fakes.browser import Browser
 from tests.unit.billing.values import T0, TILL
 
 SITE = "kilifi"
+ROUTER = NasId("kilifi-1")
 DEVICE = "AA:BB:CC:DD:EE:FF"
 PATH = "5ecret5ecret5ecret"
 API = "/api/v1"
+PORTAL = "https://portal.example"
 
 
 def read(text: str) -> Proof | None:
@@ -80,13 +84,31 @@ def selling_process(folder: Path, monkeypatch: Any) -> list[object]:
     return opened
 
 
+class _Waiting(httpx.BaseTransport):
+    """The app for a client that knows no event loop."""
+
+    def __init__(self, transport: httpx.ASGITransport, runner: asyncio.Runner) -> None:
+        self._transport = transport
+        self._runner = runner
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        body = request.read()
+
+        async def ask() -> httpx.Response:
+            again = httpx.Request(request.method, request.url, headers=request.headers, content=body)
+            answer = await self._transport.handle_async_request(again)
+            return httpx.Response(answer.status_code, headers=answer.headers, content=await answer.aread())
+
+        return self._runner.run(ask())
+
+
 class Stand:
     """Everything, opened once."""
 
     def __init__(self, folder: Path, store: Store, monkeypatch: Any, options: Options | None = None) -> None:
         create_key_file(folder / "data.key")
         monkeypatch.setattr(wiring, "open_store", lambda _: store)
-        self.core = wiring.build_core(Settings(state_dir=folder))
+        self.core = wiring.build_core(Settings(state_dir=folder, portal_url=PORTAL))
         self.provider = FakeProvider()
         self.now, self.monotonic = T0, 1_000.0
         self.metrics = Recording(catalogue(("standard",)))
@@ -98,14 +120,16 @@ class Stand:
         self.billing = build_billing(self.core, BillingSettings(), self.provider, read, read_notice, news.told)
         self.billing.store.create_tables()
         self.core.provision.site(Site(SITE))
+        router = self.core.provision.router(Router(ROUTER, SITE, Family.MIKROTIK, ("10.8.0.2",)), "a-secret-of-it-0000")
+        self.core.provision.login_page(router, ["10.5.50.1"])
         self.core.provision.terms(TERMS)
         self.billing.store.ports.add(PACKAGE, soon())
         chosen = options or Options(inline=True, events_s=0)
         self.deps = build_deps(self.core, self.billing, money, told, lambda: self.now, chosen, lambda: self.monotonic)
         self.app = create_app(self.deps)
         self._runner = asyncio.Runner()
-        transport = httpx.ASGITransport(self.app, client=("198.51.100.7", 4711))
-        self._client = httpx.AsyncClient(transport=transport, base_url="http://portal")
+        self._transport = httpx.ASGITransport(self.app, client=("198.51.100.7", 4711))
+        self._client = httpx.AsyncClient(transport=self._transport, base_url="http://portal")
 
     def close(self) -> None:
         self._runner.run(self._client.aclose())
@@ -115,6 +139,10 @@ class Stand:
 
     def ask(self, method: str, path: str, **options: Any) -> httpx.Response:
         return self._runner.run(self._client.request(method, path, **options))
+
+    def browser(self, language: str = "en") -> Browser:
+        """A tab, and each request waits for its answer."""
+        return Browser(httpx.Client(transport=_Waiting(self._transport, self._runner)), language)
 
     def get(self, path: str) -> httpx.Response:
         return self.ask("GET", API + path)

@@ -1,0 +1,1 @@
+"""What customers see: pages that work in a captive browser, without JavaScript, on a small screen."""

@@ -1,0 +1,168 @@
+"""Routes of the pages before one is online: arrival, packages, vouchers, and what is told by a file."""
+
+import re
+from typing import Annotated
+
+import msgspec
+from anyio import CapacityLimiter, to_thread
+from fastapi import APIRouter, Depends, Request
+from pydantic import ValidationError
+from starlette.responses import Response
+
+from billing.portal import shapes
+from billing.portal.limits import Gate, address_key
+from billing.portal.pages.door import Door, Wrong
+from billing.portal.pages.guest import Guest
+from billing.portal.pages.handbook import VISIT, words
+from billing.portal.pages.http import fields, form, route_class, see
+from billing.portal.pages.texts import text
+from billing.portal.problems import AWAY_S, KINDS, Code, Refusal
+from billing.portal.shield import address_of
+from radius.domain.errors import Malformed
+from radius.domain.nas import Language
+
+Fields = Annotated[dict[str, str], Depends(fields)]
+Form = Annotated[dict[str, str], Depends(form)]
+PUSHES_MAX = 24  # as for the API: each may wait half a minute for M-Pesa
+SHOWN = frozenset({Code.NOT_SOLD, Code.BLOCKED, Code.PHONE_BUSY, Code.KEY_REUSED, Code.NOT_SENT, Code.TOO_MANY})
+_KEY = re.compile(r"[A-Za-z0-9_-]{16,64}", re.ASCII)
+_OTHER = {Language.ENGLISH: Language.SWAHILI, Language.SWAHILI: Language.ENGLISH}
+
+
+def routes(door: Door) -> APIRouter:
+    """All of them."""
+    router = APIRouter(route_class=route_class(door.book), include_in_schema=False)
+    front = Front(door)
+    for method, path, endpoint in (
+        ("GET", "/w/{name}", front.arrive),
+        ("POST", "/w/{name}", front.arrive),
+        ("GET", "/", front.packages),
+        ("POST", "/language", front.language),
+        ("POST", "/buy", front.buy),
+        ("POST", "/voucher", front.voucher),
+        ("POST", "/connect", front.connect),
+        ("GET", "/online", front.online),
+        ("GET", "/static/{name}", front.asset),
+    ):
+        router.add_api_route(path, endpoint, methods=[method])
+    return router
+
+
+class Front:
+    """The routes."""
+
+    def __init__(self, door: Door) -> None:
+        self._door = door
+        self._book = door.book
+        self._counter = Counter(door)
+        self._pushes = CapacityLimiter(PUSHES_MAX)
+
+    def arrive(self, name: str, request: Request, said: Fields) -> Response:
+        """From a router's log-in page; without a word of a device (a page loaded anew) as it came before."""
+        before = self._book.guest(request.cookies.get(VISIT, ""))
+        if not said and before is not None and before.visit.arrival.router == name:
+            return self._door.enter(before)
+        return self._door.arrive(name, said, request.url.query, before.visit if before else None)
+
+    def packages(self, request: Request) -> Response:
+        """The packages again."""
+        guest = self._book.guest(request.cookies.get(VISIT, ""))
+        if guest is None:
+            return self._book.strange(request)
+        return self._door.front(guest) if "buy" in request.query_params else self._door.enter(guest)
+
+    def language(self, request: Request, sent: Form) -> Response:
+        """The other language, on the first page."""
+        guest = self._book.guest(sent.get("visit", ""))
+        return self._door.front(translated(guest)) if guest else self._book.strange(request)
+
+    async def buy(self, request: Request, sent: Form) -> Response:
+        """Order: one prompt, then the page that waits for it."""
+        wait_s = self._book.deps.gates.enter(Gate.PURCHASES, address_key(address_of(request.scope)))
+        if wait_s:
+            raise Refusal(Code.TOO_MANY, wait_s)
+        if self._pushes.available_tokens < 1:
+            raise Refusal(Code.AWAY, AWAY_S)
+        found = await to_thread.run_sync(self._counter.buy, sent, limiter=self._pushes)
+        return found or self._book.strange(request)
+
+    def voucher(self, request: Request, sent: Form) -> Response:
+        """A code becomes time online."""
+        return self._counter.redeem(sent) or self._book.strange(request)
+
+    def connect(self, request: Request, sent: Form) -> Response:
+        """Once more to the router, because the customer says so."""
+        guest = self._book.guest(sent.get("visit", ""))
+        return self._door.back(guest) if guest else self._book.strange(request)
+
+    def online(self, request: Request) -> Response:
+        """Where routers send who is in; where a page waits that has no router's page to go to."""
+        guest = self._book.guest(request.cookies.get(VISIT, ""))
+        if guest is None:
+            return self._book.strange(request)
+        return self._door.enter(guest)
+
+    def asset(self, name: str) -> Response:
+        """The script."""
+        found = self._book.renderer.asset(name)
+        if found is None:
+            raise Refusal(Code.NOT_FOUND)
+        return found
+
+
+class Counter:
+    """What the forms of the first page do. None: nobody knows that device."""
+
+    def __init__(self, door: Door) -> None:
+        self._door = door
+        self._book = door.book
+
+    def buy(self, sent: dict[str, str]) -> Response | None:
+        """Begin a payment."""
+        guest = self._book.guest(sent.get("visit", ""))
+        if guest is None:
+            return None
+        language, phone, package = guest.visit.language, sent.get("phone", ""), sent.get("package", "")
+        typed, key = Wrong("", "", phone[:20], package), sent.get("key", "")
+        if not _KEY.fullmatch(key):
+            raise Refusal(Code.INVALID)
+        try:
+            purchase = shapes.Purchase(
+                phone=phone, package=package, site=guest.visit.site, device=guest.visit.arrival.mac
+            )
+            begun = self._door.shop.buy(purchase, key)
+        except (ValidationError, Malformed) as bad:
+            field = "package" if _field(bad) == "package" else "phone"
+            said = typed._replace(words=text(f"p_{field}", language), field=field)
+            return self._door.front(guest, said, status=422)
+        except Refusal as refusal:
+            if refusal.code not in SHOWN:
+                raise
+            said = typed._replace(words=words(refusal.code, language, refusal.wait_s))
+            return self._door.front(guest, said, status=KINDS[refusal.code].status)
+        return see(f"/p/{begun.token}")
+
+    def redeem(self, sent: dict[str, str]) -> Response | None:
+        """Use a voucher."""
+        guest = self._book.guest(sent.get("visit", ""))
+        if guest is None:
+            return None
+        code, visit = sent.get("code", "").strip(), guest.visit
+        try:
+            self._door.shop.redeem(shapes.Coupon(code=code, site=visit.site, device=visit.arrival.mac))
+        except (ValidationError, Malformed):
+            said, status = text("p_code", guest.visit.language), 422
+        except Refusal as refusal:
+            said, status = words(refusal.code, guest.visit.language, refusal.wait_s), KINDS[refusal.code].status
+        else:
+            return self._door.enter(guest)
+        return self._door.front(guest, Wrong(said, "code"), opened="voucher", status=status)
+
+
+def translated(guest: Guest) -> Guest:
+    """The same in the other language."""
+    return guest.on(msgspec.structs.replace(guest.visit, language=_OTHER[guest.visit.language]))
+
+
+def _field(bad: ValidationError | Malformed) -> str:
+    return bad.field if isinstance(bad, Malformed) else str(bad.errors()[0]["loc"][-1])
