@@ -18,6 +18,7 @@ from radius.domain.terms import Terms
 
 ALIASES_MAX = 90  # one transaction takes 100 items: the aggregate, its aliases, a few records
 DUE_WINDOW_S_MAX = 86_400  # the due index is walked minute by minute: 1,440 steps
+RECORDS_MAX = 100  # what one BatchGetItem takes
 UNKNOWN_KEPT_S = 30 * 86_400  # long enough to find a router that was set up wrong last month
 
 
@@ -97,6 +98,14 @@ class Names(Protocol):
         """Remove an alias if it leads to this subscriber: COMMITTED, ALREADY_DONE (gone), or CONFLICT."""
 
 
+class Where(Enum):
+    """By what sessions of a day are found."""
+
+    ROUTER = "router"
+    SITE = "site"
+    SUBSCRIBER = "subscriber"
+
+
 class Sessions(Protocol):
     """Session records (table SessionsTable)."""
 
@@ -113,6 +122,15 @@ class Sessions(Protocol):
 
         Eventually consistent: a hint for workers, never ground for a decision.
         """
+
+    def begun_on(self, where: Where, name: str, day: str, limit: int, deadline: float) -> list[tuple[SessionUid, int]]:
+        """Up to `limit` sessions of a router, site or subscriber begun on a local day (YYYYMMDD): (uid, started_at).
+
+        The latest first; eventually consistent.
+        """
+
+    def records(self, keys: Sequence[tuple[SessionUid, int]], deadline: float) -> list[SessionRecord]:
+        """The records of up to `RECORDS_MAX` keys that are there, in any order; strongly consistent."""
 
     def count_open(self, nas: NasId, deadline: float) -> int:
         """How many sessions of a router are open, by the open index; eventually consistent."""

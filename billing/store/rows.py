@@ -8,15 +8,12 @@ from typing import Any, NamedTuple, Protocol
 from billing.ports import Posted
 from billing.store import keys
 from billing.store.records import Write
-from radius.domain.errors import Unavailable
 from radius.domain.identity import SubscriberId
 from radius.ports import Change, Outcome
 from radius.store.desk import Desk
 from radius.store.errors import Meaning, Refused
 from radius.store.keys import BATCH_GET_KEYS_MAX, TRANSACTION_ITEMS_MAX, USERS
 from radius.store.records import Item, attributes, values
-
-UNPROCESSED_TRIES_MAX = 5  # of a batch: DynamoDB gives back what it had no capacity for
 
 Key = dict[str, str]
 _INDEXES = frozenset({"k", "y"})  # hash keys of `keys.DUE_INDEX` and `keys.DAY_INDEX`
@@ -85,19 +82,8 @@ class DynamoRows:
 
     def many(self, wanted: Sequence[Key], deadline: float) -> list[Item]:
         """See `Rows.many`."""
-        if len(wanted) > BATCH_GET_KEYS_MAX:
-            raise ValueError(f"at most {BATCH_GET_KEYS_MAX} items at once")
-        asked: dict[str, Any] = {self._table: {"Keys": [attributes(key) for key in wanted], "ConsistentRead": True}}
-        found: list[Item] = []
-        for _ in range(UNPROCESSED_TRIES_MAX):
-            if not wanted or not asked:
-                return found
-            reply = self._desk.ask(deadline, "batch_get_item", RequestItems=asked)
-            found += [values(item) for item in reply["Responses"].get(self._table, [])]
-            asked = reply.get("UnprocessedKeys") or {}
-        if asked:
-            raise Unavailable("the store gave back keys again and again")
-        return found
+        asked = [attributes(key) for key in wanted]
+        return [values(item) for item in self._desk.batch(deadline, self._table, asked)]
 
     def partition(self, pk: str, after: str, limit: int, deadline: float, *, newest: bool = False) -> list[Item]:
         """See `Rows.partition`."""

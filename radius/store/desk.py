@@ -12,9 +12,11 @@ from radius.store import errors
 from radius.store.breaker import Breaker
 from radius.store.capacity import Capacity
 from radius.store.errors import Meaning, Refused
+from radius.store.keys import BATCH_GET_KEYS_MAX
 from radius.store.patience import Patience
 from radius.store.tables import Table, create_tables
 
+UNPROCESSED_TRIES_MAX = 5  # of a batch: DynamoDB gives back what it had no capacity for
 PAGES_MAX = 10_000  # of 1 MB; a Query that needs more is a bug, not a list
 
 
@@ -96,6 +98,22 @@ class Desk:
                 return
             request["ExclusiveStartKey"] = reply["LastEvaluatedKey"]
         raise Unavailable(f"a query has more than {PAGES_MAX} pages")
+
+    def batch(self, deadline: float, table: str, wanted: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Up to 100 items by their keys, strongly consistent, in any order; ValueError for more."""
+        if len(wanted) > BATCH_GET_KEYS_MAX:
+            raise ValueError(f"at most {BATCH_GET_KEYS_MAX} items at once")
+        asked: dict[str, Any] = {table: {"Keys": list(wanted), "ConsistentRead": True}}
+        found: list[dict[str, Any]] = []
+        for _ in range(UNPROCESSED_TRIES_MAX):
+            if not wanted or not asked:
+                return found
+            reply = self.ask(deadline, "batch_get_item", RequestItems=asked)
+            found += reply["Responses"].get(table, [])
+            asked = reply.get("UnprocessedKeys") or {}
+        if asked:
+            raise Unavailable("the store gave back keys again and again")
+        return found
 
     def create_tables(self, wanted: Sequence[Table]) -> list[str]:
         """See `tables.create_tables`."""

@@ -6,7 +6,7 @@ from typing import Any
 from radius.domain.attempt import Attempt
 from radius.domain.identity import NasId, SessionUid, SubscriberId
 from radius.domain.record import SessionRecord
-from radius.ports import ALIASES_MAX, Change, Outcome, Stored, check_due_window
+from radius.ports import ALIASES_MAX, Change, Outcome, Stored, Where, check_due_window
 from radius.store import keys, records
 from radius.store.desk import Desk
 from radius.store.errors import Meaning, Refused
@@ -14,6 +14,11 @@ from radius.store.hot import HotStore
 from radius.store.records import attributes, values
 
 CHECKPOINT = "checkpoint"
+_DAY_INDEXES = {
+    Where.ROUTER: (keys.ROUTER_INDEX, "router_day"),
+    Where.SITE: (keys.SITE_INDEX, "site_day"),
+    Where.SUBSCRIBER: (keys.SUBSCRIBER_INDEX, "subscriber_day"),
+}
 
 
 class DynamoSubscribers:
@@ -181,6 +186,30 @@ class DynamoSessions:
                 for item in map(values, reply["Items"])
             ]
         return [(uid, started_at, subscriber) for started_at, uid, subscriber in sorted(found)[:limit]]
+
+    def begun_on(self, where: Where, name: str, day: str, limit: int, deadline: float) -> list[tuple[SessionUid, int]]:
+        """See `Sessions.begun_on`."""
+        index, attribute = _DAY_INDEXES[where]
+        found: list[tuple[int, SessionUid]] = []
+        for key in keys.day_keys(name, day):
+            reply = self._desk.ask(
+                deadline,
+                "query",
+                TableName=self._desk.table(keys.SESSIONS),
+                IndexName=index,
+                KeyConditionExpression=f"{attribute} = :key",
+                ExpressionAttributeValues={":key": {"S": key}},
+                ScanIndexForward=False,
+                Limit=limit,
+            )
+            found += [(int(item["started_at"]), SessionUid(str(item["uid"]))) for item in map(values, reply["Items"])]
+        return [(uid, started_at) for started_at, uid in sorted(found, reverse=True)[:limit]]
+
+    def records(self, wanted: Sequence[tuple[SessionUid, int]], deadline: float) -> list[SessionRecord]:
+        """See `Sessions.records`."""
+        table = self._desk.table(keys.SESSIONS)
+        asked = [attributes({"uid": uid, "started_at": started_at}) for uid, started_at in dict.fromkeys(wanted)]
+        return [records.record_of(values(item)) for item in self._desk.batch(deadline, table, asked)]
 
     def count_open(self, nas: NasId, deadline: float) -> int:
         """See `Sessions.count_open`: reads the index entries of the router, page by page."""

@@ -83,6 +83,10 @@ ACCESS = (
     Access("Sessions.file", "PutItem", SESSIONS, "uid, started_at", "", "revision lower", "1 WU per KB + indexes"),
     Access("Sessions.find", "Query", SESSIONS, "uid", "", "strong", "1 RU per 4 KB"),
     Access("Sessions.open_on", "Query", SESSIONS, "nas#shard, started_at <", OPEN_INDEX, "eventual", "0.5 RU a shard"),
+    Access("Sessions.begun_on", "Query", SESSIONS, "id#day#shard", ROUTER_INDEX, "eventual", "0.5 RU a shard"),
+    Access("Sessions.begun_on", "Query", SESSIONS, "id#day#shard", SITE_INDEX, "eventual", "0.5 RU a shard"),
+    Access("Sessions.begun_on", "Query", SESSIONS, "id#day#shard", SUBSCRIBER_INDEX, "eventual", "0.5 RU a shard"),
+    Access("Sessions.records", "BatchGetItem", SESSIONS, "uid, started_at", "", "strong", "1 RU an item"),
     Access("Sessions.count_open", "Query", SESSIONS, "nas#shard", OPEN_INDEX, "eventual", "0.5 RU per 4 KB"),
     Access("DueWork.due", "Query", USERS, "minute#shard, due_at between", DUE_INDEX, "eventual", "0.5 RU a shard"),
     Access("DueWork.checkpoint", "GetItem", CONFIG, "checkpoint, worker", "", "strong", "1 RU"),
@@ -139,6 +143,11 @@ def due_keys(minute: int) -> list[str]:
 def day_key(name: str, day: str, uid: SessionUid) -> str:
     """Hash key of a session in an index by router, site or subscriber and local day (YYYYMMDD)."""
     return f"{name}#{day}#{shard_of(uid, DAY_SHARDS)}"
+
+
+def day_keys(name: str, day: str) -> list[str]:
+    """All hash keys of a router, site or subscriber on a local day."""
+    return [f"{name}#{day}#{shard}" for shard in range(DAY_SHARDS)]
 
 
 def open_key(nas: NasId, uid: SessionUid) -> str:

@@ -21,14 +21,16 @@ from radius.domain.record import SessionRecord
 from radius.domain.terms import Terms
 from radius.ports import (
     ALIASES_MAX,
+    RECORDS_MAX,
     UNKNOWN_KEPT_S,
     Change,
     Node,
     Outcome,
     Stored,
+    Where,
     check_due_window,
 )
-from radius.store.records import body_item, readable
+from radius.store.records import body_item, local_day, readable
 
 
 def _never(_method: str) -> bool:
@@ -169,6 +171,18 @@ class _MemorySessions(_Room):
         records.sort(key=lambda record: (record.started_at, record.uid))
         return [(record.uid, record.started_at, SubscriberId(record.subscriber)) for record in records[:limit]]
 
+    def begun_on(self, where: Where, name: str, day: str, limit: int, deadline: float) -> list[tuple[SessionUid, int]]:
+        with self._request("begun_on", deadline) as state:
+            found = [record for record in state.records.values() if _is_of(record, where, name, day)]
+        found.sort(key=lambda record: (record.started_at, record.uid), reverse=True)
+        return [(record.uid, record.started_at) for record in found[:limit]]
+
+    def records(self, keys: Sequence[tuple[SessionUid, int]], deadline: float) -> list[SessionRecord]:
+        if len(keys) > RECORDS_MAX:
+            raise ValueError(f"at most {RECORDS_MAX} records at once")
+        with self._request("records", deadline) as state:
+            return [copy(state.records[key]) for key in dict.fromkeys(keys) if key in state.records]
+
     def count_open(self, nas: NasId, deadline: float) -> int:
         with self._request("count_open", deadline) as state:
             return len(state.open_on.get(nas, ()))
@@ -283,6 +297,11 @@ class _MemoryConfig(_Room):
 
 class MemoryStore(_MemorySubscribers, _MemorySessions, _MemoryAttempts, _MemoryDeeds, _MemoryConfig):
     """Every port of `radius.ports` in one object."""
+
+
+def _is_of(record: SessionRecord, where: Where, name: str, day: str) -> bool:
+    named = {Where.ROUTER: record.nas, Where.SITE: record.site, Where.SUBSCRIBER: record.subscriber}
+    return named[where] == name and local_day(record) == day
 
 
 def _file(state: _State, record: SessionRecord) -> Outcome:

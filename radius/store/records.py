@@ -56,9 +56,14 @@ def stored_of(item: Mapping[str, Any]) -> Stored:
         raise Corrupt(f"subscriber item {item.get('pk')}: {bad!r}") from bad
 
 
+def local_day(record: SessionRecord) -> str:
+    """The day that a record is found under, YYYYMMDD: that of its site, or of UTC where nobody knew a site."""
+    return record.day or datetime.fromtimestamp(record.started_at, UTC).strftime("%Y%m%d")
+
+
 def record_item(record: SessionRecord) -> Item:
     """A session record with its index keys; only an open one has the key of the open index."""
-    day = record.day or datetime.fromtimestamp(record.started_at, UTC).strftime("%Y%m%d")
+    day = local_day(record)
     item: Item = {
         "uid": record.uid,
         "started_at": record.started_at,

@@ -7,7 +7,7 @@ import pytest
 
 from radius.domain.identity import NasId
 from radius.domain.nas import Site
-from radius.ports import Node, Outcome
+from radius.ports import Node, Outcome, Where
 from radius.store import keys
 from radius.store.open import Store, StoreKind, open_store
 from tests.contract.test_config import ROUTER, TERMS
@@ -26,6 +26,8 @@ CALLS: dict[str, Callable[[Store], object]] = {
     "Sessions.file": lambda store: store.sessions.file(record(), soon()),
     "Sessions.find": lambda store: store.sessions.find(record().uid, soon()),
     "Sessions.open_on": lambda store: store.sessions.open_on(GATE, 9, 9, soon()),
+    "Sessions.begun_on": lambda store: [store.sessions.begun_on(each, "x", "20251124", 9, soon()) for each in Where],
+    "Sessions.records": lambda store: store.sessions.records([(record().uid, record().started_at)], soon()),
     "Sessions.count_open": lambda store: store.sessions.count_open(GATE, soon()),
     "DueWork.due": lambda store: store.due_work.due(0, 59, 9, soon()),
     "DueWork.checkpoint": lambda store: store.due_work.checkpoint("sweep", soon()),

@@ -1,5 +1,7 @@
-from radius.domain.identity import NasId
-from radius.ports import Outcome
+import pytest
+
+from radius.domain.identity import NasId, SessionUid
+from radius.ports import Outcome, Where
 from radius.store.open import Store
 from tests.contract.values import name, record, soon
 
@@ -45,3 +47,31 @@ def test_a_session_that_opens_again_is_open_again(store: Store) -> None:
     assert store.sessions.open_on(NasId("gate"), 9_999, 10, soon()) == []
     store.sessions.file(record(revision=2), soon())
     assert store.sessions.open_on(NasId("gate"), 9_999, 10, soon()) == [("u1", 1_000, name(1))]
+
+
+def test_sessions_of_a_day_the_latest_first(store: Store) -> None:
+    for number in range(30):
+        store.sessions.file(record(f"u{number:02}", 1_000 + number), soon())
+    store.sessions.file(record("late", 9_000, day="20261124"), soon())
+    store.sessions.file(record("annex", 1_500, nas=NasId("gate2"), site="annex", subscriber=name(2)), soon())
+    store.sessions.file(record("nobody", 1_600, subscriber="", site=""), soon())
+    day = "20261123"
+    latest = [(f"u{number:02}", 1_000 + number) for number in reversed(range(30))]
+    assert store.sessions.begun_on(Where.SITE, "lodge", day, 100, soon()) == latest
+    assert store.sessions.begun_on(Where.SITE, "lodge", day, 5, soon()) == latest[:5]
+    assert store.sessions.begun_on(Where.SUBSCRIBER, name(2), day, 9, soon()) == [("annex", 1_500)]
+    assert store.sessions.begun_on(Where.ROUTER, "gate", day, 2, soon()) == [("nobody", 1_600), latest[0]]
+    assert store.sessions.begun_on(Where.SITE, "lodge", "20261124", 9, soon()) == [("late", 9_000)]
+    assert store.sessions.begun_on(Where.ROUTER, "lodge", day, 9, soon()) == []
+
+
+def test_records_by_their_keys(store: Store) -> None:
+    filed = [record(f"u{number}", 1_000 + number) for number in range(3)]
+    for one in filed:
+        store.sessions.file(one, soon())
+    keys = [(one.uid, one.started_at) for one in filed]
+    found = store.sessions.records([*keys[1:], (keys[0][0], 7), keys[1]], soon())
+    assert sorted(found, key=lambda one: one.uid) == filed[1:]
+    assert store.sessions.records([], soon()) == []
+    with pytest.raises(ValueError, match="100"):
+        store.sessions.records([(SessionUid(f"u{number}"), 1) for number in range(101)], soon())
