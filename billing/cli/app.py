@@ -2,7 +2,7 @@
 
 import typer
 
-from billing.cli import routers, sites
+from billing.cli import cutting, owed, routers, sessions, sites
 from billing.cli.exits import MEANINGS
 
 HELP = "Run a prepaid hotspot: customers, routers, sessions, money."
@@ -16,5 +16,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for group in (routers, sites):
-    app.add_typer(group.app)
+for group in dict.fromkeys(module.app for module in (sessions, cutting, routers, sites)):
+    app.add_typer(group)
+owed.register(app)

@@ -25,6 +25,7 @@ from billing.wallet import money_of_environment
 from billing.wiring import Billing, BillingSettings, build_billing
 from radius import settings as settings_module
 from radius.domain.deed import Deed
+from radius.domain.entitlement import ZONE_DEFAULT
 from radius.domain.errors import Malformed, RadiusError
 from radius.services.directory import Directory
 from radius.settings import FILE_VARIABLE, Settings
@@ -93,6 +94,17 @@ class Frame:
     def deadline(self) -> float:
         """Of one request to the store."""
         return time.monotonic() + BACKGROUND_DEADLINE_S
+
+    @property
+    def zone(self) -> str:
+        """The zone of the site that is looked at, whose days are meant."""
+        site = next((each for each in self.directory.all_sites() if each.id == self.site), None)
+        return site.zone if site else ZONE_DEFAULT
+
+    def tick(self) -> None:
+        """Time has passed: look at everything anew."""
+        self.now = int(clock())
+        self.__dict__.pop("directory", None)
 
     def close(self) -> None:
         """Close what was opened."""

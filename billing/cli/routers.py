@@ -71,7 +71,7 @@ UNKNOWN = (
 @command(app, "list", "routers list\nrouters list --site kilimani --json")
 def list_routers(frame: Frame) -> None:
     """All routers; of one site with --site."""
-    rows = [_facts(frame, router) for router in _here(frame)]
+    rows = [_facts(frame, router) for router in here(frame)]
     frame.show.table(
         rows, COLUMNS, "No routers yet: wifibilling routers add ID --site SITE --family FAMILY --address ADDRESS"
     )
@@ -103,7 +103,7 @@ def health(
     frame: Frame, router: Annotated[str, typer.Argument(metavar="[ROUTER]", help="One only; default: all.")] = ""
 ) -> Exit:
     """Who is well and who is not, and why. Exit code 1 if one is not."""
-    wanted = [find(frame, router)] if router else _here(frame)
+    wanted = [find(frame, router)] if router else here(frame)
     nodes = frame.core.store.nodes.nodes(frame.deadline())
     unheard = {entry[0]: entry for entry in frame.core.store.routers.unknown(frame.now, frame.deadline())}
     rows = [_health(frame, each, nodes, unheard.get(each.id)) for each in wanted]
@@ -232,12 +232,12 @@ def find(frame: Frame, name: str) -> Router:
     """A registered router; raises Nobody, naming those that are alike."""
     found = frame.directory.router(name)
     if found is None:
-        known = ", ".join(sorted(router.id for router in _here(frame))[:10]) or "none"
+        known = ", ".join(sorted(router.id for router in here(frame))[:10]) or "none"
         raise Nobody(f"router {name} is not registered; registered are: {known}")
     return found
 
 
-def _here(frame: Frame) -> list[Router]:
+def here(frame: Frame) -> list[Router]:
     """Routers of `--site`, or all; by id."""
     found = [router for router in frame.directory.all_routers() if frame.site in {"", router.site}]
     return sorted(found, key=lambda router: router.id)

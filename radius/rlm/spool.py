@@ -72,10 +72,11 @@ def oldest_at(folder: Path) -> int:
     The minute is in the name. The node's own process must not open these files: closing one there lets go of the lock
     that the writer, in the same process, may hold (fcntl(2)).
     """
-    return min((minute for path in waiting(folder) if (minute := _minute(path.name))), default=0)
+    return min((minute for path in waiting(folder) if (minute := minute_of(path.name))), default=0)
 
 
-def _minute(name: str) -> int:
+def minute_of(name: str) -> int:
+    """When the packets of a file began to wait (UTC seconds), by its name; 0 for a name of another kind."""
     found = _NAME.match(name)
     try:
         return int(datetime.strptime(f"{found[1]}+0000", "%Y%m%d%H%M%z").timestamp()) if found else 0

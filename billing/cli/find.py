@@ -1,0 +1,87 @@
+"""From what a person types to what is meant: a customer by phone, MAC, code, account number or id; a length; a size."""
+
+import re
+from typing import NamedTuple
+
+from billing.cli.exits import Nobody
+from billing.cli.frame import Frame
+from billing.ports import ClaimKind
+from radius.domain import subscriber as aggregate
+from radius.domain.errors import Malformed
+from radius.domain.identity import NameKind, SubscriberId, Username, parse_username, parse_written
+from radius.domain.subscriber import Subscriber
+
+_ID = re.compile(r"[A-Za-z0-9]{16}", re.ASCII)
+_UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+_SPANS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400}
+_NUMBER = re.compile(r"([0-9]+)\s*([A-Za-z]*)", re.ASCII)
+KINDS = {NameKind.PHONE: "phone", NameKind.MAC: "MAC address", NameKind.NAME: "code or account name"}
+
+
+class Found(NamedTuple):
+    """A customer, and as what the typed text named it."""
+
+    subscriber: SubscriberId
+    named: str
+
+
+def readings(text: str) -> list[Username]:
+    """All that a name can mean: twelve hex digits may be a device, a phone or a code."""
+    return list(dict.fromkeys((parse_username(text, None), parse_written(text))))
+
+
+def search(frame: Frame, text: str) -> list[Found]:
+    """Whoever `text` can mean, by exact names only; each look-up reads one item."""
+    found: dict[SubscriberId, str] = {}
+    for name in readings(text):
+        owner = frame.core.names.resolve(frame.core.names.alias(name), frame.deadline())
+        if owner is not None:
+            found.setdefault(owner, KINDS[name.kind])
+    ports = frame.billing.store.ports
+    account = ports.owner(ClaimKind.ACCOUNT, text.strip(), frame.deadline())
+    if account is not None:
+        found.setdefault(SubscriberId(account), "account number")
+    if _ID.fullmatch(text) and frame.core.desk.read(SubscriberId(text), frame.deadline()) is not None:
+        found.setdefault(SubscriberId(text), "id")
+    receipt = ports.owner(ClaimKind.MPESA, text.strip().upper(), frame.deadline())
+    payment = ports.payment(receipt, frame.deadline()) if receipt else None
+    if payment is not None:
+        found.setdefault(SubscriberId(payment.payment.subscriber), "M-Pesa code")
+    return [Found(subscriber, named) for subscriber, named in found.items()]
+
+
+def customer(frame: Frame, text: str) -> SubscriberId:
+    """The one customer whom `text` names; raises Nobody, or Malformed if it names several."""
+    found = search(frame, text)
+    if not found:
+        raise Nobody("nobody has that name, number, code or id")
+    if len(found) > 1:
+        said = ", ".join(f"{one.subscriber} ({one.named})" for one in found)
+        raise Malformed("customer", f"names several: {said}; take an id")
+    return found[0].subscriber
+
+
+def read(frame: Frame, subscriber: SubscriberId) -> Subscriber:
+    """The aggregate as stored; raises Nobody."""
+    stored = frame.core.desk.read(subscriber, frame.deadline())
+    if stored is None:
+        raise Nobody(f"there is no customer {subscriber}")
+    return aggregate.decode(stored.body)
+
+
+def byte_count(text: str) -> int:
+    """Bytes of `500MB` or `2 GB` (powers of ten); raises Malformed."""
+    found = _NUMBER.fullmatch(text.strip())
+    unit = found[2].upper() if found else ""
+    if found is None or unit not in _UNITS:
+        raise Malformed("size", f"{text} must be like 500MB or 2GB")
+    return int(found[1]) * _UNITS[unit]
+
+
+def seconds(text: str) -> int:
+    """Seconds of `90s`, `30m`, `2h` or `7d`; raises Malformed."""
+    found = _NUMBER.fullmatch(text.strip())
+    unit = found[2].lower() if found else ""
+    if found is None or unit not in _SPANS:
+        raise Malformed("time", f"{text} must be like 90s, 30m, 2h or 7d")
+    return int(found[1]) * _SPANS[unit]

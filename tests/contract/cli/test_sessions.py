@@ -1,0 +1,241 @@
+"""`sessions`, `pending`, `waiting` over the engine: what is shown, what reaches a router, what is audited."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+
+from billing.cli import cutting, sessions
+from billing.cli.exits import Exit
+from coa.wiring import build_dispatcher
+from radius.domain.identity import NasId
+from radius.domain.nas import Family, Router
+from radius.domain.request import Status
+from radius.ports import Node
+from radius.wiring import build_accounting
+from tests.contract.cli.isp import ANNEX, GATE, LAPTOP, PHONE, SECRET, World
+from tests.contract.values import soon
+from tests.fakes.router_das import FakeDas, Linger, Manners, Refuse
+from tests.unit.services.wired import accounting_request
+
+JANE, OTIENO = "0712345678", "0722000111"
+LIST = """\
+USER        ROUTER       DEVICE        IP        PACKAGE  SINCE                ONLINE       UP      DOWN  SLOW
+0712345678  kilimani-01  aabbccddee01  10.5.0.7  day.1    2026-11-25 12:50:00  10 min   1.0 MB    9.0 MB  no
+0722000111  lodge-01     aabbccddee02  10.5.0.7  day.1    2026-11-25 12:50:00  10 min  20.0 MB  880.0 MB  no
+"""
+
+
+@pytest.fixture
+def evening(world: World) -> World:
+    """Jane at Kilimani, Otieno at the lodge with more."""
+    world.customer(JANE)
+    world.customer(OTIENO, site="lodge")
+    world.online(JANE)
+    world.online(OTIENO, mac=LAPTOP, router=ANNEX, session="91c00001", used=(20_000_000, 880_000_000))
+    return world
+
+
+def users(world: World, *words: str) -> list[str]:
+    return [row["user"] for row in world("sessions", *words, "--json").json()]
+
+
+def uid(world: World, user: str = JANE) -> str:
+    return str(world("sessions", "list", "--user", user, "--json").json()[0]["session"])
+
+
+def obey(world: World, das: FakeDas) -> None:
+    """The gate is at this fake router from now on, and has Jane's session."""
+    (router,) = [each for each in world.core.store.routers.routers(soon()) if each.id == GATE]
+    moved = msgspec.structs.replace(router, coa_address="127.0.0.1", coa_port=das.port, version=router.version + 1)
+    world.core.store.routers.put_router(moved, soon())
+    das.add("81c00001", JANE, "10.5.0.7")
+
+
+class Nobody:
+    """Stands for whoever is told: hears all, does nothing."""
+
+    def __getattr__(self, name: str) -> Any:
+        return self
+
+    def __call__(self, *_: object, **__: object) -> None:
+        return None
+
+
+class Sleeps:
+    """Stands where a command has `time`: while it sleeps, this happens."""
+
+    monotonic = time.monotonic
+
+    def __init__(self, happens: Callable[[], None]) -> None:
+        self._happens = happens
+
+    def sleep(self, _: float) -> None:
+        self._happens()
+
+
+def stops(world: World) -> Callable[[], None]:
+    fields = {"router": GATE, "acct_session_id": "81c00001", "user_name": JANE, "mac": PHONE, "device": PHONE}
+
+    def stop() -> None:
+        packet = accounting_request(Status.STOP, world.clock.now, (1_000_000, 9_000_000), 600, **fields)
+        build_accounting(world.core).account(packet, world.clock.now, soon())
+
+    return stop
+
+
+def test_who_is_online(evening: World) -> None:
+    shown = [line[22:].rstrip() for line in evening("sessions", "list").out.splitlines()]
+    assert shown == LIST.splitlines()
+
+
+def test_the_list_by_what_is_asked_for(evening: World) -> None:
+    assert users(evening, "list", "--site", "lodge") == [OTIENO]
+    assert users(evening, "list", "--router", "kilimani-01") == [JANE]
+    assert users(evening, "list", "--over", "500MB") == [OTIENO]
+    assert users(evening, "list", "--user", "+254712345678") == [JANE]
+    assert users(evening, "list", "--user", JANE, "--package", "week") == []
+    assert users(evening, "list", "--package", "day") == [JANE, OTIENO]
+    assert users(evening, "list", "--limit", "1") == [JANE]
+    assert users(evening, "list", "--idle", "10m") == []
+    evening.clock.now += 601
+    assert users(evening, "list", "--idle", "10m") == [JANE, OTIENO]
+    assert evening("sessions", "list", "--user", "0733000000").code == Exit.NOBODY
+    assert evening("sessions", "list", "--over", "much").code == Exit.USAGE
+
+
+def test_who_has_ended_is_not_listed_as_online_whoever_wrote_it_down(evening: World) -> None:
+    evening.core.store.routers.boot(GATE, evening.clock.now + 1, soon())
+    evening.clock.now += 5
+    assert users(evening, "list") == [OTIENO]
+    assert evening("sessions", "list", "--site", "kilimani").out == "Nobody is online.\n"
+
+
+def test_one_session_with_what_its_router_was_asked(evening: World) -> None:
+    with FakeDas(SECRET.encode(), Manners.MIKROTIK, nas_ip="10.8.0.2") as das:
+        obey(evening, das)
+        das.next(Refuse(506))
+        ran = evening("sessions", "disconnect", "--user", JANE, "--reason", "wrong device", yes=True)
+    assert (ran.code, "506 Resources-Unavailable" in ran.out) == (Exit.NOT, True)
+    shown = evening("sessions", "show", uid(evening), "--json").json()
+    assert (shown["user"], shown["bytes"], shown["closed_at"]) == (JANE, 10_000_000, 0)
+    (step,) = shown["steps"]
+    assert (step["reason"], step["request"], step["outcome"]) == ("by hand", "disconnect", "the router refused")
+    assert evening("sessions", "show", "0" * 20).code == Exit.NOBODY
+    assert [deed[1:] for deed in evening.deeds()] == [("sessions disconnect", shown["session"], "not done")]
+
+
+def test_a_disconnect_is_confirmed_by_the_routers_own_report(evening: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cutting, "time", Sleeps(stops(evening)))  # while the command waits, the Stop arrives
+    with FakeDas(SECRET.encode(), Manners.MIKROTIK, nas_ip="10.8.0.2") as das:
+        obey(evening, das)
+        ran = evening("sessions", "disconnect", uid(evening), "--reason", "test", yes=True)
+        assert das.sessions == {}
+    assert (ran.code, "Its end was counted." in ran.out) == (Exit.DONE, True)
+    assert users(evening, "list") == [OTIENO]
+    shown = evening("sessions", "history", "--user", JANE, "--json").json()[0]
+    assert (shown["bytes"], shown["closed_at"]) == (10_000_000, evening.clock.now)
+
+
+def test_a_yes_without_an_end_is_said(evening: World) -> None:
+    with FakeDas(SECRET.encode(), Manners.MIKROTIK, nas_ip="10.8.0.2") as das:
+        obey(evening, das)
+        das.next(Linger())
+        ran = evening("sessions", "disconnect", uid(evening), "--reason", "test", "--wait", "0", yes=True)
+    assert "Its end was not reported in 0 s" in ran.out
+    assert users(evening, "list") == [JANE, OTIENO]
+
+
+def test_one_customer_is_not_cut_without_a_yes_and_a_reason(evening: World) -> None:
+    asked = evening("sessions", "disconnect", "--user", JANE, "--reason", "test")
+    assert (asked.code, "say --yes" in asked.err) == (Exit.DECLINED, True)
+    assert evening("sessions", "disconnect", "--user", JANE, yes=True).code == Exit.USAGE
+    assert evening("sessions", "disconnect", "--reason", "x", yes=True).code == Exit.USAGE
+    assert evening.deeds() == []
+
+
+def test_a_whole_router_is_a_dry_run_until_apply(evening: World) -> None:
+    dry = evening("sessions", "disconnect", "--router", "kilimani-01", "--reason", "replaced")
+    assert (dry.code, JANE in dry.out, "these 1 would be cut" in dry.err) == (Exit.DONE, True, True)
+    assert evening.deeds() == []
+    with FakeDas(SECRET.encode(), Manners.MIKROTIK, nas_ip="10.8.0.2") as das:
+        obey(evening, das)
+        args = ("sessions", "disconnect", "--router", "kilimani-01", "--reason", "replaced", "--apply", "--wait", "0")
+        assert evening(*args).code == Exit.DONE
+        assert das.sessions == {}
+
+
+def test_a_router_is_told_anew(evening: World) -> None:
+    with FakeDas(SECRET.encode(), Manners.MIKROTIK, nas_ip="10.8.0.2") as das:
+        obey(evening, das)
+        ran = evening("sessions", "refresh", "--user", JANE, "--reason", "speed")
+        assert ran.code == Exit.DONE
+        assert das.sessions["81c00001"].limits["Mikrotik-Rate-Limit"] == "2M/5M"
+
+
+def test_history_of_a_customer_a_router_and_a_site(evening: World) -> None:
+    stops(evening)()
+    evening.online(JANE, session="81c00002", seconds=30)
+    rows = evening("sessions", "history", "--user", JANE, "--json").json()
+    assert [(row["since"] - evening.clock.now, bool(row["closed_at"])) for row in rows] == [(-30, False), (-600, True)]
+    assert users(evening, "history", "--router", "lodge-01") == [OTIENO]
+    assert users(evening, "history", "--site", "kilimani", "--limit", "1") == [JANE]
+    evening.clock.now += 3 * 86_400
+    assert users(evening, "history", "--user", JANE, "--days", "3") == []
+    assert users(evening, "history", "--user", JANE, "--days", "4") == [JANE, JANE]
+    assert evening("sessions", "history").code == Exit.USAGE
+
+
+def test_the_watch_looks_again(evening: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions, "time", Sleeps(stops(evening)))
+    out = evening("sessions", "watch", "--rounds", "2").out
+    assert (out.count("USER"), out.count(JANE), out.count(OTIENO)) == (2, 1, 2)
+
+
+def test_what_is_owed_and_why(evening: World) -> None:
+    idle = evening("pending")
+    assert (idle.out, idle.code) == ("Nothing is owed: every router has been told.\n", Exit.NOT)
+    assert "none was ever at work here" in idle.err
+    evening.core.store.due_work.advance("coa", evening.clock.now, soon())
+    assert evening("pending").code == Exit.DONE
+    jane = evening.core.names.resolve("p:254712345678", soon())
+    assert jane
+    evening.core.provision.block(jane, "chargeback", evening.clock.now)
+    (row,) = evening("pending", "--json").json()
+    assert (row["customer"], row["router"], row["state"]) == (jane, "kilimani-01", "to be sent")
+    assert row["why"] == "the customer is blocked, or the package was taken back"
+    assert evening("pending", "--site", "lodge", "--json").json() == []
+    assert "kilimani-01" in evening("pending").out
+
+
+def test_what_was_given_up_is_an_exit_code(world: World) -> None:
+    router = Router(NasId("mall-01"), "lodge", Family.UNIFI, ("10.8.0.4",))
+    world.core.provision.router(router, SECRET)
+    world.core.directory.refresh(world.clock.now, soon())
+    world.core.store.due_work.advance("coa", world.clock.now, soon())
+    jane = world.customer(JANE)
+    world.online(JANE, router=router.id)
+    world.core.provision.block(jane, "chargeback", world.clock.now)
+    build_dispatcher(world.core, Nobody(), Nobody(), Nobody()).visit(jane, world.clock.now)
+    ran = world("pending", "--json", "--ahead", "1h")
+    (row,) = ran.json()
+    assert (row["state"], ran.code) == ("given up for now: tried once an hour", Exit.NOT)
+    assert "cannot be told" in row["words"]
+
+
+def test_packets_that_wait_on_disk(world: World) -> None:
+    assert world("waiting").out == "Nothing waits: every packet was counted.\n"
+    spool = world.folder / "spool"
+    spool.mkdir()
+    packet = 'Wed Nov 25 10:00:00 2026\n\tUser-Name = "x"\n\n'
+    (spool / "acct-202611251000.detail").write_text(3 * packet)
+    world.core.store.nodes.publish(Node("north", world.clock.now, world.clock.now - 50, ()), soon())
+    ran = world("waiting", "--json")
+    here, north = ran.json()
+    assert (here["packets"], here["since"], north["node"]) == (3, world.clock.now, "north")
+    assert ran.code == Exit.DONE
+    (spool / "parked.detail").write_text("# User-Name: is empty\n" + packet)
+    ran = world("waiting")
+    assert (ran.code, "could not be counted" in ran.out) == (Exit.NOT, True)
