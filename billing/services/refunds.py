@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from billing.domain.give_back import Refund, TakenBack, Way
-from billing.domain.journal import Account, Fact, Journal, business_day
+from billing.domain.journal import Account, AccountKind, Cause, Fact, Journal, business_day
 from billing.domain.ledger import Reason, cash_of, customer, mpesa, refund, sold_at, taken_back_cents
 from billing.domain.refund import by_mpesa_cents, unused_cents
 from billing.domain.reversal import ReversalEvent, ReversalState, reversal
@@ -206,6 +206,20 @@ class Refunds:
         """The provider gave up waiting for its own answer."""
         owner = self._stores.postings.owner(ClaimKind.CONVERSATION, conversation, self._book.deadline())
         return self.heard(owner, ReversalEvent.QUEUE_TIMEOUT, now) if owner else None
+
+    def gone_back(self, mpesa_receipt: str, cents: int, now: int) -> bool:
+        """The provider's statement has a reversal of a receipt: as a result that came. False if it is none of ours."""
+        payment = self._stores.postings.owner(ClaimKind.MPESA, mpesa_receipt, self._book.deadline())
+        sale = f"{Cause.SALE_MPESA.value}:{payment}"
+        taken = self._taken(sale).thing
+        kept = self._stores.customers.thing(Refund, taken.open, self._book.deadline()) if taken.open else None
+        sent = kept is not None and kept.thing.way is Way.MPESA and bool(kept.thing.sent_at)
+        if kept is not None and sent and kept.thing.cents == cents:
+            return self.heard(kept.thing.id, ReversalEvent.STATUS_REVERSED, now).refund.state is ReversalState.DONE
+        return any(
+            each.cents == cents and any(leg.account.kind is AccountKind.MPESA for leg in each.legs)
+            for each in self._before(taken)
+        )
 
     def round(self, now: int) -> int:
         """Do what is due: send, call a reply lost, ask what became of a reversal. How many were looked at."""

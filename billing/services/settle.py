@@ -14,7 +14,7 @@ from billing.domain.journal import Account, AccountKind, Cause, Journal
 from billing.domain.ledger import Came, Sale, mpesa, sale_by_mpesa, top_up
 from billing.domain.ledger import customer as balance_of
 from billing.domain.money import rate_on
-from billing.domain.payment import Effect, Payment, PaymentState
+from billing.domain.payment import Effect, Payment, PaymentEvent, PaymentState
 from billing.domain.settle import Proof, Refused, Settled, Settlement, Waits, Why
 from billing.ports import (
     Claim,
@@ -216,8 +216,12 @@ class Settle:
 
     # -- money that came by hand -----------------------------------------------------------------------------------
 
-    def notice(self, notice: Notice, now: int) -> Landed:
-        """A C2B confirmation: to the payment whose reference it names, to a balance, or kept until it is claimed."""
+    def notice(self, notice: Notice, now: int, *, last: bool = False) -> Landed:
+        """A C2B confirmation: to the payment whose reference it names, to a balance, or kept until it is claimed.
+
+        `last`: it stands in a statement, so that no other word of this money will come: a payment that was proven by
+        query, and whose reference it names, takes it for its own.
+        """
         deadline = self._book.deadline
         owner = self._stores.postings.owner(ClaimKind.MPESA, notice.mpesa_receipt, deadline())
         if owner is not None:
@@ -225,15 +229,18 @@ class Settle:
         reference = parse_reference(notice.reference)
         payment = self._stores.postings.owner(ClaimKind.REFERENCE, reference, deadline()) if reference else None
         if payment is not None:
-            return self._for_payment(notice, payment, reference or "", now)
+            return self._for_payment(notice, payment, reference or "", now, last=last)
         number = parse_account(notice.reference)
         subscriber = self._stores.postings.owner(ClaimKind.ACCOUNT, number, deadline()) if number else None
         if subscriber is not None:
             return self._for_customer(notice, subscriber, now)
         return self._keep(notice, "", now)  # whose telephone paid says nothing yet: a prompt's money comes so too
 
-    def _for_payment(self, notice: Notice, payment: str, reference: str, now: int) -> Landed:
-        found = self.prove(payment, notice.proof(reference), now)
+    def _for_payment(self, notice: Notice, payment: str, reference: str, now: int, *, last: bool) -> Landed:
+        proof = notice.proof(reference)
+        found = self.prove(payment, proof, now)
+        if last and isinstance(found, Waits) and found.why is Why.HELD:
+            found = self.prove(payment, msgspec.structs.replace(proof, event=PaymentEvent.RECEIPT_FOUND), now)
         if isinstance(found, Settled):
             return Landed(payment)
         return self._keep(notice, payment if isinstance(found, Waits) else "", now)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from billing.domain.payment import PaymentEvent
 from billing.domain.settle import Proof
-from billing.mpesa.statement import Known, Row, match, parse_statement
+from billing.mpesa.statement import PROBLEMS_MAX, Row, parse_statement, read_statement
 from radius.domain.errors import Malformed
 
 FILE = Path(__file__).parents[2] / "vectors" / "mpesa" / "statement.csv"
@@ -31,33 +31,6 @@ def test_the_same_file_from_another_program_is_the_same() -> None:
     assert parse_statement(FILE.read_bytes().replace(b"\n", b"\r\n")) == parse_statement(FILE.read_bytes())
 
 
-def test_each_receipt_is_in_exactly_one_list() -> None:
-    known = [
-        Known("SKO1AAAA01", 5_000, DAY + 8 * HOUR),
-        Known("SKO1AAAA02", 123_400, DAY + 9 * HOUR),  # another amount
-        Known("SKO1AAAA03", 10_000, DAY + 10 * HOUR),  # it failed there
-        Known("SKO1AAAA99", 1_000, DAY - 1),  # yesterday's: not of this statement
-    ]
-    found = match(parse_statement(FILE.read_bytes()), known, DAY, DAY + 24 * HOUR)
-    assert [row.mpesa_receipt for row in found.matched] == ["SKO1AAAA01"]
-    assert [row.mpesa_receipt for row in found.missing_here] == ["SKO1AAAA05"]
-    assert [one.mpesa_receipt for one in found.missing_there] == ["SKO1AAAA03"]
-    assert [one.mpesa_receipt for _, one in found.different] == ["SKO1AAAA02"]
-
-
-def test_a_receipt_of_ours_at_the_edge_of_the_period_is_known_to_its_row() -> None:
-    found = match(parse_statement(FILE.read_bytes())[-1:], [Known("SKO1AAAA05", 2_000, DAY - 5)], DAY, DAY + 24 * HOUR)
-    assert [row.mpesa_receipt for row in found.matched] == ["SKO1AAAA05"]
-
-
-def test_a_receipt_listed_twice_counts_once_and_may_not_contradict_itself() -> None:
-    line = "SKO1AAAA01,2026-11-24 08:30:00,Completed,{}\n"
-    rows = parse_statement((HEAD + line.format(50) * 2).encode())
-    assert len(match(rows, [], DAY, DAY + 1).missing_here) == 1
-    with pytest.raises(Malformed, match="line 3"):
-        match(parse_statement((HEAD + line.format(50) + line.format(60)).encode()), [], DAY, DAY + 1)
-
-
 def test_a_row_is_proof_for_the_payment_it_names() -> None:
     row = parse_statement(FILE.read_bytes())[0]
     assert row.proof("W37CRTX9H") == Proof(
@@ -67,6 +40,30 @@ def test_a_row_is_proof_for_the_payment_it_names() -> None:
         mpesa_receipt="SKO1AAAA01",
         paid_at=DAY + 8 * HOUR + 1_800,
     )
+
+
+def test_the_head_says_whose_it_is_and_for_when() -> None:
+    found = read_statement(FILE.read_bytes())
+    assert (found.shortcode, found.since, found.until, found.problems) == ("174379", DAY, DAY + 24 * HOUR, ())
+
+
+@pytest.mark.parametrize(
+    "head", ["", "Short Code:,our till\nTime Period:,From yesterday To today\n", "Time Period:\n,\nShort Code:\n"]
+)
+def test_without_a_head_the_period_is_that_of_the_rows(head: str) -> None:
+    line = "SKO1AAAA01,{},Completed,1\n"
+    rows = line.format("2026-11-24 09:00:00") + line.format("2026-11-24 08:00:00")
+    found = read_statement(f"{head}{HEAD}{rows}".encode())
+    assert (found.shortcode, found.since, found.until) == ("", DAY + 8 * HOUR, DAY + 9 * HOUR + 1)
+
+
+def test_a_row_that_cannot_be_read_costs_no_other() -> None:
+    good = "SKO1AAAA01,2026-11-24 08:30:00,Completed,50\n"
+    found = read_statement((HEAD + good + "?,2026-11-24 08:30:00,Completed,1\n\n" + good.replace("50", "1e3")).encode())
+    assert [row.line for row in found.rows] == [2]
+    assert [problem.field for problem in found.problems] == ["line 3, receipt no", "line 5, paid in"]
+    with pytest.raises(Malformed, match=f"more than {PROBLEMS_MAX} lines"):
+        read_statement((HEAD + "?\n" * (PROBLEMS_MAX + 1)).encode())
 
 
 @pytest.mark.parametrize(
