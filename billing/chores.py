@@ -70,8 +70,9 @@ class Chores:
         return False
 
     def strays(self, now: int) -> bool:
-        """Book money that names nobody."""
+        """Book money that names nobody, and find that of codes which customers show."""
         self._billing.strays.round(now)
+        self._billing.shown.round(now)
         return False
 
     def vouchers(self, now: int) -> bool:

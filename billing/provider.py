@@ -105,7 +105,8 @@ class Result(NamedTuple):
     """The result of a status request or a reversal, by callback. `done`: ResultCode 0.
 
     `mpesa_receipt`, `cents` and `status` (as ``Completed``, ``Reversed``) are those of the transaction that was asked
-    about, where they are named; `paid_at` is when it was finalised, 0 where that is not said.
+    about, where they are named; `paid_at` is when it was finalised, 0 where that is not said; `paid_to` is the number
+    that its money went to.
     """
 
     conversation_id: str
@@ -115,21 +116,7 @@ class Result(NamedTuple):
     cents: int | None = None
     status: str = ""
     paid_at: int = 0
-
-    def proof(self, checkout_id: str) -> Proof | None:
-        """A completed transaction as a proof for the payment it was asked for; None when it proves nothing.
-
-        Whoever asked knows that this receipt is of that checkout; the caller keeps it under the conversation.
-        """
-        if not self.done or self.status.casefold() != "completed" or self.cents is None or not self.mpesa_receipt:
-            return None
-        return Proof(
-            PaymentEvent.RECEIPT_FOUND,
-            checkout_id=checkout_id,
-            cents=self.cents,
-            mpesa_receipt=self.mpesa_receipt,
-            paid_at=self.paid_at,
-        )
+    paid_to: str = ""
 
 
 class QueueTimedOut(NamedTuple):

@@ -26,7 +26,9 @@ from billing.services.redeem import Redeem
 from billing.services.refunds import Heard, Refunds
 from billing.services.renew import Renew
 from billing.services.sell import Sell
-from billing.services.settle import Settle
+from billing.services.settle import Landed, Settle
+from billing.services.shown import ShownCodes
+from billing.services.statements import Statements
 from billing.services.strays import Strays
 from billing.services.trials import Trials
 from billing.services.turns import SharedTurns
@@ -45,6 +47,7 @@ class BillingSettings(NamedTuple):
 
     `queries_per_minute`: what the provider lets one shortcode ask. `approval_cents`: corrections and gifts of more than
     this need a second person. `brand`: who messages come from. `first_day`: ISO day before which nothing was sold.
+    `also_paid_to`: numbers that stand for the provider's shortcode in statements and answers (the store of a till).
     """
 
     rates: tuple[TaxRate, ...] = VAT_KENYA
@@ -52,6 +55,7 @@ class BillingSettings(NamedTuple):
     approval_cents: int = 0
     brand: str = "WiFi"
     first_day: str = "2026-11-01"
+    also_paid_to: tuple[str, ...] = ()
 
 
 class Desk(NamedTuple):
@@ -87,6 +91,8 @@ class Billing(NamedTuple):
     redeem: Redeem
     check: LedgerCheck
     desk: Desk
+    shown: ShownCodes
+    statements: Statements
 
 
 def build_billing(
@@ -122,6 +128,9 @@ def build_billing(
     )
     turns = SharedTurns(book, provider.shortcode, settings.queries_per_minute)
     desk = _desk(core, book, settings, provider, send)
+    strays = Strays(book, desk.renew.renew)
+    paid_to = (provider.shortcode, *settings.also_paid_to)
+    shown = ShownCodes(book, settle, strays, provider, paid_to)
     return Billing(
         store,
         book,
@@ -133,14 +142,16 @@ def build_billing(
             read,
             seals,
             read_notice,
-            _hear(desk.refunds, read_result) if read_result else None,
+            _hear(desk.refunds, shown, read_result) if read_result else None,
             desk.renew.renew,
         ),
         Reconciler(book, settle, provider, turns, time.time, Arrivals(book, core.provision.let_in)),
-        Strays(book),
+        strays,
         Redeem(book),
         LedgerCheck(book, settings.approval_cents),
         desk,
+        shown,
+        Statements(book, settle, strays, desk.refunds, paid_to, desk.renew.renew, shown.look),
     )
 
 
@@ -172,11 +183,17 @@ def payer_hash(phone: str) -> str:
     return sha256(phone.encode()).hexdigest()
 
 
-def _hear(refunds: Refunds, read_result: ReadResult) -> Hear:
-    def hear(text: str, late: bool, now: int) -> Heard | Unread | None:
-        match read_result(text, late):
+def _hear(refunds: Refunds, shown: ShownCodes, read_result: ReadResult) -> Hear:
+    """An answer goes to whoever asked: about a code that was shown, or about a refund."""
+
+    def hear(text: str, late: bool, now: int) -> Heard | Landed | Unread | None:
+        said = read_result(text, late)
+        landed = shown.result(said, now) if said else None
+        match said:
             case None:
                 return Unread.UNREADABLE
+            case _ if landed is not None:
+                return landed
             case QueueTimedOut(conversation):
                 return refunds.timed_out(conversation, now)
             case result:

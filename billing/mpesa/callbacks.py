@@ -106,7 +106,14 @@ def parse_result(body: bytes) -> Result:
         cents=fields.cents(named.get("Amount")),
         status=fields.shown(named.get("TransactionStatus")),
         paid_at=fields.instant(named.get("FinalisedTime")),
+        paid_to=_number(fields.shown(named.get("CreditPartyName"))),
     )
+
+
+def _number(party: str) -> str:
+    """The number of a party, which is shown as ``600999 - Name``."""
+    number = party.partition(" ")[0]
+    return number if number.isascii() and number.isdigit() else ""
 
 
 def parse_queue_timeout(body: bytes) -> QueueTimedOut:

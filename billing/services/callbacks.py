@@ -32,8 +32,9 @@ class Unread(Enum):
 
 
 Finished = Settlement | Landed | Heard | Unread | None
-# A result, or (True) that the provider waits for it no longer, and what became of its refund; None: not known yet.
-Hear = Callable[[str, bool, int], Heard | Unread | None]
+# A result, or (True) that the provider waits for it no longer, and what became of its refund, or of the money that it
+# told of; None: not known yet.
+Hear = Callable[[str, bool, int], Heard | Landed | Unread | None]
 _RESULTS = frozenset({BodyKind.RESULT, BodyKind.LATE})
 
 

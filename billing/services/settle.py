@@ -38,7 +38,10 @@ SAME_MONEY_S = 600  # a notice that names nobody waits so long for the callback 
 
 
 class Landed(NamedTuple):
-    """Where the money of a notice went. `known`: it was there before. `waits`: `strays` says where, after a while."""
+    """Where the money of a notice went: to a payment, to the balance of `subscriber`.
+
+    `known`: it was there before. `waits`: `strays` says where, after a while.
+    """
 
     payment: str = ""
     subscriber: str = ""
@@ -242,7 +245,7 @@ class Settle:
         if last and isinstance(found, Waits) and found.why is Why.HELD:
             found = self.prove(payment, msgspec.structs.replace(proof, event=PaymentEvent.RECEIPT_FOUND), now)
         if isinstance(found, Settled):
-            return Landed(payment)
+            return Landed(payment, "" if found.payment.package else found.payment.subscriber)
         return self._keep(notice, payment if isinstance(found, Waits) else "", now)
 
     def _for_customer(self, notice: Notice, subscriber: str, now: int) -> Landed:

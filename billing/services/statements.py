@@ -5,7 +5,7 @@ nothing. What cannot be told by a machine is named for a person: the aim is that
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -23,6 +23,7 @@ from billing.services.settle import SAME_MONEY_S, Settle
 from billing.services.strays import AHEAD_S, RIVALS_MAX, Strays
 from billing.services.word import Word, said
 from radius.domain.errors import Malformed
+from radius.domain.identity import SubscriberId
 from radius.ports import Outcome
 
 
@@ -61,21 +62,27 @@ class Statements:
         settle: Settle,
         strays: Strays,
         refunds: Refunded,
-        shortcode: str,
-        also: Collection[str] = (),
+        shortcodes: Collection[str],
+        topped_up: Callable[[SubscriberId, int], object] = lambda _subscriber, _now: None,
+        seen: Callable[[str, int], object] = lambda _mpesa_receipt, _now: None,
     ) -> None:
-        """`shortcode`: whose money it is, as payments keep it; `also`: what else the statement may call it."""
+        """`shortcodes`: what the statement may call us, first the number that payments keep, "" for none.
+
+        `topped_up`: money for a balance came; `seen`: money of an M-Pesa receipt is known now, and may be claimed.
+        """
         self._book = book
         self._stores = book.stores
         self._settle = settle
         self._strays = strays
         self._refunds = refunds
-        self._shortcode = shortcode
-        self._names = {shortcode, *also, ""}
+        self._shortcodes = tuple(shortcodes)
+        self._shortcode = self._shortcodes[0]
+        self._topped_up = topped_up
+        self._seen = seen
 
     def take(self, statement: Statement, actor: str, now: int) -> Imported:
         """Import it. Raises Malformed, before anything is changed, for a statement of somebody else or of nothing."""
-        if statement.shortcode not in self._names:
+        if statement.shortcode not in {*self._shortcodes, ""}:
             raise Malformed("short code", f"must be {self._shortcode}: this is another's statement")
         if not self._shortcode:
             raise Malformed("short code", "of our own till or paybill must be set first")
@@ -83,11 +90,14 @@ class Statements:
         before = {row.mpesa_receipt for row in found.came if self._owner(row.mpesa_receipt) is not None}
         late = [row for row in found.came if row.mpesa_receipt not in before]
         for row in late:
-            self._settle.notice(self._notice(row), now, last=True)
+            landed = self._settle.notice(self._notice(row), now, last=True)
+            if landed.subscriber:
+                self._topped_up(SubscriberId(landed.subscriber), now)
         self._attach(found, statement, now)
         for row in late:
             if row.completed_at <= now - SAME_MONEY_S:
                 self._strays.look(row.mpesa_receipt, now)
+            self._seen(row.mpesa_receipt, now)
         after = {row.mpesa_receipt for row in late if self._owner(row.mpesa_receipt) is not None}
         return Imported(
             match(found.came, self._ours(found.came, statement), statement.since, statement.until),

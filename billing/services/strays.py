@@ -5,6 +5,7 @@ waits, and is booked when no payment of that amount and time is still without it
 telephone paid, where we were given its number, else as unmatched.
 """
 
+from collections.abc import Callable
 from enum import StrEnum
 
 from billing.domain.journal import Cause
@@ -37,9 +38,13 @@ class Claimed(StrEnum):
 class Strays:
     """Books and hands out unmatched money."""
 
-    def __init__(self, book: Book) -> None:
+    def __init__(
+        self, book: Book, topped_up: Callable[[SubscriberId, int], object] = lambda _subscriber, _now: None
+    ) -> None:
+        """`topped_up`: money for a balance came."""
         self._book = book
         self._stores = book.stores
+        self._topped_up = topped_up
 
     def round(self, now: int) -> int:
         """Look at what waits; how many were booked."""
@@ -53,7 +58,7 @@ class Strays:
             return False
         if self._stores.postings.owner(ClaimKind.MPESA, receipt, self._book.deadline()) is not None:
             return self._write(money, UnmatchedState.SAME) and False
-        if self._may_be_a_payments(money, now):
+        if self.may_be_a_payments(money, now):
             self._write(money, UnmatchedState.WAITS, now + LOOK_AGAIN_S)
             return False
         payer = self._payer(money)
@@ -79,7 +84,10 @@ class Strays:
             customer=payer._replace(balance_cents=payer.balance_cents + money.cents, version=payer.version + 1),
             unmatched=money._replace(state=UnmatchedState.CLAIMED, due_at=0, version=money.version + 1),
         )
-        return self._book.post(posting).outcome is Outcome.COMMITTED
+        done = self._book.post(posting).outcome is Outcome.COMMITTED
+        if done:
+            self._topped_up(payer.subscriber, now)
+        return done
 
     def _write(
         self,
@@ -93,8 +101,11 @@ class Strays:
         posting = Posting(self._book.new_id(), claims=claims, entries=entries, unmatched=after)
         return self._book.post(posting).outcome is Outcome.COMMITTED
 
-    def _may_be_a_payments(self, money: Unmatched, now: int) -> bool:
-        """True while a payment of that amount and time has no receipt yet (all of those are due some time)."""
+    def may_be_a_payments(self, money: Unmatched, now: int, but: str = "") -> bool:
+        """True while a payment of that amount and time has no receipt yet (all of those are due some time).
+
+        `but`: a payment that is not looked at.
+        """
         named = self._stores.payments.payment(money.payment, self._book.deadline()) if money.payment else None
         if named is not None and named.payment.state is PaymentState.PROVEN:
             return True
@@ -103,7 +114,7 @@ class Strays:
             return True
         for first in range(0, len(due), 100):
             kept = self._stores.payments.payments(due[first : first + 100], self._book.deadline())
-            if any(_alike(each.payment, money) for each in kept):
+            if any(_alike(each.payment, money) for each in kept if each.payment.id != but):
                 return True
         return False
 
@@ -131,6 +142,7 @@ class Strays:
                 unmatched=money._replace(state=UnmatchedState.CLAIMED, version=money.version + 1),
             )
             if self._book.post(posting).outcome is Outcome.COMMITTED:
+                self._topped_up(subscriber, now)
                 return Claimed.CLAIMED
         raise AssertionError  # `tries` ends by raising
 

@@ -277,7 +277,13 @@ class Daraja:
         if money is None:
             return self._later(body, "2032", [])
         status = "Reversed" if money.reversed else "Completed"
-        named = {"ReceiptNo": money.receipt, "Amount": money.shillings, "TransactionStatus": status}
+        named = {
+            "ReceiptNo": money.receipt,
+            "Amount": money.shillings,
+            "TransactionStatus": status,
+            "FinalisedTime": int(money.at),
+            "CreditPartyName": f"{self.shortcode} - The Lodge",
+        }
         return self._later(body, 0, [{"Key": key, "Value": value} for key, value in named.items()])
 
     def _reverse(self, body: dict[str, Any]) -> tuple[int, Any]:

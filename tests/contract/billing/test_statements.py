@@ -49,7 +49,7 @@ def said(*rows: str, head: str = HEAD) -> Statement:
 
 def statements(town: Town, refunds: Refunds | None = None) -> Statements:
     refunds = refunds or Refunds(town.book, Bank(), 10_000)
-    return Statements(town.book, town.settle, Strays(town.book), refunds, TILL, ("600111",))
+    return Statements(town.book, town.settle, Strays(town.book), refunds, (TILL, "600111"))
 
 
 def take(town: Town, *rows: str, now: int = NEXT_DAY) -> Imported:

@@ -10,10 +10,13 @@ from billing.domain.ledger import Missing
 from billing.domain.payment import PaymentEvent
 from billing.domain.reversal import ReversalState
 from billing.domain.settle import Proof, Settled
+from billing.domain.statement import Row, Statement
 from billing.provider import Notice, QueueTimedOut, Result, Taken
 from billing.services.checkout import Buy
 from billing.services.people import Verified
 from billing.services.refunds import Ask, Heard
+from billing.services.settle import SAME_MONEY_S, Landed
+from billing.services.shown import Answer
 from billing.services.word import Word
 from billing.sms.port import Message
 from billing.wiring import BillingSettings, build_billing
@@ -125,8 +128,48 @@ def test_a_top_up_by_hand_buys_what_was_chosen_and_a_refund_hears_its_result(
     core.close()
 
 
+def test_a_code_that_is_shown_is_asked_about_and_a_statement_brings_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create_key_file(tmp_path / "data.key")
+    monkeypatch.setattr(wiring, "open_store", lambda _: memory_store(MemoryStore()))
+    core, provider = wiring.build_core(Settings(state_dir=tmp_path)), Reversing()
+    answer = Result("TS_TKP0000001", "0", True, "TKP0000001", 5_000, "Completed", T0, "600111")
+    settings = BillingSettings(also_paid_to=("600111",))
+    billing = build_billing(core, settings, provider, read, read_result=lambda _text, _late: answer)
+    core.provision.terms(TERMS)
+    billing.store.ports.add(PACKAGE, soon())
+    mac = MacAddress("aabbccddeeff")
+    amina = core.provision.device("aa:bb:cc:dd:ee:ff", T0)
+    code = billing.desk.people.ask("0712345678", mac, T0).code
+    billing.desk.people.verify("0712345678", mac, code, amina, Language.ENGLISH, T0)
+    billing.desk.renew.choose(amina, "standard", T0)
+
+    assert billing.shown.show("TKP0000001", amina, "", T0) is Answer.WAITS
+    assert billing.shown.show("TKP0000002", amina, "", T0) is Answer.WAITS
+    result = billing.callbacks.take_result("answer", T0 + 40)
+    assert result
+    assert billing.callbacks.finish(result, T0 + 41) == Landed(waits=True)
+    assert billing.strays.round(T0 + 41 + SAME_MONEY_S) == 1
+    assert billing.shown.round(T0 + 42 + SAME_MONEY_S) == 1
+    stored = core.store.subscribers.read(amina, soon())
+    assert stored
+    assert [right.terms for right in aggregate.decode(stored.body).rights] == [PACKAGE.id]
+
+    rows = (Row(2, "TKP0000002", T0 + 5, done=True, paid_in_cents=700),)
+    assert billing.statements.take(Statement(rows, T0, T0 + 60), "achieng", T0 + 3_600).found == ("TKP0000002",)
+    customer = billing.store.ports.customer(amina, soon())
+    assert customer
+    assert customer.balance_cents == 700
+    assert billing.check.check(DAY_BEFORE, DAY, T0 + 60) == []
+    core.close()
+
+
 class Reversing(FakeProvider):
-    """A provider that takes reversals."""
+    """A provider that takes reversals, and questions."""
+
+    def transaction_status(self, mpesa_receipt: str, now: int) -> Taken:  # type: ignore[override]
+        return Taken(f"TS_{mpesa_receipt}")
 
     def reverse(self, mpesa_receipt: str, cents: int, now: int) -> Taken:  # type: ignore[override]
         return Taken(f"AG_{mpesa_receipt}")
