@@ -9,7 +9,7 @@ from billing.domain.journal import business_day
 from billing.messages import Messages
 from billing.metrics import catalogue
 from billing.news import News
-from billing.provider import Provider, Pushed, PushRequest, Queried, Refused, Requested, Unknown
+from billing.provider import Addresses, Already, Provider, Pushed, PushRequest, Queried, Refused, Requested, Unknown
 from billing.settings import Selling
 from billing.settings import load as load_selling
 from billing.sms.port import Message
@@ -37,12 +37,17 @@ class Timed:
         self.query: Callable[[str, int], Queried] = provider.query
         self.transaction_status: Callable[[str, int], Requested] = provider.transaction_status
         self.reverse: Callable[[str, int, int], Requested] = provider.reverse
-        self.register_urls: Callable[[int], Refused | Unknown | None] = provider.register_urls
+        self.register_urls: Callable[[int], Refused | Unknown | Already | None] = provider.register_urls
 
     @property
     def shortcode(self) -> str:
         """See `Provider`."""
         return self._provider.shortcode
+
+    @property
+    def doors(self) -> Addresses | None:
+        """See `Provider`."""
+        return self._provider.doors
 
     def push(self, request: PushRequest, now: int) -> Pushed:
         """See `Provider`."""

@@ -50,6 +50,10 @@ class Unknown(NamedTuple):
     why: str
 
 
+class Already(NamedTuple):
+    """It was done before; by whom, and how, is not said."""
+
+
 class TooMany(NamedTuple):
     """Not asked, or refused for asking too often: not before `wait_s` seconds from now."""
 
@@ -119,6 +123,13 @@ class Result(NamedTuple):
     paid_to: str = ""
 
 
+class Addresses(NamedTuple):
+    """Where the provider calls about money paid by hand: what may be shown, and a hash of it all."""
+
+    base: str
+    hashed: str
+
+
 class QueueTimedOut(NamedTuple):
     """The provider gave up waiting for its own answer to a request. That is no failure: ask later."""
 
@@ -132,6 +143,10 @@ class Provider(Protocol):
     def shortcode(self) -> str:
         """The number that money goes to, as payments keep it."""
 
+    @property
+    def doors(self) -> Addresses | None:
+        """Where it calls us; None for a provider that calls nobody."""
+
     def push(self, request: PushRequest, now: int) -> Pushed:
         """Prompt a phone, once. The payment and its token must be committed before."""
 
@@ -144,5 +159,5 @@ class Provider(Protocol):
     def reverse(self, mpesa_receipt: str, cents: int, now: int) -> Requested:
         """Give money of a receipt back; a `Result` comes by callback. After Unknown it is never sent again blindly."""
 
-    def register_urls(self, now: int) -> Refused | Unknown | None:
+    def register_urls(self, now: int) -> Refused | Unknown | Already | None:
         """Name our addresses for C2B; None when they are registered. Production takes this once."""

@@ -8,6 +8,7 @@ from billing.domain.settle import Proof
 from billing.mpesa import settings as mpesa
 from billing.mpesa.callbacks import parse_callback, parse_notice, parse_queue_timeout, parse_result
 from billing.provider import (
+    Already,
     Notice,
     Provider,
     Pushed,
@@ -57,6 +58,7 @@ class ByHand:
     """
 
     shortcode = ""
+    doors = None
 
     def push(self, request: PushRequest, now: int) -> Pushed:  # noqa: ARG002 - the port's
         """Nothing was sent."""
@@ -74,7 +76,7 @@ class ByHand:
         """Nothing was given back."""
         return Refused(NO_PROVIDER)
 
-    def register_urls(self, now: int) -> Refused | Unknown | None:  # noqa: ARG002 - the port's
+    def register_urls(self, now: int) -> Refused | Unknown | Already | None:  # noqa: ARG002 - the port's
         """Nobody to tell."""
         return Refused(NO_PROVIDER)
 

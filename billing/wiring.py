@@ -17,6 +17,7 @@ from billing.services.check import LedgerCheck
 from billing.services.checkout import Cashier
 from billing.services.close_day import CloseDay
 from billing.services.codes import Codes
+from billing.services.doors import Doors
 from billing.services.grants import Grants
 from billing.services.paper_care import PaperCare
 from billing.services.paper_sales import PaperSales
@@ -93,6 +94,7 @@ class Billing(NamedTuple):
     desk: Desk
     shown: ShownCodes
     statements: Statements
+    doors: Doors
 
 
 def build_billing(
@@ -152,6 +154,7 @@ def build_billing(
         desk,
         shown,
         Statements(book, settle, strays, desk.refunds, paid_to, desk.renew.renew, shown.look),
+        Doors(book, provider),
     )
 
 

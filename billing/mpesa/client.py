@@ -6,6 +6,7 @@ anything else that goes wrong after sending (time-out, cut, 5xx) is unknown, and
 """
 
 import time
+from hashlib import sha256
 from typing import NamedTuple
 
 import httpx
@@ -14,7 +15,18 @@ from billing.mpesa import wire
 from billing.mpesa.fields import BODY_BYTES_MAX
 from billing.mpesa.pace import Pace
 from billing.mpesa.tokens import Tokens
-from billing.provider import Local, Pushed, PushRequest, Queried, Refused, Requested, TooMany, Unknown
+from billing.provider import (
+    Addresses,
+    Already,
+    Local,
+    Pushed,
+    PushRequest,
+    Queried,
+    Refused,
+    Requested,
+    TooMany,
+    Unknown,
+)
 from radius.domain.errors import Malformed
 
 CONNECT_S = 5.0
@@ -77,6 +89,12 @@ class Daraja:
         """The number that money goes to."""
         return self._account.till or self._account.shortcode
 
+    @property
+    def doors(self) -> Addresses:
+        """Where Daraja calls about money paid by hand."""
+        whole = f"{self._addresses.confirmation} {self._addresses.validation}"
+        return Addresses(self._addresses.base, sha256(whole.encode()).hexdigest())
+
     def close(self) -> None:
         """Close the connections."""
         self._http.close()
@@ -109,7 +127,7 @@ class Daraja:
         body = wire.reversal_body(self._account, self._who(), self._addresses, mpesa_receipt, cents)
         return self._request(wire.REVERSAL, body, now)
 
-    def register_urls(self, now: int) -> Refused | Unknown | None:
+    def register_urls(self, now: int) -> Refused | Unknown | Already | None:
         """Name our addresses for C2B."""
         reply = self._ask(wire.REGISTER, wire.register_body(self._account, self._addresses), now)
         return wire.parse_register(*reply) if isinstance(reply, Reply) else reply

@@ -15,6 +15,7 @@ from billing.mpesa import fields
 from billing.mpesa.fields import stamp
 from billing.provider import (
     Accepted,
+    Already,
     Local,
     Pushed,
     PushRequest,
@@ -257,13 +258,13 @@ def parse_requested(status: int, raw: bytes) -> Requested:
     return _refused(status, said)
 
 
-def parse_register(status: int, raw: bytes) -> Refused | Unknown | None:
-    """None if the addresses are registered."""
+def parse_register(status: int, raw: bytes) -> Refused | Unknown | Already | None:
+    """None if the addresses are registered, Already if some were before."""
     said = _said(status, raw)
     if not said.code and not said.throttled and fields.optional(said.body.get("ResponseCode")) in {"0", "00000000"}:
         return None
     if said.code == _REGISTERED:
-        return Refused(said.code, said.text)
+        return Already()
     return _refused(status, said)
 
 

@@ -15,7 +15,7 @@ from billing.domain.settle import Proof, Refused, Settled, Waits, Why, expire, p
 from billing.mpesa import client, wire
 from billing.mpesa.callbacks import parse_callback, parse_notice, parse_result
 from billing.mpesa.pace import Pace
-from billing.provider import Accepted, Local, PushRequest, Taken, TooMany, Unknown
+from billing.provider import Accepted, Already, Local, PushRequest, Taken, TooMany, Unknown
 from billing.provider import Refused as NotSent
 from tests.fakes.daraja import Daraja, Plan, post, stk_callback
 
@@ -248,7 +248,9 @@ def test_the_same_money_by_both_doors_has_one_receipt(daraja: Daraja, inbox: Inb
     assert len(notices) == 1
     end, credited = credits_of(start, [notices[0].proof("W37CRTX9H"), *inbox.proofs()])
     assert (credited, end.mpesa_receipt) == (1, notices[0].mpesa_receipt)
-    assert isinstance(ours.register_urls(NOW), NotSent)  # once
+    assert ours.register_urls(NOW) == Already()  # once
+    assert ours.doors.base == inbox.url
+    assert "s3cret" not in str(ours.doors)
 
 
 def test_status_and_reversal_answer_later(daraja: Daraja, inbox: Inbox, ours: client.Daraja) -> None:

@@ -12,7 +12,7 @@ from billing.domain.payment import Payment, PaymentEvent
 from billing.domain.settle import Proof, Settlement
 from billing.domain.thing import Thing
 from billing.ports import Claim, ClaimKind, Customer, Kept, Posting
-from billing.provider import Accepted, Notice, Pushed, PushRequest, Queried, Refused, Unknown
+from billing.provider import Accepted, Addresses, Notice, Pushed, PushRequest, Queried, Refused, Unknown
 from billing.services import walk
 from billing.services.book import Book, Stores
 from billing.services.check import LedgerCheck
@@ -65,6 +65,7 @@ class FakeProvider:
     """Answers pushes with `answer` (None: accepted), and remembers them."""
 
     shortcode = TILL
+    doors: Addresses | None = None
 
     def __init__(self) -> None:
         self.pushes: list[PushRequest] = []

@@ -81,6 +81,8 @@ class Teller:
 
     shortcode = SHORTCODE
 
+    doors = None
+
     def __init__(self, bank: "Bank", process: Process) -> None:
         self._bank, self._process = bank, process
 
