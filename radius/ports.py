@@ -15,6 +15,7 @@ from radius.domain.identity import NasId, SessionUid, SubscriberId
 from radius.domain.nas import Router, Site
 from radius.domain.record import SessionRecord
 from radius.domain.terms import Terms
+from radius.domain.tunnel import Tunnel
 
 ALIASES_MAX = 90  # one transaction takes 100 items: the aggregate, its aliases, a few records
 DUE_WINDOW_S_MAX = 86_400  # the due index is walked minute by minute: 1,440 steps
@@ -211,6 +212,19 @@ class Routers(Protocol):
 
     def unknown(self, now: int, deadline: float) -> list[tuple[str, int, int, str]]:
         """The list of unheard sources, latest first: (source address or router, packets, last instant, why)."""
+
+
+class Tunnels(Protocol):
+    """Addresses of the hub's network, each under its own key (table ConfigTable)."""
+
+    def tunnels(self, deadline: float) -> list[Tunnel]:
+        """All of them, by address as text; strongly consistent."""
+
+    def put_tunnel(self, tunnel: Tunnel, deadline: float) -> Outcome:
+        """Write one if the stored version is `tunnel.version - 1`: COMMITTED, ALREADY_DONE or STALE."""
+
+    def drop_tunnel(self, tunnel: Tunnel, deadline: float) -> Outcome:
+        """Give an address back if it is still as it was read: COMMITTED, ALREADY_DONE (gone) or STALE."""
 
 
 class Node(NamedTuple):

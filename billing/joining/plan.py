@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from radius.domain.errors import Malformed
+from radius.domain.tunnel import check_key
 from radius.services.provision import check_id, check_secret
 
 PORTS_MAX = 64
@@ -23,7 +24,6 @@ TOKEN_CHARS = 32
 
 _HOST = re.compile(r"(\*\.)?[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*", re.ASCII)
 _PORT = re.compile(rf"[A-Za-z0-9][A-Za-z0-9 ._/+:-]{{0,{PORT_CHARS_MAX - 1}}}", re.ASCII)
-_KEY = re.compile(r"[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=", re.ASCII)  # 32 bytes in base64 (wg(8))
 _TOKEN = re.compile(rf"[a-z0-9]{{{TOKEN_CHARS}}}", re.ASCII)
 
 
@@ -160,13 +160,6 @@ def check_network(field: str, text: str) -> IPv4Network:
     if not 16 <= network.prefixlen <= 29:
         raise Malformed(field, "must be between /16 and /29")
     return network
-
-
-def check_key(field: str, text: str) -> str:
-    """A WireGuard public key; raises Malformed."""
-    if not _KEY.fullmatch(text):
-        raise Malformed(field, "must be a WireGuard public key: 44 characters that end in =")
-    return text
 
 
 def _check_tunnel(tunnel: Tunnel) -> None:

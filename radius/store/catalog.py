@@ -7,6 +7,7 @@ from radius.domain.deed import DEED_KEPT_S, Deed
 from radius.domain.identity import NasId
 from radius.domain.nas import Router, Site
 from radius.domain.terms import Terms
+from radius.domain.tunnel import Tunnel
 from radius.ports import UNKNOWN_KEPT_S, Node, Outcome
 from radius.store import keys
 from radius.store.desk import Desk
@@ -15,6 +16,7 @@ from radius.store.errors import Refused
 from radius.store.records import Item, attributes, body_item, decode_body, readable, values
 
 TERMS, ROUTER, SITE, BOOT, NODE, UNKNOWN, DEED = "terms", "router", "site", "boot", "node", "unknown", "deed"
+TUNNEL = "tunnel"
 NOTED_MAX = 100  # sources noted in one call: a flood of forged addresses must not become a flood of writes
 
 
@@ -45,6 +47,16 @@ class ConfigTable:
     def put(self, item: Item, deadline: float, **condition: Any) -> None:
         """Write an item whole. Raises Refused when its condition is false."""
         self.desk.ask(deadline, "put_item", TableName=self.name, Item=attributes(item), **condition)
+
+    def put_version(self, item: Item, version: int, deadline: float) -> None:
+        """Write an item that has versions, if the one before is there. Raises Refused with what is there instead."""
+        condition: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(id)"}
+        if version != 1:
+            condition = {
+                "ConditionExpression": "version = :before",
+                "ExpressionAttributeValues": {":before": {"N": str(version - 1)}},
+            }
+        self.put({**item, "version": version}, deadline, **condition, ReturnValuesOnConditionCheckFailure="ALL_OLD")
 
 
 class DynamoCatalogue:
@@ -93,15 +105,8 @@ class DynamoRouters:
 
     def put_router(self, router: Router, deadline: float) -> Outcome:
         """See `Routers.put_router`. Version 1 is the first."""
-        condition: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(id)"}
-        if router.version != 1:
-            condition = {
-                "ConditionExpression": "version = :before",
-                "ExpressionAttributeValues": {":before": {"N": str(router.version - 1)}},
-            }
-        item = {**body_item(ROUTER, router.id, router), "version": router.version}
         try:
-            self._table.put(item, deadline, **condition, ReturnValuesOnConditionCheckFailure="ALL_OLD")
+            self._table.put_version(body_item(ROUTER, router.id, router), router.version, deadline)
         except Refused as refused:
             there = values(refused.there())
             return Outcome.ALREADY_DONE if there and decode_body(there, Router) == router else Outcome.STALE
@@ -158,6 +163,42 @@ class DynamoRouters:
             ExpressionAttributeValues=bound,
             **more,
         )
+
+
+class DynamoTunnels:
+    """`Tunnels`."""
+
+    def __init__(self, table: ConfigTable) -> None:
+        self._table = table
+
+    def tunnels(self, deadline: float) -> list[Tunnel]:
+        """See `Tunnels.tunnels`."""
+        return [decode_body(item, Tunnel) for item in self._table.all(TUNNEL, deadline)]
+
+    def put_tunnel(self, tunnel: Tunnel, deadline: float) -> Outcome:
+        """See `Tunnels.put_tunnel`. Version 1 is the first."""
+        try:
+            self._table.put_version(body_item(TUNNEL, tunnel.address, tunnel), tunnel.version, deadline)
+        except Refused as refused:
+            there = values(refused.there())
+            return Outcome.ALREADY_DONE if there and decode_body(there, Tunnel) == tunnel else Outcome.STALE
+        return Outcome.COMMITTED
+
+    def drop_tunnel(self, tunnel: Tunnel, deadline: float) -> Outcome:
+        """See `Tunnels.drop_tunnel`."""
+        try:
+            self._table.desk.ask(
+                deadline,
+                "delete_item",
+                TableName=self._table.name,
+                Key=attributes({"kind": TUNNEL, "id": tunnel.address}),
+                ConditionExpression="version = :mine",
+                ExpressionAttributeValues={":mine": {"N": str(tunnel.version)}},
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+            )
+        except Refused as refused:
+            return Outcome.STALE if refused.there() else Outcome.ALREADY_DONE
+        return Outcome.COMMITTED
 
 
 class DynamoNodes:

@@ -9,9 +9,9 @@ UsersTable (hash `pk`), short attribute names because they count against the wri
 
 SessionsTable (hash `uid`, range `started_at`): revision, subscriber, body and the keys of four indexes.
 
-ConfigTable (hash `kind`, range `id`): terms, routers, sites, boots, nodes, checkpoints, unheard sources, and what
-people did by hand, a kind for each day. Small lists
-that are read whole with one Query; `expires_at` is its TTL attribute and collects garbage only.
+ConfigTable (hash `kind`, range `id`): terms, routers, sites, boots, nodes, tunnels, checkpoints, unheard sources, and
+what people did by hand, a kind for each day. Small lists that are read whole with one Query; `expires_at` is its TTL
+attribute and collects garbage only.
 
 AttemptsTable (hash `uid`, range `at`: milliseconds, worker): the audit of enforcement; body, and `expires_at`, its TTL.
 
@@ -105,6 +105,9 @@ ACCESS = (
     Access("Routers.boot", "UpdateItem", CONFIG, "boot, nas", "", "forward only", "1 WU"),
     Access("Routers.note_unknown", "UpdateItem", CONFIG, "unknown, address", "", "latest wins", "1-2 WU a source"),
     Access("Routers.unknown", "Query", CONFIG, "unknown", "", "eventual", "0.5 RU per 4 KB"),
+    Access("Tunnels.tunnels", "Query", CONFIG, "tunnel", "", "strong", "1 RU per 4 KB"),
+    Access("Tunnels.put_tunnel", "PutItem", CONFIG, "tunnel, address", "", "version = version - 1", "1 WU"),
+    Access("Tunnels.drop_tunnel", "DeleteItem", CONFIG, "tunnel, address", "", "version", "1 WU"),
     Access("Nodes.publish", "PutItem", CONFIG, "node, id", "", "none", "1 WU"),
     Access("Nodes.nodes", "Query", CONFIG, "node", "", "strong", "1 RU per 4 KB"),
 )

@@ -19,6 +19,7 @@ from radius.domain.identity import NasId, SessionUid, SubscriberId
 from radius.domain.nas import Router, Site
 from radius.domain.record import SessionRecord
 from radius.domain.terms import Terms
+from radius.domain.tunnel import Tunnel
 from radius.ports import (
     ALIASES_MAX,
     RECORDS_MAX,
@@ -64,6 +65,7 @@ class _State:
     boots: dict[NasId, int] = field(default_factory=dict)
     unknown: dict[str, tuple[int, int, str]] = field(default_factory=dict)
     nodes: dict[str, Node] = field(default_factory=dict)
+    tunnels: dict[str, Tunnel] = field(default_factory=dict)
 
 
 class _Room:
@@ -285,6 +287,30 @@ class _MemoryConfig(_Room):
         with self._request("unknown", deadline) as state:
             heard = [(source, *what) for source, what in state.unknown.items() if what[1] + UNKNOWN_KEPT_S > now]
         return sorted(heard, key=lambda entry: (-entry[2], entry[0]))
+
+    def tunnels(self, deadline: float) -> list[Tunnel]:
+        with self._request("tunnels", deadline) as state:
+            return [state.tunnels[address] for address in sorted(state.tunnels)]
+
+    def put_tunnel(self, tunnel: Tunnel, deadline: float) -> Outcome:
+        with self._request("put_tunnel", deadline) as state:
+            there = state.tunnels.get(tunnel.address)
+            if there == tunnel:
+                return Outcome.ALREADY_DONE
+            if (there.version if there else 0) != tunnel.version - 1:
+                return Outcome.STALE
+            state.tunnels[tunnel.address] = tunnel
+        return Outcome.COMMITTED
+
+    def drop_tunnel(self, tunnel: Tunnel, deadline: float) -> Outcome:
+        with self._request("drop_tunnel", deadline) as state:
+            there = state.tunnels.get(tunnel.address)
+            if there is None:
+                return Outcome.ALREADY_DONE
+            if there.version != tunnel.version:
+                return Outcome.STALE
+            del state.tunnels[tunnel.address]
+        return Outcome.COMMITTED
 
     def publish(self, node: Node, deadline: float) -> None:
         with self._request("publish", deadline) as state:

@@ -6,12 +6,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from radius.ports import Attempts, Catalogue, Deeds, DueWork, Names, Nodes, Routers, Sessions, Subscribers
+from radius.ports import Attempts, Catalogue, Deeds, DueWork, Names, Nodes, Routers, Sessions, Subscribers, Tunnels
 from radius.store import desk as desks
 from radius.store import tables, wire
 from radius.store.breaker import Breaker
 from radius.store.capacity import Capacity
-from radius.store.catalog import ConfigTable, DynamoCatalogue, DynamoDeeds, DynamoNodes, DynamoRouters
+from radius.store.catalog import (
+    ConfigTable,
+    DynamoCatalogue,
+    DynamoDeeds,
+    DynamoNodes,
+    DynamoRouters,
+    DynamoTunnels,
+)
 from radius.store.dynamo import DynamoAttempts, DynamoDueWork, DynamoNames, DynamoSessions, DynamoSubscribers
 from radius.store.hot import HotStore
 from radius.store.memory import MemoryStore
@@ -55,6 +62,7 @@ class Store:
     catalogue: Catalogue
     routers: Routers
     nodes: Nodes
+    tunnels: Tunnels
     breaker: Breaker
     engine: desks.Desk | MemoryStore  # on which a room builds that keeps tables of its own
     numbers: Callable[[], dict[str, int]]
@@ -105,6 +113,7 @@ def open_store(settings: StoreSettings, clock: Callable[[], float] = time.monoto
         catalogue=DynamoCatalogue(table),
         routers=DynamoRouters(table),
         nodes=DynamoNodes(table),
+        tunnels=DynamoTunnels(table),
         breaker=breaker,
         engine=desk,
         numbers=numbers,
@@ -125,6 +134,7 @@ def memory_store(memory: MemoryStore) -> Store:
         catalogue=memory,
         routers=memory,
         nodes=memory,
+        tunnels=memory,
         breaker=Breaker(),
         engine=memory,
         numbers=Counter,  # nothing is counted: 0, whatever is asked for

@@ -7,6 +7,7 @@ import pytest
 
 from radius.domain.identity import NasId
 from radius.domain.nas import Site
+from radius.domain.tunnel import Tunnel
 from radius.ports import Node, Outcome, Where
 from radius.store import keys
 from radius.store.open import Store, StoreKind, open_store
@@ -46,6 +47,9 @@ CALLS: dict[str, Callable[[Store], object]] = {
     "Routers.boot": lambda store: store.routers.boot(GATE, 9, soon()),
     "Routers.note_unknown": lambda store: store.routers.note_unknown([("192.0.2.1", 1, 9, "x")], soon()),
     "Routers.unknown": lambda store: store.routers.unknown(9, soon()),
+    "Tunnels.tunnels": lambda store: store.tunnels.tunnels(soon()),
+    "Tunnels.put_tunnel": lambda store: store.tunnels.put_tunnel(Tunnel("10.99.0.2", GATE, version=1), soon()),
+    "Tunnels.drop_tunnel": lambda store: store.tunnels.drop_tunnel(Tunnel("10.99.0.2", GATE, version=1), soon()),
     "Nodes.publish": lambda store: store.nodes.publish(Node("n", 9, 0, ()), soon()),
     "Nodes.nodes": lambda store: store.nodes.nodes(soon()),
 }
