@@ -4,6 +4,7 @@ import secrets as chance
 import time
 from collections.abc import Callable
 from hashlib import sha256
+from ipaddress import IPv4Network
 from typing import NamedTuple
 
 from billing.domain.money import VAT_KENYA, TaxRate
@@ -19,6 +20,8 @@ from billing.services.close_day import CloseDay
 from billing.services.codes import Codes
 from billing.services.doors import Doors
 from billing.services.grants import Grants
+from billing.services.joining import Hub, Joining, Roads
+from billing.services.joining import Secrets as JoiningSecrets
 from billing.services.paper_care import PaperCare
 from billing.services.paper_sales import PaperSales
 from billing.services.people import People, Secrets
@@ -36,11 +39,17 @@ from billing.services.turns import SharedTurns
 from billing.sms.port import Message
 from billing.store.open import Opened, open_billing
 from radius import secrets
+from radius.domain.errors import Malformed
+from radius.domain.nas import PortPair
+from radius.hub.files import public_key
+from radius.services.tunnels import Tunnels
+from radius.settings import Settings
 from radius.wiring import BACKGROUND_DEADLINE_S, Core
 
 ReadResult = Callable[[str, bool], Result | QueueTimedOut | None]
 
 CALLBACK_FIELD = "callback"  # what a sealed token is for
+UAM_SECRET_BYTES = 24
 
 
 class BillingSettings(NamedTuple):
@@ -95,6 +104,7 @@ class Billing(NamedTuple):
     shown: ShownCodes
     statements: Statements
     doors: Doors
+    joining: Joining
 
 
 def build_billing(
@@ -155,7 +165,46 @@ def build_billing(
         shown,
         Statements(book, settle, strays, desk.refunds, paid_to, desk.renew.renew, shown.look),
         Doors(book, provider),
+        _joining(core, book),
     )
+
+
+def _joining(core: Core, book: Book) -> Joining:
+    settings = core.settings
+    tunnels = None
+    if settings.hub_endpoint is not None:
+        tunnels = Tunnels(core.store.tunnels, IPv4Network(settings.hub_network), book.deadline)
+    return Joining(
+        book,
+        lambda: core.store.routers.routers(book.deadline()),
+        core.provision,
+        tunnels,
+        JoiningSecrets(core.vault.unseal, chance.token_bytes, lambda: chance.token_urlsafe(UAM_SECRET_BYTES)),
+        lambda: roads_of(settings),
+    )
+
+
+def roads_of(settings: Settings) -> Roads:
+    """How routers reach us, as settings and the hub's own file say it now. Raises Malformed without a portal."""
+    if settings.portal_url is None:
+        raise Malformed("portal_url", "is not set: routers fetch their script from there")
+    return Roads(
+        settings.portal_url,
+        settings.radius_address or "",
+        {
+            PortPair.A: (settings.radius_auth_port, settings.radius_acct_port),
+            PortPair.B: (settings.radius_rotated_auth_port, settings.radius_rotated_acct_port),
+        },
+        _hub_of(settings),
+    )
+
+
+def _hub_of(settings: Settings) -> Hub | None:
+    if settings.hub_endpoint is None:
+        return None
+    key = settings.hub_public_key or public_key(settings.state_dir)
+    host, _, port = settings.hub_endpoint.rpartition(":")
+    return Hub(host, int(port), IPv4Network(settings.hub_network), key) if key else None
 
 
 def _desk(

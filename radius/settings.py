@@ -32,6 +32,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from radius.domain.clock import RELEASE_AT
 from radius.domain.errors import Malformed
+from radius.domain.tunnel import check_key
 
 PREFIX = "WIFIBILLING_"
 FILE_VARIABLE = "WIFIBILLING_SETTINGS"
@@ -100,6 +101,31 @@ def _networks(text: str) -> str:
     return ",".join(names)
 
 
+def _host_port(text: str) -> str:
+    host, _, port = text.rpartition(":")
+    named = re.fullmatch(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", host, re.ASCII)
+    if not (named and port.isascii() and port.isdigit() and 0 < int(port) < 65_536):
+        raise ValueError("must be like hub.example.net:51820")
+    return text
+
+
+def _network(text: str) -> str:
+    network = ip_network(text)
+    if network.version != 4 or not 8 <= network.prefixlen <= 29:
+        raise ValueError("must be an IPv4 network between /8 and /29")
+    return text
+
+
+def _public_key(text: str) -> str:
+    try:
+        return check_key("hub_public_key", text)
+    except Malformed as bad:
+        raise ValueError(bad.fix) from None
+
+
+HostPort = Annotated[str, AfterValidator(_host_port)]
+Network = Annotated[str, AfterValidator(_network)]
+PublicKey = Annotated[str, AfterValidator(_public_key)]
 Address = Annotated[str, AfterValidator(_address)]
 Networks = Annotated[str, AfterValidator(_networks)]
 Reference = Annotated[str, AfterValidator(_reference)]
@@ -154,12 +180,24 @@ class Settings(BaseSettings):
     # The sender of Disconnect- and CoA-Requests: its own address, where a router accepts only that one
     coa_source: Address | None = None
 
+    # Where routers reach us. `hub_endpoint`: name and port of our end of their WireGuard tunnels, as the internet sees
+    # it; none: there are no tunnels. Its public key is needed only where its own file (`state_dir`/hub.pub) is not.
+    # `radius_address`: who answers routers without a tunnel.
+    hub_endpoint: HostPort | None = None
+    hub_network: Network = "10.99.0.0/16"
+    hub_public_key: PublicKey | None = None
+    radius_address: Address | None = None
+    radius_auth_port: int = Field(default=1_812, ge=1, le=65_535)
+    radius_acct_port: int = Field(default=1_813, ge=1, le=65_535)
+    radius_rotated_auth_port: int = Field(default=18_120, ge=1, le=65_535)
+    radius_rotated_acct_port: int = Field(default=18_130, ge=1, le=65_535)
+
     # The portal: what customers' pages and M-Pesa talk to, behind a proxy that speaks HTTPS. `portal_proxies`: whose
     # X-Forwarded-For is believed, as addresses and networks with commas between them; empty: nobody's.
     portal_bind: Address = "127.0.0.1"
     portal_port: int = Field(default=8_460, ge=1, le=65_535)
-    # `portal_url`: how browsers reach it.
     portal_proxies: Networks = "127.0.0.1"
+    # How browsers and routers reach it.
     portal_url: Endpoint | None = None
 
     # The clock: readings before it are wrong

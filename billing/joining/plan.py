@@ -113,8 +113,6 @@ def check_ports(ports: Ports, *, keep: bool = False) -> Ports:
     twice = sorted({name for name in every if every.count(name) > 1})
     if twice:
         raise Malformed("ports", f"{', '.join(twice)} is named for two things; a port is hotspot, PPPoE or uplink")
-    if not ports.ask and not ports.uplink:
-        raise Malformed("uplink", "must name the port where the internet comes from")
     if ports.uplink and not (ports.hotspot or ports.pppoe or keep):
         raise Malformed("ports", "must name a hotspot or a PPPoE port, or keep the hotspot that is there")
     return ports

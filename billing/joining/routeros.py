@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from billing.joining.plan import Plan, check_network, check_plan
 from billing.joining.texts import PAGES, read_text
+from radius.domain.errors import Malformed
 
 LISTEN_PORT = 13_239  # of the router's own end: not RouterOS's default, which another tunnel may have
 FEATURES = ("hotspot", "fetch")
@@ -31,15 +32,15 @@ def _byte(byte: int) -> str:
 
 def line(plan: Plan, version: int = 7) -> str:
     """The one line that is pasted into a terminal. It holds the token and no other secret."""
-    check_plan(plan)
-    said = {"url": f"{plan.url}/script", "http-data": f"{plan.token} {version}", "dst-path": SCRIPT_FILE}
+    _check(plan, version)
+    said = {"url": f"{plan.url}/script", "http-data": plan.token, "dst-path": SCRIPT_FILE}
     words = " ".join(f"{name}={quote(value)}" for name, value in said.items())
     # RouterOS brings certificate authorities since 7.19; what is older knows no such setting.
     trust = ':do { [[:parse "/certificate settings set builtin-trust-anchors=trusted"]] } on-error={}; '
     return (
         ':global wbStep "fetching the script"; '
         + (trust if plan.trusted and version == 7 else "")
-        + f"/tool fetch http-method=post {words} check-certificate={_check(plan)}; "
+        + f"/tool fetch http-method=post {words} check-certificate={_trust(plan)}; "
         + f':do {{ /import {SCRIPT_FILE} }} on-error={{ :put ("wifibilling: stopped while " . $wbStep) }}; '
         + f"/file remove {SCRIPT_FILE}"
     )
@@ -47,7 +48,7 @@ def line(plan: Plan, version: int = 7) -> str:
 
 def script(plan: Plan, version: int = 7) -> str:
     """Everything that makes the router ours, in one block. Raises Malformed for a plan that cannot be."""
-    check_plan(plan)
+    _check(plan, version)
     values = "\n".join(f":local {name} {_literal(value)}" for name, value in _values(plan, version).items())
     body = _stripped(read_text("mikrotik/join.rsc"), version)
     return f'{{\n:global wbStep "starting"\n{values}\n{body}}}\n'
@@ -68,7 +69,7 @@ def _values(plan: Plan, version: int) -> dict[str, Value]:
         "wbName": plan.router,
         "wbUrl": plan.url,
         "wbToken": plan.token,
-        "wbCheck": _check(plan),
+        "wbCheck": _trust(plan),
         "wbServer": plan.server,
         "wbSecret": plan.secret,
         "wbAuthPort": plan.auth_port,
@@ -115,7 +116,14 @@ def _range(first: IPv4Address, last: IPv4Address) -> str:
     return f"{first}-{last}"
 
 
-def _check(plan: Plan) -> str:
+def _check(plan: Plan, version: int) -> None:
+    check_plan(plan)
+    ports = plan.ports
+    if not ports.uplink and (version == 6 or not ports.ask):
+        raise Malformed("uplink", "must name the port where the internet comes from")
+
+
+def _trust(plan: Plan) -> str:
     return "yes-without-crl" if plan.trusted else "no"
 
 

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Scope
 
-from billing.portal import buying, callbacks, health, problems, waiting
+from billing.portal import buying, callbacks, health, joining, problems, waiting
 from billing.portal.deps import Deps
 from billing.portal.pages import pages
 from billing.portal.pages.handbook import Handbook
@@ -55,6 +55,7 @@ def create_app(deps: Deps) -> FastAPI:
     for router in (buying.routes(deps, shop), waiting.routes(deps, shop), health.routes(shop)):
         app.include_router(router, prefix="/api/v1")
     app.include_router(callbacks.routes(deps))
+    app.include_router(joining.routes(deps))
     refuse = _refusing(pages.add(app, deps, shop))
     app.add_middleware(
         Shield, gates=deps.gates, metrics=deps.metrics, log=deps.log, monotonic=deps.monotonic, refuse=refuse

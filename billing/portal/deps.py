@@ -15,6 +15,7 @@ from billing.provider import Notice
 from billing.services.book import Book
 from billing.services.callbacks import Callbacks
 from billing.services.checkout import Cashier
+from billing.services.joining import Joining
 from billing.services.redeem import Redeem
 from radius.domain.guessing import Guard
 from radius.domain.terms import Terms
@@ -64,4 +65,5 @@ class Deps(NamedTuple):
     metrics: Metrics
     log: FilteringBoundLogger
     pseudonyms: Pseudonyms
+    joining: Joining
     options: Options = Options()

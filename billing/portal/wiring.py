@@ -102,6 +102,7 @@ def build_deps(
         metrics=told.metrics,
         log=told.log,
         pseudonyms=told.pseudonyms,
+        joining=billing.joining,
         options=options,
     )
 

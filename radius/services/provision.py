@@ -159,9 +159,27 @@ class Provision:
             rotating_to=pair.value,
             version=router.version + 1,
         )
-        if self._stores.routers.put_router(changed, self._deadline()) is Outcome.STALE:
+        return self._changed(changed)
+
+    def reach(self, router: Router, addresses: tuple[str, ...], coa_address: str, *, tunnel: bool) -> Router:
+        """Register where a router speaks from, and where it is told to end sessions ("": where it speaks from)."""
+        changed = _with(router, addresses=addresses, coa_address=coa_address, tunnel=tunnel, version=router.version + 1)
+        self._check_router(changed)
+        return self._changed(changed)
+
+    def replaced(self, router: Router, secret: str) -> Router:
+        """Another device takes a router's place: a new secret at once, without overlap, and the old one's is void."""
+        check_secret(secret)
+        epoch = max(router.epoch_a, router.epoch_b) + 1
+        sealed = self._sealer.seal(secret, router.id, "secret_a", epoch)
+        return self._changed(
+            _with(router, secret_a=sealed, epoch_a=epoch, secret_b="", rotating_to="", version=router.version + 1)
+        )
+
+    def _changed(self, router: Router) -> Router:
+        if self._stores.routers.put_router(router, self._deadline()) is Outcome.STALE:
             raise Unavailable(f"router {router.id} was changed meanwhile; look again")
-        return changed
+        return router
 
     def login_page(self, router: Router, hosts: Sequence[str], uam_secret: str = "") -> Router:
         """Register where a router's log-in page is (`Router.login_hosts`), and CoovaChilli's uamsecret, "" for none."""
@@ -171,9 +189,7 @@ class Provision:
             uam_secret=self._sealer.seal(uam_secret, router.id, UAM_FIELD, 0) if uam_secret else "",
             version=router.version + 1,
         )
-        if self._stores.routers.put_router(changed, self._deadline()) is Outcome.STALE:
-            raise Unavailable(f"router {router.id} was changed meanwhile; look again")
-        return changed
+        return self._changed(changed)
 
     def seen_on(self, router: Router, pair: PortPair) -> Router:
         """End a rotation: the router speaks on the new pair, so the secret of the other is dropped."""

@@ -105,10 +105,17 @@ class _Waiting(httpx.BaseTransport):
 class Stand:
     """Everything, opened once."""
 
-    def __init__(self, folder: Path, store: Store, monkeypatch: Any, options: Options | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        store: Store,
+        monkeypatch: Any,
+        options: Options | None = None,
+        portal_url: str | None = PORTAL,
+    ) -> None:
         create_key_file(folder / "data.key")
         monkeypatch.setattr(wiring, "open_store", lambda _: store)
-        self.core = wiring.build_core(Settings(state_dir=folder, portal_url=PORTAL))
+        self.core = wiring.build_core(Settings(state_dir=folder, portal_url=portal_url))
         self.provider = FakeProvider()
         self.now, self.monotonic = T0, 1_000.0
         self.metrics = Recording(catalogue(("standard",)))

@@ -99,7 +99,7 @@ def test_one_pasted_line_makes_a_factory_reset_router_ours() -> None:
         "shop.example.com",
     ]
     assert portal.asked == [
-        ("/script", "7"),
+        ("/script", ""),
         ("/key", "K" * 42 + "A="),
         *(("/page", page) for page in PAGES),
         ("/done", "7.15.3 (stable)"),
@@ -345,6 +345,11 @@ def test_a_plan_that_cannot_be_names_the_field(change: dict[str, object], field:
     with pytest.raises(Malformed) as refused:
         line(msgspec.structs.replace(PLAN, **change))
     assert refused.value.field == field
+
+
+def test_routeros_6_cannot_ask_so_its_ports_are_named_beforehand() -> None:
+    with pytest.raises(Malformed, match="uplink"):
+        script(msgspec.structs.replace(PLAN, tunnel=None, ports=Ports()), 6)
 
 
 @pytest.mark.parametrize("version", [6, 7])
