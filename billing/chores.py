@@ -10,16 +10,18 @@ from structlog.typing import FilteringBoundLogger
 
 from billing.news import Alarms
 from billing.services.callbacks import SWEEP_MAX
+from billing.services.rounds import tell
 from billing.wiring import Billing
 from radius.domain.errors import Unavailable
 from radius.metrics import Metrics
 
 SICK_S = 300.0  # a body that could not be settled is tried again after this: it must not keep others waiting
-SICK_MAX = 1_000
+EARLY_S = 30.0
+RESTING_MAX = 1_000
 
 
 class Chores:
-    """Each method is one loop's work. Raises Unavailable when the store is away."""
+    """Each method is one loop's work. Raises Unavailable when the store is away, ExceptionGroup for what failed."""
 
     def __init__(
         self,
@@ -34,27 +36,34 @@ class Chores:
         self._log = log
         self._alarms = Alarms(metrics, log)
         self._monotonic = monotonic
-        self._sick: dict[str, float] = {}
+        self._resting: dict[str, float] = {}
 
     def callbacks(self, now: int) -> bool:
         """Settle what was stored and not settled by whoever took it."""
         at = self._monotonic()
-        self._sick = {body: until for body, until in self._sick.items() if until > at}
-        left = self._billing.callbacks.left(now, SWEEP_MAX + len(self._sick))
-        well = [body for body in left if body not in self._sick]
+        self._resting = {body: until for body, until in self._resting.items() if until > at}
+        left = self._billing.callbacks.left(now, SWEEP_MAX + len(self._resting))
+        well = [body for body in left if body not in self._resting]
         for body in well:
             self._finish(body, now)
         return len(well) >= SWEEP_MAX
 
     def _finish(self, body: str, now: int) -> None:
         try:
-            self._alarms.tell(self._billing.callbacks.finish(body, now))
+            found = self._billing.callbacks.finish(body, now)
         except Unavailable:
             raise
         except Exception as error:  # noqa: BLE001 - told with its trace; the others must not wait for it
             self._log.error("Callback could not be settled", exc_info=error)
-            if len(self._sick) < SICK_MAX:
-                self._sick[body] = self._monotonic() + SICK_S
+            self._rest(body, SICK_S)
+        else:
+            self._alarms.tell(found)
+            if found is None:  # a result that overtook the reply which names it
+                self._rest(body, EARLY_S)
+
+    def _rest(self, body: str, for_s: float) -> None:
+        if len(self._resting) < RESTING_MAX:
+            self._resting[body] = self._monotonic() + for_s
 
     def payments(self, now: int) -> bool:
         """Ask about payments of which nothing was heard, expire them, and see whether who paid is online."""
@@ -67,6 +76,7 @@ class Chores:
             self._alarms.payment(payment, "no answer, or no receipt")
         for payment in done.missing:
             self._alarms.not_online(payment)
+        tell(done.failed)
         return False
 
     def strays(self, now: int) -> bool:

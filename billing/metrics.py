@@ -95,7 +95,7 @@ def catalogue(packages: Iterable[str] = ()) -> Catalogue:
         Metric("QueriesSent", Kind.COUNTER, Unit.COUNT, "questions about payments whose callback had not come"),
         Metric("BillingRounds", Kind.COUNTER, Unit.COUNT, "rounds of the worker's loops", {"Loop": LOOPS}),
         Metric("BillingRoundsFailed", Kind.COUNTER, Unit.COUNT, "rounds that ended in an error", {"Loop": LOOPS}),
-        Metric("CallbacksLeft", Kind.COUNTER, Unit.COUNT, "callbacks left to the sweep: full queue, or no store"),
+        Metric("CallbacksLeft", Kind.COUNTER, Unit.COUNT, "callbacks left to the worker: full queue, or no store"),
         Metric("PaymentAlarms", Kind.COUNTER, Unit.COUNT, "payments and callbacks that a person must look at"),
         Metric(
             "PortalRequests",

@@ -111,7 +111,8 @@ class Runner:
         except Unavailable as away:
             self._log.warning("Billing waits for the store", operation=loop.name, error=type(away).__name__)
         except Exception as error:  # noqa: BLE001 - thread boundary: told with its trace, and tried again
-            self._log.error("Billing round failed", operation=loop.name, exc_info=error)
+            for each in error.exceptions if isinstance(error, ExceptionGroup) else (error,):
+                self._log.error("Billing round failed", operation=loop.name, exc_info=each)
         else:
             self._metrics.count("BillingRounds", Loop=loop.name)
             return more

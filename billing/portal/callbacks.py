@@ -99,7 +99,7 @@ class Door:
             self._settle(body)
 
     def result(self, text: str) -> None:
-        """Store a result; the sweep settles it, when the reply that names it is there for sure."""
+        """Store a result; the worker settles it, when the reply that names it is there for sure."""
         self._deps.callbacks.take_result(text, self._deps.now())
 
     def late(self, text: str) -> None:

@@ -1,4 +1,4 @@
-"""Where callbacks are settled: in threads behind the answer. What is lost here is in the store, and the sweep finds it.
+"""Where callbacks are settled: in threads behind the answer. What is lost here is in the store: the worker finds it.
 
 A body is stored before it is answered, so the queue may be full, or the process may end: nothing is lost but seconds.
 """
@@ -16,7 +16,6 @@ from radius.metrics import Metrics
 
 WAITING_MAX = 1_000  # some ten seconds of work for all threads
 THREADS = 4  # each waits for the store
-SWEEP_EVERY_S = 15.0
 Work = tuple[str, float]  # a body's id and when it came (monotonic)
 IDLE_S = 0.2  # how soon `close` is noticed
 
@@ -44,15 +43,14 @@ class Settler:
         self._stop = threading.Event()
 
     def start(self) -> None:
-        """Start settling and sweeping."""
+        """Start settling."""
         self._stop.clear()
         self._threads = [threading.Thread(target=self._work, name=f"settle-{number}") for number in range(THREADS)]
-        self._threads.append(threading.Thread(target=self._sweep, name="settle-sweep"))
         for thread in self._threads:
             thread.start()
 
     def close(self) -> None:
-        """Finish what is under way and join; what waits is left to the next sweep, of whichever process."""
+        """Finish what is under way and join; what waits is left to the worker."""
         self._stop.set()
         for thread in self._threads:
             thread.join()
@@ -66,14 +64,14 @@ class Settler:
             self._metrics.count("CallbacksLeft")
 
     def settle(self, body: str, came_at: float) -> None:
-        """Settle now. Raises nothing: what did not work out is left to the sweep."""
+        """Settle now. Raises nothing: what did not work out is left to the worker."""
         try:
             self._alarms.tell(self._callbacks.finish(body, self._now()))
             self._metrics.observe("PaymentSettle", max(0.0, self._monotonic() - came_at))
         except Unavailable as away:
             self._metrics.count("CallbacksLeft")
-            self._log.warning("Callback left to the sweep", error=type(away).__name__)
-        except Exception as error:  # noqa: BLE001 - boundary: told with its trace, and the sweep comes again
+            self._log.warning("Callback left to the worker", error=type(away).__name__)
+        except Exception as error:  # noqa: BLE001 - boundary: told with its trace, and the worker tries again
             self._metrics.count("CallbacksLeft")
             self._log.error("Callback could not be settled", exc_info=error)
 
@@ -84,17 +82,3 @@ class Settler:
             except Empty:
                 continue
             self.settle(body, came_at)
-
-    def _sweep(self) -> None:
-        while not self._stop.wait(SWEEP_EVERY_S):
-            self.sweep()
-
-    def sweep(self) -> None:
-        """Finish what was left by whichever process. Raises nothing."""
-        try:
-            for found in self._callbacks.sweep(self._now()):
-                self._alarms.tell(found)
-        except Unavailable as away:
-            self._log.warning("Sweep of callbacks waits for the store", error=type(away).__name__)
-        except Exception as error:  # noqa: BLE001 - boundary: told with its trace, and it comes again
-            self._log.error("Sweep of callbacks failed", exc_info=error)

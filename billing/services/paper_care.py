@@ -21,6 +21,7 @@ from billing.services.batches import SWEPT_EVERY_S, Batches
 from billing.services.book import Book, fact
 from billing.services.codes import SEED_BYTES, Codes, Paper
 from billing.services.redeem import Redeem
+from billing.services.rounds import of_each
 from billing.services.sell import agent_after, agent_of
 from billing.services.word import Word, said
 from radius.domain.errors import Malformed
@@ -199,7 +200,7 @@ class PaperCare:
     def round(self, now: int) -> int:
         """Batches that are due: book what logged in by itself, and what is over. How many vouchers were booked."""
         due = self._customers.due_things(Batch, now, ROUND_MAX, self._book.deadline())
-        return sum(self.sweep(batch, now) for batch in due)
+        return sum(of_each(due, lambda batch: self.sweep(batch, now)))
 
     def sweep(self, batch: str, now: int) -> int:
         """Look at every voucher of a batch that is good still; how many were booked."""

@@ -13,6 +13,7 @@ from billing.ports import KeptPayment, Posting
 from billing.provider import Provider, TooMany
 from billing.services.arrivals import ONLINE_AFTER_S, Arrivals, Driven, Missing, Seen
 from billing.services.book import Book
+from billing.services.rounds import try_each
 from billing.services.settle import RECEIPT_ASKED_AFTER_S, Settle
 from radius.ports import Outcome
 
@@ -65,7 +66,7 @@ class Round(NamedTuple):
     """What a round did. `by_hand`: payments that a person must ask about: no answer, or no receipt.
 
     `online_s`: seconds from credit to session of devices that came; `let_in`: how many were let in again; `missing`:
-    payments whose device did not come.
+    payments whose device did not come; `failed`: why payments could not be looked at.
     """
 
     asked: int = 0
@@ -75,6 +76,7 @@ class Round(NamedTuple):
     online_s: tuple[int, ...] = ()
     let_in: int = 0
     missing: tuple[str, ...] = ()
+    failed: tuple[Exception, ...] = ()
 
     def plus(self, other: "Round") -> "Round":
         """Both."""
@@ -86,6 +88,7 @@ class Round(NamedTuple):
             self.online_s + other.online_s,
             self.let_in + other.let_in,
             self.missing + other.missing,
+            self.failed + other.failed,
         )
 
 
@@ -122,14 +125,19 @@ class Reconciler:
         """Look at what is due."""
         self._watched = {name: at for name, at in self._watched.items() if at > now - WATCHED_S}
         due = self._stores.payments.due(now, ROUND_MAX, self._book.deadline())
-        total = Round()
-        for payment, _ in sorted(due, key=lambda each: (each[0] not in self._watched, each[1])):
-            kept = self._stores.payments.payment(payment, self._book.deadline())
-            if kept is None or not 0 < kept.due_at <= now:
-                continue  # the index is behind
-            waits = bool(kept.device) and kept.payment.state in PAID_STATES
-            total = total.plus(self._arrival(kept, now) if waits else self._look(kept, now))
+        ordered = sorted(due, key=lambda each: (each[0] not in self._watched, each[1]))
+        found, failed = try_each((payment for payment, _ in ordered), lambda payment: self._one(payment, now))
+        total = Round(failed=tuple(failed))
+        for done in found:
+            total = total.plus(done)
         return total
+
+    def _one(self, payment: str, now: int) -> Round:
+        kept = self._stores.payments.payment(payment, self._book.deadline())
+        if kept is None or not 0 < kept.due_at <= now:
+            return Round()  # the index is behind
+        waits = bool(kept.device) and kept.payment.state in PAID_STATES
+        return self._arrival(kept, now) if waits else self._look(kept, now)
 
     def _look(self, kept: KeptPayment, now: int) -> Round:
         """Expire it, ask about it, or leave it to the next round."""

@@ -18,6 +18,7 @@ from billing.domain.thing import Thing
 from billing.ports import Claim, ClaimKind, Customer, Entry, Kept, Posting
 from billing.provider import Refused, Requested, Result, Taken
 from billing.services.book import Book
+from billing.services.rounds import of_each
 from billing.services.sell import event_id
 from billing.services.word import Word, said
 from radius.domain import subscriber as aggregate
@@ -224,15 +225,16 @@ class Refunds:
     def round(self, now: int) -> int:
         """Do what is due: send, call a reply lost, ask what became of a reversal. How many were looked at."""
         due = self._stores.customers.due_things(Refund, now, ROUND_MAX, self._book.deadline())
-        for refund_id in due:
-            found = self._kept(refund_id).thing
-            if found.state is ReversalState.APPROVED and found.sent_at:
-                found = self.heard(refund_id, ReversalEvent.LOST, now).refund
-            elif found.state is ReversalState.APPROVED:
-                found = self.send(refund_id, now) if found.way is Way.MPESA else self._approved(refund_id, "", now)
-            if found.state in {ReversalState.SENT, ReversalState.UNKNOWN}:
-                self._ask_status(refund_id, now)
-        return len(due)
+        return len(of_each(due, lambda refund_id: self._look(refund_id, now)))
+
+    def _look(self, refund_id: str, now: int) -> None:
+        found = self._kept(refund_id).thing
+        if found.state is ReversalState.APPROVED and found.sent_at:
+            found = self.heard(refund_id, ReversalEvent.LOST, now).refund
+        elif found.state is ReversalState.APPROVED:
+            found = self.send(refund_id, now) if found.way is Way.MPESA else self._approved(refund_id, "", now)
+        if found.state in {ReversalState.SENT, ReversalState.UNKNOWN}:
+            self._ask_status(refund_id, now)
 
     def _ask_status(self, refund_id: str, now: int) -> None:
         kept = self._kept(refund_id)

@@ -18,6 +18,7 @@ from billing.domain.person import Person, look_again_at, reminder
 from billing.ports import Kept, Posting
 from billing.services.book import Book, Given, fact
 from billing.services.people import People
+from billing.services.rounds import of_each
 from billing.services.sell import event_id
 from billing.sms.port import Message
 from billing.sms.texts import Kind, render
@@ -118,9 +119,7 @@ class Renew:
     def round(self, now: int) -> int:
         """Renew and remind who is due; how many were looked at."""
         due = self._stores.customers.due_things(Person, now, ROUND_MAX, self._book.deadline())
-        for subscriber in due:
-            self.look(SubscriberId(subscriber), now)
-        return len(due)
+        return len(of_each(due, lambda subscriber: self.look(SubscriberId(subscriber), now)))
 
     def look(self, subscriber: SubscriberId, now: int) -> None:
         """One person: renewed, or reminded once for each day, or left alone. What is sent is marked before."""

@@ -14,6 +14,7 @@ from billing.domain.payment import Payment, PaymentState
 from billing.domain.settle import CLOCKS_APART_S_MAX
 from billing.ports import Claim, ClaimKind, Customer, Entry, Posting, Unmatched, UnmatchedState
 from billing.services.book import Book, fact
+from billing.services.rounds import of_each
 from radius.domain.identity import SubscriberId
 from radius.ports import Outcome
 
@@ -49,7 +50,7 @@ class Strays:
     def round(self, now: int) -> int:
         """Look at what waits; how many were booked."""
         waiting = self._stores.customers.waiting_money(now, ROUND_MAX, self._book.deadline())
-        return sum(self.look(receipt, now) for receipt in waiting)
+        return sum(of_each(waiting, lambda receipt: self.look(receipt, now)))
 
     def look(self, receipt: str, now: int) -> bool:
         """True if this money was booked. When another writer was first, the next round looks again."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from billing.chores import SICK_S, Chores
+from billing.chores import EARLY_S, SICK_S, Chores
 from billing.domain.payment import EXPIRES_S, PaymentEvent
 from billing.metrics import catalogue
 from billing.process import Timed
@@ -17,6 +17,7 @@ from billing.provider import Accepted, PushRequest, Unknown
 from billing.run import Loop, Runner, loops_of
 from billing.services.arrivals import LOOKS_MAX, ONLINE_AFTER_S
 from billing.services.callbacks import SWEEP_AFTER_S
+from billing.services.reconcile import Round
 from radius.domain.clock import ClockGuard, SuspectReason
 from radius.domain.errors import Unavailable
 from radius.log import open_log
@@ -93,6 +94,41 @@ def test_a_body_that_cannot_be_settled_keeps_no_other_waiting(
     stand.monotonic += SICK_S
     chores.callbacks(stand.now)
     assert tried[2] == tried[0]
+
+
+def test_a_result_whose_reply_is_not_there_yet_rests_a_little(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(stand.billing.callbacks, "_hear", lambda text, _late, _now: asked.append(text))
+    chores = Chores(stand.billing, stand.metrics, stand.logger.logger, lambda: stand.monotonic)
+    assert stand.billing.callbacks.take_result("early", T0)
+    stand.now += SWEEP_AFTER_S
+    chores.callbacks(stand.now)
+    chores.callbacks(stand.now + 5)
+    assert asked == ["early"]
+    stand.monotonic += EARLY_S
+    chores.callbacks(stand.now + 5)
+    assert asked == ["early"] * 2
+
+
+def test_a_payment_that_cannot_be_looked_at_keeps_no_other_waiting(
+    stand: Stand, chores: Chores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand.provider.answer = Unknown("the reply was lost")
+    bought(stand)
+    bought(stand, 2)
+    look, seen = stand.billing.reconciler._one, list[str]()
+
+    def broken(payment: str, now: int) -> Round:
+        seen.append(payment)
+        if len(seen) == 1:
+            raise ValueError("a record that nobody can read")
+        return look(payment, now)
+
+    monkeypatch.setattr(stand.billing.reconciler, "_one", broken)
+    with pytest.raises(ExceptionGroup) as failed:
+        chores.payments(T0 + EXPIRES_S)
+    assert failed.group_contains(ValueError, match="nobody can read")
+    assert messages(stand)[-2:] == ["Payment failed", "Payment needs a person"], "the other is expired, and told of"
 
 
 def test_a_store_that_is_away_is_no_sickness(stand: Stand, chores: Chores, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,20 +243,31 @@ def test_a_loop_that_fails_is_told_of_and_tried_again_and_stops_no_other(tmp_pat
     def away(_now: int) -> bool:
         raise Unavailable("away")
 
+    def several(_now: int) -> bool:
+        raise ExceptionGroup("several", [ValueError("one"), KeyError("another")])
+
     turning = Turning(
         tmp_path,
         Loop("payments", 0.01, fails),
+        Loop("refunds", 0.01, several),
         Loop("strays", 0.01, away),
         Loop("callbacks", 0.01, lambda now: bool(seen.append(now))),
     )
     turning.wait(lambda: turning.metrics.value("BillingRounds", Loop="callbacks") > 2)
     turning.wait(lambda: turning.metrics.value("BillingRoundsFailed", Loop="payments") > 1)
     turning.wait(lambda: turning.metrics.value("BillingRoundsFailed", Loop="strays") > 1)
+    turning.wait(lambda: turning.metrics.value("BillingRoundsFailed", Loop="refunds") > 1)
     lines = turning.end()
     assert not set(threading.enumerate()) - before
     assert set(seen) == {BASE}
     told = {(line["message"], line["level"], line["details"]["operation"]) for line in lines}
-    assert told == {("Billing round failed", "ERROR", "payments"), ("Billing waits for the store", "WARN", "strays")}
+    assert told == {
+        ("Billing round failed", "ERROR", "payments"),
+        ("Billing round failed", "ERROR", "refunds"),
+        ("Billing waits for the store", "WARN", "strays"),
+    }
+    errors = [line["details"]["error"] for line in lines if line["details"]["operation"] == "refunds"]
+    assert {"ValueError", "KeyError"} == {error.split(":")[0] for error in errors}
 
 
 def test_while_there_is_more_nobody_waits(tmp_path: Path) -> None:

@@ -75,7 +75,9 @@ def test_another_amount_is_told_to_a_person(stand: Stand) -> None:
     assert stand.metrics.total("PaymentAlarms") == 1
 
 
-def test_what_a_fault_kept_from_settling_is_settled_by_the_sweep(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_fault_kept_from_settling_is_settled_by_the_worker(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
     token = stand.buy().json()["token"]
 
     def away(*_: object) -> None:
@@ -86,7 +88,7 @@ def test_what_a_fault_kept_from_settling_is_settled_by_the_sweep(stand: Stand, m
         assert stand.callback().json() == ACCEPTED
     assert stand.get(f"/payments/{token}").json()["stage"] == "waiting"
     stand.now = T0 + 60
-    stand.deps.settler.sweep()
+    stand.billing.callbacks.sweep(stand.now)
     assert stand.get(f"/payments/{token}").json()["stage"] == "paid"
     assert stand.metrics.total("CallbacksLeft") == 1
 

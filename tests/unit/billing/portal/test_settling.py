@@ -2,7 +2,6 @@
 
 import threading
 import time
-from typing import Any
 
 import pytest
 
@@ -27,18 +26,13 @@ class Slow:
             raise self.error
         self.done.append(body)
 
-    def sweep(self, now: int) -> list[Any]:
-        if self.error:
-            raise self.error
-        return [None]
-
 
 def settler(stand: Stand, slow: Slow, waiting_max: int = 10) -> Settler:
     clock = lambda: stand.now, lambda: stand.monotonic
     return Settler(slow, stand.metrics, stand.logger.logger, *clock, waiting_max)  # type: ignore[arg-type]
 
 
-def test_a_full_queue_leaves_the_rest_to_the_sweep_and_never_waits(stand: Stand) -> None:
+def test_a_full_queue_leaves_the_rest_to_the_worker_and_never_waits(stand: Stand) -> None:
     slow = Slow()
     made = settler(stand, slow, 10)
     for number in range(25):
@@ -61,7 +55,7 @@ def test_no_thread_outlives_it(stand: Stand) -> None:
     slow.go.set()
     for _ in range(2):
         made.start()
-        assert len(set(threading.enumerate()) - before) == THREADS + 1
+        assert len(set(threading.enumerate()) - before) == THREADS
         made.close()
         assert set(threading.enumerate()) == before
 
@@ -73,8 +67,7 @@ def test_a_fault_is_told_and_ends_no_thread(stand: Stand, error: Exception, leve
     slow.error = error
     made = settler(stand, slow)
     made.settle("body", 0.0)
-    made.sweep()
-    assert [line["level"] for line in stand.lines()] == [level] * 2
+    assert [line["level"] for line in stand.lines()] == [level]
     assert "0712345678" not in stand.log_path.read_text()
     slow.error = None
     made.settle("body", 0.0)
