@@ -37,12 +37,15 @@ def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[obj
     lambda_function._wired.cache_clear()
 
 
-def test_a_run_does_what_is_due_and_the_next_finds_it_done_and_warm(opened: list[object]) -> None:
+def test_a_run_does_what_is_due_and_the_next_finds_it_done_and_warm(
+    opened: list[object], capsys: pytest.CaptureFixture[str]
+) -> None:
     callbacks = lambda_function._wired().process.billing.callbacks
     assert callbacks.take_notice("nobody can read this", int(time.time()) - SWEEP_AFTER_S - 1)
     first = handler(SCHEDULED, Left(0.5))
     assert (first["alarms"], first["failed"]) == (1, 0)
     assert first["rounds"] >= len(LOOPS)
+    assert '"PaymentAlarms":' in capsys.readouterr().out, "CloudWatch reads what was counted from the log"
     second = handler(SCHEDULED, Left(0.2))
     assert (second["alarms"], second["failed"]) == (0, 0)
     assert second["rounds"] >= len(LOOPS)
