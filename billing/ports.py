@@ -250,6 +250,9 @@ class Payments(Protocol):
     def begun_on(self, day: str, after: str | None, deadline: float) -> Page:
         """Payments created on an ISO day, a page at a time; eventually consistent."""
 
+    def latest_on(self, day: str, limit: int, deadline: float) -> list[str]:
+        """The last `limit` payments created on an ISO day, the latest first; eventually consistent."""
+
     def payments(self, ids: Sequence[str], deadline: float) -> list[KeptPayment]:
         """Up to `PAGE_MAX` at once, in any order; strongly consistent."""
 

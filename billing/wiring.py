@@ -31,6 +31,7 @@ from billing.services.refunds import Heard, Refunds
 from billing.services.renew import Renew
 from billing.services.sell import Sell
 from billing.services.settle import Landed, Settle
+from billing.services.shelf import Shelf
 from billing.services.shown import ShownCodes
 from billing.services.statements import Statements
 from billing.services.strays import Strays
@@ -82,6 +83,7 @@ class Desk(NamedTuple):
     people: People
     renew: Renew
     trials: Trials
+    shelf: Shelf
 
     def rounds(self) -> dict[str, Callable[[int], int]]:
         """What is to be done again and again, each minute or so: how many things were looked at or booked."""
@@ -227,6 +229,7 @@ def _desk(
         people,
         Renew(book, people, send, {"brand": settings.brand, "paybill": provider.shortcode}),
         Trials(book, people, lambda text: keyed(f"trial:{text}")),
+        Shelf(book, core.provision.terms),
     )
 
 

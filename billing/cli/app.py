@@ -2,20 +2,24 @@
 
 import typer
 
-from billing.cli import cutting, owed, routers, sessions, sites
+from billing.cli import books, cutting, owed, packages, routers, sessions, sites, till, vouchers
 from billing.cli.exits import MEANINGS
+from billing.cli.frame import ROOT
 
 HELP = "Run a prepaid hotspot: customers, routers, sessions, money."
 _CODES = "\n".join(["\b", "Exit codes:", *(f"  {int(code)}  {text}" for code, text in MEANINGS.items())])
 
 app = typer.Typer(
-    name="wifibilling",
+    name=ROOT,
     help=HELP,
     epilog=_CODES,
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for group in dict.fromkeys(module.app for module in (sessions, cutting, routers, sites)):
+for group in dict.fromkeys(
+    module.app for module in (sessions, cutting, packages, vouchers, till, books, routers, sites)
+):
     app.add_typer(group)
 owed.register(app)
+till.register(app)

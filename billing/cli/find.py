@@ -43,10 +43,11 @@ def search(frame: Frame, text: str) -> list[Found]:
         found.setdefault(SubscriberId(account), "account number")
     if _ID.fullmatch(text) and frame.core.desk.read(SubscriberId(text), frame.deadline()) is not None:
         found.setdefault(SubscriberId(text), "id")
-    receipt = ports.owner(ClaimKind.MPESA, text.strip().upper(), frame.deadline())
-    payment = ports.payment(receipt, frame.deadline()) if receipt else None
-    if payment is not None:
-        found.setdefault(SubscriberId(payment.payment.subscriber), "M-Pesa code")
+    payer = ports.owner(ClaimKind.MPESA, text.strip().upper(), frame.deadline())
+    payment = ports.payment(payer, frame.deadline()) if payer else None
+    paid_by = SubscriberId(payment.payment.subscriber if payment is not None else payer or "")
+    if _ID.fullmatch(paid_by):
+        found.setdefault(paid_by, "M-Pesa code")
     return [Found(subscriber, named) for subscriber, named in found.items()]
 
 

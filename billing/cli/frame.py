@@ -21,6 +21,7 @@ from rich.console import Console
 
 from billing.cli.exits import Declined, Exit
 from billing.cli.show import WIDTH_UNSEEN, Show
+from billing.settings import load as load_selling
 from billing.wallet import money_of_environment
 from billing.wiring import Billing, BillingSettings, build_billing
 from radius import settings as settings_module
@@ -33,6 +34,7 @@ from radius.wiring import BACKGROUND_DEADLINE_S, Core, build_core
 
 BOX_SETTINGS = Path(__file__).resolve().parents[2] / "deploy" / ".state" / "settings.toml"
 PANEL = "Everywhere"
+ROOT = "wifibilling"
 
 
 class Given(NamedTuple):
@@ -67,12 +69,22 @@ class Frame:
     # -- what is behind it -----------------------------------------------------------------------------------------
 
     @cached_property
-    def settings(self) -> Settings:
-        """Of `--settings`, else of the environment's file, else of the box that `deploy/run` keeps in this clone."""
+    def _file(self) -> Path | None:
+        """Of `--settings`, else of the environment (None), else of the box that `deploy/run` keeps in this clone."""
         named = self._given.settings
         if named is None and not os.environ.get(FILE_VARIABLE) and _there(BOX_SETTINGS):
             named = BOX_SETTINGS
-        return settings_module.load(named)
+        return named
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The core's."""
+        return settings_module.load(self._file)
+
+    @cached_property
+    def selling(self) -> BillingSettings:
+        """Those of selling."""
+        return load_selling(self._file).billing
 
     @cached_property
     def core(self) -> Core:
@@ -83,7 +95,7 @@ class Frame:
     def billing(self) -> Billing:
         """The services of selling."""
         money = money_of_environment()
-        return build_billing(self.core, BillingSettings(), money.provider, money.read, money.read_notice)
+        return build_billing(self.core, self.selling, money.provider, money.read, money.read_notice)
 
     @cached_property
     def directory(self) -> Directory:
@@ -207,7 +219,7 @@ def command(
     """Register a function as a command with the options that all have. `examples`: lines shown below its help."""
 
     def register(function: Callable[..., Exit | None]) -> Callable[..., None]:
-        what = " ".join(word for word in (app.info.name, name) if isinstance(word, str) and word)
+        what = " ".join(word for word in (app.info.name, name) if isinstance(word, str) and word != ROOT)
 
         @wraps(function)
         def run(**given: Any) -> None:

@@ -45,6 +45,7 @@ ACCESS = (
     Access("Payments.prompt", "GetItem", BILLING, "T#phone hash", "", "strong", "1 RU"),
     Access("Payments.due", "Query", BILLING, "P#shard, due_at <=", DUE_INDEX, "eventual", "0.5 RU a shard"),
     Access("Payments.begun_on", "Query", BILLING, "P#day#shard", DAY_INDEX, "eventual", "0.5 RU per 4 KB"),
+    Access("Payments.latest_on", "Query", BILLING, "P#day#shard, last", DAY_INDEX, "eventual", "0.5 RU a shard"),
     Access("Payments.payments", "BatchGetItem", BILLING, "P#id, up to 100", "", "strong", "1 RU an item"),
     Access("Bodies.keep", "PutItem", BILLING, "B#id", "", "absent", "1 WU per KB + index"),
     Access("Bodies.looked_at", "UpdateItem", BILLING, "B#id", "", "there", "1 WU per KB + index"),

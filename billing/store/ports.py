@@ -69,6 +69,12 @@ class BillingStore:
         """See `Payments.begun_on`."""
         return self._page(keys.PAYMENT, day, after, deadline)
 
+    def latest_on(self, day: str, limit: int, deadline: float) -> list[str]:
+        """See `Payments.latest_on`."""
+        shards = keys.day_keys(keys.PAYMENT, day)
+        found = [each for key in shards for each in self.rows.day(key, None, limit, deadline, newest=True)]
+        return [keys.name_of(each.pk) for each in sorted(found, reverse=True)[:limit]]
+
     def payments(self, ids: Sequence[str], deadline: float) -> list[KeptPayment]:
         """See `Payments.payments`."""
         found = self.rows.many([_key(keys.PAYMENT, name) for name in ids], deadline)

@@ -41,8 +41,8 @@ class Rows(Protocol):
     def due(self, k: str, until: int, limit: int, deadline: float) -> list[tuple[int, str]]:
         """Entries of the due index: (instant, pk), earliest first."""
 
-    def day(self, y: str, after: Found | None, limit: int, deadline: float) -> list[Found]:
-        """Entries of the index of days, earliest first."""
+    def day(self, y: str, after: Found | None, limit: int, deadline: float, *, newest: bool = False) -> list[Found]:
+        """Entries of the index of days, earliest first; `newest`: from the other end, without `after`."""
 
     def put_new(self, item: Item, deadline: float) -> Item | None:
         """Write an item that is not there; else the one that is."""
@@ -113,7 +113,7 @@ class DynamoRows:
         )
         return [(int(item["d"]), str(item["pk"])) for item in map(values, reply["Items"])]
 
-    def day(self, y: str, after: Found | None, limit: int, deadline: float) -> list[Found]:
+    def day(self, y: str, after: Found | None, limit: int, deadline: float, *, newest: bool = False) -> list[Found]:
         """See `Rows.day`."""
         start: Item = {"y": y, "a": after.at, "pk": after.pk, "sk": keys.NONE} if after else {}
         reply = self._desk.ask(
@@ -123,6 +123,7 @@ class DynamoRows:
             IndexName=keys.DAY_INDEX,
             KeyConditionExpression="y = :y",
             ExpressionAttributeValues={":y": {"S": y}},
+            ScanIndexForward=not newest,
             Limit=limit,
             **({"ExclusiveStartKey": attributes(start)} if start else {}),
         )
@@ -236,10 +237,12 @@ class MemoryRows:
             found = [(int(item["d"]), str(item["pk"])) for item in due if int(item["d"]) <= until]
         return sorted(found)[:limit]
 
-    def day(self, y: str, after: Found | None, limit: int, deadline: float) -> list[Found]:
+    def day(self, y: str, after: Found | None, limit: int, deadline: float, *, newest: bool = False) -> list[Found]:
         """See `Rows.day`."""
         with self._room.exclusive("day", deadline):
-            found = sorted(Found(int(item["a"]), str(item["pk"])) for item in self._indexes["y", y].values())
+            found = sorted(
+                (Found(int(item["a"]), str(item["pk"])) for item in self._indexes["y", y].values()), reverse=newest
+            )
         return [each for each in found if after is None or each > after][:limit]
 
     def put_new(self, item: Item, deadline: float) -> Item | None:

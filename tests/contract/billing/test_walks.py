@@ -39,6 +39,16 @@ def test_a_day_is_walked_whole_over_all_pages(billing: BillingStore) -> None:
         assert ids == [f"pay{at}"]
 
 
+def test_the_last_payments_of_a_day_come_first(billing: BillingStore) -> None:
+    for number in range(30):
+        billing.post(Posting(f"w{number}", kept(id_=f"pay{number:02}", created_at=T0 + number)), soon())
+    billing.post(Posting("before", kept(id_="before", created_at=T0 - 86_400)), soon())
+    latest = [f"pay{number:02}" for number in reversed(range(30))]
+    assert billing.latest_on(DAY, 100, soon()) == latest
+    assert billing.latest_on(DAY, 4, soon()) == latest[:4]
+    assert billing.latest_on("2026-11-26", 4, soon()) == []
+
+
 def test_numbers_of_a_series_are_in_order(billing: BillingStore) -> None:
     assert billing.last_number("K1", soon()) == 0
     for number in range(1, 12):

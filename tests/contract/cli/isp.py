@@ -24,7 +24,7 @@ from tests.unit.services.wired import accounting_request
 SECRET = "a-shared-secret-of-a-router"
 GATE, ANNEX = NasId("kilimani-01"), NasId("lodge-01")
 DAY = Terms(
-    "day.1", Window(WindowStart.PURCHASE, 1, PeriodUnit.DAY), quota_bytes=1_000_000_000,
+    "basic.1", Window(WindowStart.PURCHASE, 1, PeriodUnit.DAY), quota_bytes=1_000_000_000,
     rate=Rate(2_000_000, 5_000_000), slow_rate=Rate(128_000, 256_000),
 )  # fmt: skip
 PHONE, LAPTOP = MacAddress("aabbccddee01"), MacAddress("aabbccddee02")

@@ -23,8 +23,8 @@ from tests.unit.services.wired import accounting_request
 JANE, OTIENO = "0712345678", "0722000111"
 LIST = """\
 USER        ROUTER       DEVICE        IP        PACKAGE  SINCE                ONLINE       UP      DOWN  SLOW
-0712345678  kilimani-01  aabbccddee01  10.5.0.7  day.1    2026-11-25 12:50:00  10 min   1.0 MB    9.0 MB  no
-0722000111  lodge-01     aabbccddee02  10.5.0.7  day.1    2026-11-25 12:50:00  10 min  20.0 MB  880.0 MB  no
+0712345678  kilimani-01  aabbccddee01  10.5.0.7  basic.1  2026-11-25 12:50:00  10 min   1.0 MB    9.0 MB  no
+0722000111  lodge-01     aabbccddee02  10.5.0.7  basic.1  2026-11-25 12:50:00  10 min  20.0 MB  880.0 MB  no
 """
 
 
@@ -97,7 +97,7 @@ def test_the_list_by_what_is_asked_for(evening: World) -> None:
     assert users(evening, "list", "--over", "500MB") == [OTIENO]
     assert users(evening, "list", "--user", "+254712345678") == [JANE]
     assert users(evening, "list", "--user", JANE, "--package", "week") == []
-    assert users(evening, "list", "--package", "day") == [JANE, OTIENO]
+    assert users(evening, "list", "--package", "basic") == [JANE, OTIENO]
     assert users(evening, "list", "--limit", "1") == [JANE]
     assert users(evening, "list", "--idle", "10m") == []
     evening.clock.now += 601

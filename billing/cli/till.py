@@ -1,0 +1,162 @@
+"""`sell` and `close-day`: what happens at the counter. Money moves, so it asks; a sale has a key, so it is one sale."""
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+
+from billing.cli import find, vouchers
+from billing.cli.exits import Exit
+from billing.cli.frame import Frame, command
+from billing.cli.show import amount
+from billing.domain import money
+from billing.domain.journal import Account, AccountKind
+from billing.domain.ledger import Missing
+from billing.paper.statement import render
+from billing.services.close_day import Count
+from billing.services.paper_sales import GivenCode, PileOrder, SoldPile, Unsold
+from billing.services.sell import Order
+from radius.domain.errors import Malformed, Unavailable
+from radius.domain.identity import parse_mac
+
+_Key = Annotated[str, typer.Option("--key", help="Your name for this sale: the same key is the same sale.")]
+_Agent = Annotated[str, typer.Option("--agent", help="Out of whose float; default: for cash, in your hand.")]
+
+
+app = vouchers.app
+
+
+def register(root: typer.Typer) -> None:
+    """Both stand beside the groups."""
+    command(
+        root, "sell",
+        "sell day --to 0712345678\nsell day\nsell week --to 0712345678 --agent duka-1 --device aa:bb:cc:dd:ee:01",
+    )(sell)  # fmt: skip
+    command(root, "close-day", "close-day mary --counted 12,500 --handed-in 12,000")(close_day)
+
+
+def sell(
+    frame: Frame,
+    package: Annotated[str, typer.Argument(metavar="PACKAGE", help="A code, or one version.")],
+    to: Annotated[str, typer.Option(metavar="WHO", help="Phone, MAC address, account number; default: a code.")] = "",
+    device: Annotated[str, typer.Option(metavar="MAC", help="That waits to be let in.")] = "",
+    agent: _Agent = "",
+    key: _Key = "",
+) -> Exit:
+    """Sell a package for cash: to a customer, who is online at once, or as a code on a slip of paper."""
+    version = vouchers.version_of(frame, package)
+    whom = "as a code" if not to else f"to {to}"
+    frame.sure(f"Sell {version.id} {whom} for {amount(version.price_cents)}?")
+    if not to:
+        return _sell_code(frame, version.id, _key(key))
+    customer = find.customer(frame, to)
+    mac = parse_mac(device) if device else None
+    if device and mac is None:
+        raise Malformed("device", f"{device} is no MAC address")
+    order = Order(_key(key), frame.actor, version.id, customer, mac or "", frame.site, agent)
+    with _once(frame, order.key), frame.deed(customer) as came:
+        sold = frame.billing.desk.sell.sell(order, frame.now)
+        came("done" if not isinstance(sold, Missing) else "refused")
+    if isinstance(sold, Missing):
+        return missing(frame, sold, agent)
+    again = " (it was sold before, by the same key)" if sold.again else ""
+    text = f"Sold: {version.id} to {to} for {amount(version.price_cents)}, receipt {sold.receipt}{again}."
+    frame.show.done(text, {"right": sold.right, "receipt": sold.receipt, "again": sold.again, "customer": customer})
+    return Exit.DONE
+
+
+def _sell_code(frame: Frame, package: str, key: str) -> Exit:
+    with _once(frame, key), frame.deed(package):
+        sold: GivenCode = frame.billing.desk.paper_sales.sell_code(key, frame.actor, package, frame.site, frame.now)
+    facts = {"serial": sold.serial, "receipt": sold.receipt, "code": sold.code}
+    if not sold.code:
+        lost = f"wifibilling vouchers replace {sold.serial}"
+        frame.show.done(f"It was sold before by this key, receipt {sold.receipt}; is its code lost: {lost}", facts)
+        return Exit.NOT
+    frame.show.done(f"Code {sold.code}, serial number {sold.serial}, receipt {sold.receipt}.", facts)
+    return Exit.DONE
+
+
+@command(app, "sell", "vouchers sell B12 B12-0001 B12-0002 --agent duka-1")
+def sell_pile(
+    frame: Frame,
+    batch: Annotated[str, typer.Argument(metavar="BATCH", help="Capital letters and digits, such as B12.")],
+    serials: Annotated[list[str], typer.Argument(metavar="SERIAL...", help="Which ones, up to 90.")],
+    agent: _Agent = "",
+    key: _Key = "",
+) -> Exit:
+    """Book a pile of vouchers as sold, all or none."""
+    frame.sure(f"Book {len(serials)} vouchers of {batch} as sold?")
+    order = PileOrder(_key(key), frame.actor, batch, tuple(serials), agent)
+    with _once(frame, order.key), frame.deed(batch) as came:
+        sold = frame.billing.desk.paper_sales.sell(order, frame.now)
+        came("done" if isinstance(sold, SoldPile) else "refused")
+    match sold:
+        case SoldPile(receipt, cents, again):
+            said = " (before, by the same key)" if again else ""
+            facts = {"receipt": receipt, "cents": cents, "again": again}
+            frame.show.done(f"Sold for {amount(cents)}{said}, receipt {receipt}.", facts)
+            return Exit.DONE
+        case Missing():
+            return missing(frame, sold, agent)
+        case Unsold(serial, why):
+            frame.show.done(f"Nothing was sold: {serial} is {why.value}.", {"serial": serial, "why": why.value})
+        case refusal:
+            frame.show.done(f"Nothing was sold: the batch is {refusal.value}.", {"why": refusal.value})
+    return Exit.NOT
+
+
+def close_day(
+    frame: Frame,
+    seller: Annotated[str, typer.Argument(metavar="SELLER", help="Whose cash it is.")],
+    counted: Annotated[str, typer.Option(metavar="SHILLINGS", help="What is in hand.")],
+    handed_in: Annotated[str, typer.Option(metavar="SHILLINGS", help="How much of it is handed in.")] = "0",
+    into: Annotated[str, typer.Option(metavar="WHERE", help="bank:main, or cash:SELLER.")] = "bank:main",
+    reason: Annotated[str, typer.Option("--reason", help="Of a difference.")] = "",
+    paper: Annotated[int, typer.Option(help="Width of the receipt printer's paper: 58 or 80 mm.")] = 58,
+) -> Exit:
+    """Close a seller's day: what the books say, what was counted, what was handed in. Prints the statement.
+
+    Exit code 1 if money is missing or over.
+    """
+    counted_cents, handed_cents = money.parse(counted, "counted"), money.parse(handed_in, "handed-in")
+    kind, _, of = into.partition(":")
+    kinds = {"bank": AccountKind.BANK, "cash": AccountKind.CASH}
+    if kind not in kinds or not of:
+        raise Malformed("into", "must be bank:main or cash:SELLER")
+    frame.sure(
+        f"Close the day of {seller}: {amount(counted_cents)} counted, {amount(handed_cents)} handed in to {into}?"
+    )
+    count = Count(seller, counted_cents, handed_cents, Account(kinds[kind], of), reason)
+    with frame.deed(seller, reason):
+        closed = frame.billing.desk.close_day.close(count, frame.site or "-", frame.actor, frame.now)
+    facts = {
+        "day": closed.day, "seller": closed.seller, "booked_cents": closed.booked_cents,
+        "counted_cents": closed.counted_cents, "difference_cents": closed.difference_cents,
+        "sold": [{"package": each.package, "count": each.count, "cents": each.cents} for each in closed.sold],
+    }  # fmt: skip
+    frame.show.done(render(frame.selling.brand, closed, paper).rstrip("\n"), facts)
+    return Exit.DONE if not closed.difference_cents else Exit.NOT
+
+
+def missing(frame: Frame, found: Missing, agent: str) -> Exit:
+    """The agent's float is too small."""
+    text = f"Not sold: {agent} lacks {amount(found.cents)}."
+    frame.show.done(text, {"agent": agent, "missing_cents": found.cents})
+    return Exit.NOT
+
+
+def _key(given: str) -> str:
+    return given or secrets.token_hex(6)
+
+
+@contextmanager
+def _once(frame: Frame, key: str) -> Iterator[None]:
+    """Where the answer is lost, say how to ask again without selling twice."""
+    try:
+        yield
+    except Unavailable:
+        frame.note(f"Whether it was sold is not known: say the same again with --key {key}, and it is sold once.")
+        raise
