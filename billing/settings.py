@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from billing.domain.money import VAT_KENYA
 from billing.sms import settings as sms
 from billing.sms.settings import SmsSettings
+from billing.told import problem_lines
 from billing.wiring import BillingSettings
 from radius.settings import SettingsError, table
 
@@ -64,8 +65,4 @@ def _billing(values: Mapping[str, Any]) -> _Billing:
     try:
         return _Billing.model_validate(values)
     except ValidationError as bad:
-        problems = [
-            f"billing.{'.'.join(map(str, error['loc']))}: {error['msg'].removeprefix('Input ')}"
-            for error in bad.errors(include_url=False, include_input=False)
-        ]
-        raise SettingsError(problems) from None
+        raise SettingsError(problem_lines(bad, "billing")) from None  # the original would show what was in the fields

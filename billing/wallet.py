@@ -101,5 +101,5 @@ def money_of_environment() -> Money:
         return Money(ByHand(), lambda _: None, lambda _: None)
     settings = mpesa.load()
     daraja = mpesa.open_daraja(settings)
-    secret = mpesa.read_secret("callback_secret_ref", settings)
+    secret = mpesa.read_ref("callback_secret_ref", settings)
     return Money(daraja, read_callback, read_notice, secret, daraja.close, read_result)

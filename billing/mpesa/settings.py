@@ -4,9 +4,7 @@ Sandbox and production have different keys, shortcodes, passkeys and certificate
 never guessed.
 """
 
-import os
 from base64 import b64encode
-from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -19,12 +17,12 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from billing.mpesa import wire
 from billing.mpesa.client import CONNECT_S, READ_S, Daraja, Keys, Patience
 from billing.mpesa.pace import REQUESTS_PER_MINUTE, Pace
+from billing.told import problem_lines, read_secret
 from radius.domain.errors import Malformed
 from radius.settings import AbsolutePath, Endpoint, Reference, SettingsError
 
 PREFIX = "MPESA_"
 HOSTS = {"sandbox": "https://sandbox.safaricom.co.ke", "production": "https://api.safaricom.co.ke"}
-SECRET_BYTES_MAX = 4_096
 
 
 def _lower_host(url: str) -> str:
@@ -77,44 +75,25 @@ def load() -> MpesaSettings:
     try:
         return MpesaSettings()  # type: ignore[call-arg]  # from the environment
     except ValidationError as bad:
-        problems = [
-            ": ".join((*map(str, error["loc"]), error["msg"].removeprefix("Value error, ")))
-            for error in bad.errors(include_url=False, include_input=False, include_context=False)
-        ]
-    raise SettingsError(problems)
+        raise SettingsError(problem_lines(bad)) from None  # the original would show what was in the fields
 
 
 def open_daraja(settings: MpesaSettings) -> Daraja:
     """The client of these settings. Raises Malformed, naming the field, for a secret or certificate not to be had."""
     return Daraja(
         settings.endpoint or HOSTS[settings.environment],
-        Keys(read_secret("consumer_key_ref", settings), read_secret("consumer_secret_ref", settings)),
-        wire.Account(settings.shortcode, read_secret("passkey_ref", settings), settings.till or ""),
-        wire.Addresses(settings.callback_base, _segment(read_secret("callback_secret_ref", settings))),
+        Keys(read_ref("consumer_key_ref", settings), read_ref("consumer_secret_ref", settings)),
+        wire.Account(settings.shortcode, read_ref("passkey_ref", settings), settings.till or ""),
+        wire.Addresses(settings.callback_base, _segment(read_ref("callback_secret_ref", settings))),
         _initiator(settings),
         Pace(settings.requests_per_minute),
         Patience(settings.connect_timeout_s, settings.read_timeout_s),
     )
 
 
-def read_secret(field: str, settings: MpesaSettings) -> str:
-    """The text behind a reference. Raises Malformed; what was read is never in the message."""
-    scheme, _, rest = str(getattr(settings, field)).partition(":")
-    if scheme == "env":
-        text = os.environ.get(rest, "")
-    else:
-        try:
-            with Path(rest).open("rb") as file:
-                mode = os.fstat(file.fileno()).st_mode
-                text = file.read(SECRET_BYTES_MAX).decode("ascii", "replace")
-        except OSError as refused:
-            raise Malformed(field, f"cannot read {rest}: {refused.strerror}") from refused
-        if mode & 0o077:
-            raise Malformed(field, f"{rest} is open to others; run: chmod 600 {rest}")
-    text = text.strip()
-    if not text or not text.isascii() or not text.isprintable():
-        raise Malformed(field, f"{rest} must hold one line of ASCII text")
-    return text
+def read_ref(field: str, settings: MpesaSettings) -> str:
+    """The secret behind a setting; raises Malformed naming it."""
+    return read_secret(field, str(getattr(settings, field)))
 
 
 def _segment(secret: str) -> str:
@@ -126,7 +105,7 @@ def _segment(secret: str) -> str:
 def _initiator(settings: MpesaSettings) -> wire.Initiator | None:
     if settings.certificate is None:
         return None
-    password = read_secret("initiator_password_ref", settings)
+    password = read_ref("initiator_password_ref", settings)
     try:
         certificate = settings.certificate.read_bytes()
     except OSError as refused:

@@ -1,9 +1,6 @@
 """Settings of messages. A secret is a reference here; what cannot be used is refused by its field, never its value."""
 
-import os
-import stat
 from collections.abc import Mapping
-from pathlib import Path
 from string import Formatter
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -19,11 +16,11 @@ from pydantic import (
     model_validator,
 )
 
-from radius.domain.errors import Malformed
+from billing.told import problem_lines
 from radius.settings import AbsolutePath, Endpoint, Reference, SettingsError
 
 PLACEHOLDERS = ("to", "text", "sender", "key")
-SECRET_BYTES_MAX = 4_096
+_KINDS = frozenset({"africas_talking", "gateway", "sns", "file"})
 _ENDPOINT: TypeAdapter[str] = TypeAdapter(Endpoint)  # https, or a private address
 
 
@@ -153,35 +150,5 @@ def load(values: Mapping[str, Any]) -> SmsSettings:
     """Settings from a table of a settings file; raises SettingsError with a line for each problem."""
     try:
         return SmsSettings.model_validate(values)
-    except ValidationError as bad:
-        errors = bad.errors(include_url=False, include_input=False)
-        raise SettingsError(
-            _problem(error["loc"], error["msg"]) for error in errors
-        ) from None  # the original would show what was in the fields
-
-
-def _problem(loc: tuple[int | str, ...], text: str) -> str:
-    kinds = {"africas_talking", "gateway", "sns", "file"}
-    where = ".".join(["sms", *(str(part) for part in loc if part not in kinds)])
-    message = text.removeprefix("Value error, ").removeprefix("Input ")
-    field, colon, rest = message.partition(": ")
-    return f"{where}.{field}: {rest}" if colon and field.isidentifier() else f"{where}: {message}"
-
-
-def read_secret(reference: str) -> str:
-    """The text behind ``file:/path`` (ours alone) or ``env:NAME``, without blanks around it; raises Malformed."""
-    scheme, _, rest = reference.partition(":")
-    if scheme == "env":
-        text = os.environ.get(rest, "")
-    else:
-        try:
-            with Path(rest).open("rb") as file:
-                mode = os.fstat(file.fileno()).st_mode
-                text = file.read(SECRET_BYTES_MAX).decode()
-        except (OSError, UnicodeDecodeError) as bad:
-            raise Malformed("key_ref", f"cannot read {rest}") from bad
-        if mode & (stat.S_IRWXG | stat.S_IRWXO):
-            raise Malformed("key_ref", f"{rest} is open to others; run: chmod 600 {rest}")
-    if not text.strip() or not text.strip().isascii() or not text.strip().isprintable():
-        raise Malformed("key_ref", f"{reference} must hold one line of plain characters")
-    return text.strip()
+    except ValidationError as bad:  # not `from`: the original would show what was in the fields
+        raise SettingsError(problem_lines(bad, "sms", _KINDS)) from None

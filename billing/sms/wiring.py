@@ -16,9 +16,9 @@ from billing.sms.settings import (
     GatewaySettings,
     SmsSettings,
     SnsSettings,
-    read_secret,
 )
 from billing.sms.sns import Sns, new_client
+from billing.told import read_secret
 
 
 def open_sender(settings: SmsSettings, today: Callable[[], str]) -> Budgeted:
@@ -31,9 +31,11 @@ def _sender(settings: SmsSettings) -> Sender:
     chosen = settings.sender
     match chosen:
         case AfricasTalkingSettings():
-            return AfricasTalking(chosen, read_secret(chosen.key_ref), httpx.HTTPTransport())
+            return AfricasTalking(chosen, read_secret("key_ref", chosen.key_ref), httpx.HTTPTransport())
         case GatewaySettings():
-            return Gateway(chosen, read_secret(chosen.key_ref) if chosen.key_ref else "", httpx.HTTPTransport())
+            return Gateway(
+                chosen, read_secret("key_ref", chosen.key_ref) if chosen.key_ref else "", httpx.HTTPTransport()
+            )
         case SnsSettings():
             return Sns(chosen, new_client(chosen))
         case FileSettings():

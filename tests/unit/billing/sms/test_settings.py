@@ -6,7 +6,7 @@ import pytest
 
 from billing.sms.outbox import OUTBOX_BYTES_MAX, Outbox
 from billing.sms.port import Message, Reason, Refused, Sent
-from billing.sms.settings import load, read_secret
+from billing.sms.settings import load
 from billing.sms.wiring import open_sender
 from radius.domain.errors import Malformed
 from radius.settings import SettingsError
@@ -59,30 +59,6 @@ def test_what_cannot_be_used_is_named_and_its_value_not_shown(values: dict[str, 
         load(values)
     assert any(problem.startswith(f"{field}: ") for problem in refused.value.problems)
     assert "s3cr3t" not in str(refused.value)
-
-
-def test_a_secret_is_read_from_a_file_of_ours_alone_or_from_the_environment(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "key"
-    path.write_text(" atsk_1\n")
-    path.chmod(0o600)
-    monkeypatch.setenv("SMS_KEY", "atsk_2\n")
-    assert [read_secret(f"file:{path}"), read_secret("env:SMS_KEY")] == ["atsk_1", "atsk_2"]
-    path.chmod(0o644)
-    with pytest.raises(Malformed, match="chmod 600"):
-        read_secret(f"file:{path}")
-
-
-@pytest.mark.parametrize("content", [b"", b" \n", b"two\nlines", b"\xff", "schlüssel".encode()])
-def test_what_is_no_secret_is_refused(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "key"
-    path.write_bytes(content)
-    path.chmod(0o600)
-    with pytest.raises(Malformed, match="key_ref"):
-        read_secret(f"file:{path}")
-    with pytest.raises(Malformed, match="key_ref"):
-        read_secret(f"file:{path}.missing")
 
 
 def test_the_demo_box_writes_messages_to_a_file_of_its_owner(tmp_path: Path) -> None:
