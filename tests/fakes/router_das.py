@@ -140,6 +140,7 @@ class FakeDas:
         manners: Manners = Manners.RFC,
         *,
         port: int = 0,
+        bind: str = "127.0.0.1",
         nas_ip: str = "192.0.2.1",
         wants_signature: bool = False,
         wants_timestamp: bool = False,
@@ -158,6 +159,7 @@ class FakeDas:
         self._tries: dict[tuple[tuple[str, int], bytes], int] = {}
         self._held: list[tuple[bytes, tuple[str, int]]] = []
         self._later: list[tuple[float, bytes, tuple[str, int]]] = []
+        self._at = bind
         self._udp = self._bind(port)
         self._other = self._bind(0)
         self.port = int(self._udp.getsockname()[1])
@@ -204,11 +206,10 @@ class FakeDas:
 
     # -- the router --------------------------------------------------------------------------------------------
 
-    @staticmethod
-    def _bind(port: int) -> socket.socket:
+    def _bind(self, port: int) -> socket.socket:
         udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
-        udp.bind(("127.0.0.1", port))
+        udp.bind((self._at, port))
         udp.setblocking(False)
         return udp
 

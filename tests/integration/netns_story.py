@@ -2,8 +2,8 @@
 
     ip netns exec HUB python -m tests.integration.netns_story FOLDER PREFIX
 
-Threads enter the routers' namespaces to speak from there (setns(2) holds for the calling thread only). Prints one JSON
-object: what each router was told, before and after the NAT's public address changed.
+Threads enter the routers' namespaces to speak from there (setns(2) holds for the calling thread only, and for threads
+that it starts). Prints one JSON object: what each router was told, before and after the NAT's public address changed.
 """
 
 import ctypes
@@ -13,20 +13,35 @@ import re
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from ipaddress import IPv4Network
 from pathlib import Path
+from typing import TypeVar
 
+from coa import hand
+from coa.families import WAYS
+from coa.pace import Pace
 from radius.domain.identity import NasId
 from radius.domain.nas import Family, Router
-from tests.fakes.nas import NoAnswer
+from radius.hub.__main__ import Hub
+from radius.hub.device import Device
+from radius.hub.files import last_report, public_key
+from radius.services.tunnels import Tunnels
+from tests.contract.values import soon
+from tests.fakes.nas import FakeRouter, NoAnswer
+from tests.fakes.router_das import FakeDas, Manners
 from tests.integration.box import DAY, Box, new_mac, wait_until
 
 CLONE_NEWNET = 0x40000000  # linux/sched.h
-HUB = "10.99.0.1"
+NETWORK = IPv4Network("10.99.0.0/24")
+HUB, HUB_PUBLIC, PORT = "10.99.0.1", "203.0.113.1", 51820
 TUNNELS = {"left": "10.99.0.2", "right": "10.99.0.3"}
 SECRETS = {"left": "the-secret-of-the-left", "right": "the-secret-of-the-right"}
 PUBLIC, CHANGED = "203.0.113.10", "203.0.113.99"
+
+T = TypeVar("T")
 
 
 @contextmanager
@@ -42,37 +57,90 @@ def namespace(name: str) -> Iterator[None]:
             libc.setns(home.fileno(), CLONE_NEWNET)
 
 
-def login(box: Box, prefix: str, router: str, secret: str, phone: str, timeout_s: float = 10.0) -> str:
-    """What the hub tells this router: "accept", "reject" or "silence"."""
-    told: list[str] = []
+class Field:
+    """The hub and its routers, in this process."""
 
-    def play() -> None:
-        with namespace(f"{prefix}-{router}"):
-            nas = box.router(router, TUNNELS[router], secret=secret, server=HUB, timeout_s=timeout_s)
+    def __init__(self, folder: Path, prefix: str) -> None:
+        self.folder = folder
+        self.prefix = prefix
+        self.state = folder.parent / "hub"
+        self.state.mkdir()
+        self.device = Device(f"{prefix}h", self.state)
+
+    def there(self, router: str, what: Callable[[], T]) -> T:
+        """Do it in the router's namespace."""
+        done: list[T] = []
+
+        def play() -> None:
+            with namespace(f"{self.prefix}-{router}"):
+                done.append(what())
+
+        thread = threading.Thread(target=play)
+        thread.start()
+        thread.join()
+        return done[0]
+
+    def wg(self, router: str, *words: str, text: str = "") -> str:
+        """wg(8) on a router."""
+        command = ["ip", "netns", "exec", f"{self.prefix}-{router}", "wg", *words]
+        return subprocess.run(command, input=text, capture_output=True, text=True, check=True).stdout
+
+    def interface(self, router: str) -> str:
+        """The router's own end."""
+        return f"{self.prefix}r{list(TUNNELS).index(router)}"
+
+    def own_key(self, router: str) -> str:
+        """What a router tells the server."""
+        return self.wg(router, "show", self.interface(router), "public-key").strip()
+
+    def point(self, router: str) -> None:
+        """What the script does on the router."""
+        hub = [public_key(self.state), "endpoint", f"{HUB_PUBLIC}:{PORT}", "allowed-ips", f"{HUB}/32"]
+        self.wg(router, "set", self.interface(router), "peer", *hub, "persistent-keepalive", "1")
+
+    def login(self, box: Box, router: str, secret: str, timeout_s: float = 10.0) -> str:
+        """What the hub tells this router: "accept", "reject" or "silence"."""
+
+        phone = box.customer(DAY)  # the store is reached from here only
+
+        def play() -> str:
+            nas = self.nas(box, router, secret, timeout_s)
             try:
-                told.append("accept" if nas.login(phone, "karibu", new_mac())[0] else "reject")
+                return "accept" if nas.login(phone, "karibu", new_mac())[0] else "reject"
             except NoAnswer:
-                told.append("silence")
+                return "silence"
             except OSError as error:
-                told.append(f"{error}")
+                return f"{error}"
 
-    thread = threading.Thread(target=play)
-    thread.start()
-    thread.join()
-    return told[0]
+        return self.there(router, play)
 
+    @staticmethod
+    def nas(box: Box, router: str, secret: str, timeout_s: float = 10.0) -> FakeRouter:
+        """The router's RADIUS client."""
+        return box.router(router, TUNNELS[router], secret=secret, server=HUB, timeout_s=timeout_s)
 
-def both(box: Box, prefix: str) -> dict[str, str]:
-    """Each router with its own secret, and the left one with the other's."""
-    found = {name: login(box, prefix, name, SECRETS[name], box.customer(DAY)) for name in TUNNELS}
-    other = login(box, prefix, "left", SECRETS["right"], box.customer(DAY), 1.0)
-    return {**found, "left with the other's secret": other}
+    def both(self, box: Box) -> dict[str, str]:
+        """Each router with its own secret, and the left one with the other's."""
+        found = {name: self.login(box, name, SECRETS[name]) for name in TUNNELS}
+        return {**found, "left with the other's secret": self.login(box, "left", SECRETS["right"], 1.0)}
 
+    def endpoints(self) -> set[str]:
+        """Public addresses from which the hub hears its peers."""
+        return {peer.endpoint.rpartition(":")[0] for peer in self.device.peers()}
 
-def endpoints(interface: str) -> set[str]:
-    """Public addresses from which the hub hears its peers."""
-    told = subprocess.run(["wg", "show", interface, "endpoints"], capture_output=True, text=True, check=True).stdout
-    return {line.split("\t")[1].rpartition(":")[0] for line in told.splitlines()}
+    def ask(self, box: Box, router: str) -> dict[str, object]:
+        """Ask a router through its tunnel to end a session that cannot exist."""
+        box.core.directory.refresh(int(time.time()), soon())
+        _, nas, das = hand.registered(box.core, router)
+        assert das is not None
+
+        def listen() -> FakeDas:
+            address = TUNNELS[router]
+            return FakeDas(SECRETS[router].encode(), Manners.RFC, port=das.port, bind=address, nas_ip=address)
+
+        with self.there(router, listen) as fake:
+            findings = hand.find(das, WAYS[nas.family], Pace(first_wait_s=2.0, tries_max=3))
+            return {"good": findings.good, "heard": len(fake.requests)}
 
 
 def move(nat: str) -> None:
@@ -83,27 +151,73 @@ def move(nat: str) -> None:
     subprocess.run(["ip", "-n", nat, "address", "replace", f"{CHANGED}/24", "dev", "public"], check=True)
 
 
-def play(folder: Path, prefix: str) -> dict[str, object]:
-    with Box(folder, listen=("127.0.0.1", HUB)) as box:
-        for name, address in TUNNELS.items():
-            router = Router(NasId(name), "nairobi", Family.MIKROTIK, (address,), tunnel=True)
+def replace(field: Field, box: Box, hub: Hub, tunnels: Tunnels) -> dict[str, str]:
+    """The left router dies; another device gets its name, its address and a key of its own."""
+    tunnels.shut(NasId("left"))
+    hub.round(int(time.time()))
+    old = field.login(box, "left", SECRETS["left"], 2.0)
+    fresh = field.folder.parent / "fresh.key"
+    fresh.touch(0o600)
+    fresh.write_text(field.wg("left", "genkey"))
+    field.wg("left", "set", field.interface("left"), "private-key", str(fresh))
+    tunnels.keyed(NasId("left"), field.own_key("left"))
+    hub.round(int(time.time()))
+    wait_until(lambda: field.login(box, "left", SECRETS["left"], 2.0) == "accept", "the new device's tunnel is up")
+    return {"old": old, "new": "accept"}
+
+
+def play(field: Field) -> dict[str, object]:
+    with Box(field.folder, listen=("127.0.0.1", HUB)) as box:
+        tunnels = Tunnels(box.core.store.tunnels, NETWORK, soon)
+        hub = Hub(field.device, tunnels, field.state)
+        given = []
+        for name in TUNNELS:
+            given.append(tunnels.give(NasId(name)).address)
+            tunnels.keyed(NasId(name), field.own_key(name))
+            router = Router(NasId(name), "nairobi", Family.MIKROTIK, (given[-1],), tunnel=True)
             box.core.provision.router(router, SECRETS[name])
-        wait_until(
-            lambda: login(box, prefix, "right", SECRETS["right"], box.customer(DAY), 2.0) == "accept",
-            "the tunnels are up",
-        )
-        hub = f"{prefix}h"
-        before, heard_before = both(box, prefix), endpoints(hub)
-        move(f"{prefix}-nat")
-        wait_until(lambda: endpoints(hub) == {CHANGED}, "the hub hears both from the new address")
+        hub.round(int(time.time()))
+        wait_until(lambda: field.login(box, "right", SECRETS["right"], 2.0) == "accept", "the tunnels are up")
+        before, heard_before = field.both(box), field.endpoints()
+
+        stays, mac, phone = field.nas(box, "right", SECRETS["right"]), new_mac(), box.customer(DAY)
+        assert field.there("right", lambda: stays.login(phone, "karibu", mac))[0]
+        field.there("right", lambda: stays.start(mac))
+        move(f"{field.prefix}-nat")
+        wait_until(lambda: field.endpoints() == {CHANGED}, "the hub hears both from the new address")
+        stays.use(mac, 1_000, 2_000, 60)
+        field.there("right", lambda: stays.stop(mac))
+        charged = box.charged(phone)
+        after, asked = field.both(box), field.ask(box, "right")
+        untouched = hub.round(int(time.time()))
+        written = last_report(field.state)
+        assert written is not None
+        report = {name: [one.alive(written.at), one.endpoint] for name, one in written.routers.items()}
         return {
+            "addresses": given,
             "before": before,
-            "after": both(box, prefix),
-            "heard": [sorted(heard_before), sorted(endpoints(hub))],
+            "after": after,
+            "heard": [sorted(heard_before), sorted(field.endpoints())],
             "routers": sorted(set(re.findall('"nas":"([a-z]+)"', box.log()))),
+            "charged after the move": charged,
+            "disconnect": asked,
+            "report": report,
+            "untouched": untouched,
+            "a replaced router": replace(field, box, hub, tunnels),
         }
+
+
+def main(folder: Path, prefix: str) -> dict[str, object]:
+    field = Field(folder, prefix)
+    field.device.open(NETWORK, PORT)  # before FreeRADIUS, which listens on the hub's address
+    try:
+        for name in TUNNELS:
+            field.point(name)
+        return play(field)
+    finally:
+        field.device.close()
 
 
 if __name__ == "__main__":
     assert os.geteuid() == 0
-    print(json.dumps(play(Path(sys.argv[1]), sys.argv[2])))
+    print(json.dumps(main(Path(sys.argv[1]), sys.argv[2])))
