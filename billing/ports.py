@@ -18,6 +18,7 @@ from billing.domain.payment import Payment
 from billing.domain.thing import Thing
 from billing.domain.voucher import Voucher
 from radius.domain.identity import SubscriberId
+from radius.domain.intent import Waiting
 from radius.ports import Change, Outcome
 
 T = TypeVar("T", bound=Thing)
@@ -32,8 +33,8 @@ BODY_KEPT_S = 90 * 86_400  # raw bodies, for disputes
 class KeptPayment(NamedTuple):
     """A payment as read or to be written. It applies only if the stored version is `version` - 1 (0: there is none).
 
-    `device`: the MAC that waits for it, "" for none. `due_at`: when the reconciler asks about it next, 0 for never.
-    `tries`: how often it has asked.
+    `device`: the MAC that waits for it, "" for none; `waits`: where, as its router told the page. `due_at`: when the
+    reconciler asks about it next, 0 for never. `tries`: how often it has asked.
     """
 
     payment: Payment
@@ -41,6 +42,7 @@ class KeptPayment(NamedTuple):
     device: str = ""
     due_at: int = 0
     tries: int = 0
+    waits: Waiting | None = None
 
 
 class Prompt(NamedTuple):

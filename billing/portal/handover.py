@@ -27,7 +27,9 @@ is a link with the same fields, because browsers warn of such forms. Login-by mu
 CoovaChilli, uspot (``uamserver https://PORTAL/w/ROUTER``, ``uamsecret`` the one registered, or none): their own query
 (res, uamip, uamport, challenge, mac, ip, sessionid, reply, md). ``uamip:uamport`` must be in Router.login_hosts. With a
 uamsecret registered, `md` must be right. The portal answers with a link to ``http://uamip:uamport/logon`` with
-`username`, `response` (CHAP) and `userurl` (PORTAL/online).
+`username`, `response` (CHAP) and `userurl` (PORTAL/online). Who closed the page is let in by a CoA that names
+`sessionid`. Its JSON interface is not used: another origin is served by JSONP alone (redir_json_reply), which would be
+a foreign script in our page.
 
 All others: `mac` (also as client_mac, clientMac, client-mac or id) and `ip`; who has paid is let in by
 re-authentication (`coa/entry.py`), and the page waits for the session.
@@ -48,6 +50,7 @@ import msgspec
 
 from radius.domain.errors import Malformed
 from radius.domain.identity import MacAddress, parse_mac
+from radius.domain.intent import Waiting
 from radius.domain.nas import Family, Router
 
 FIELD_CHARS_MAX = 512
@@ -118,6 +121,17 @@ def back(arrival: Arrival, family: Family, secret: str, online: str) -> Handover
     if arrival.chap_id:
         password = _md5(arrival.chap_id + name.encode() + arrival.challenge).hex()
     return Handover(arrival.login, {"username": name, "password": password, "dst": online})
+
+
+def waiting(arrival: Arrival) -> Waiting | None:
+    """Where the device waits, for who lets it in by a request; None where its router told of no session.
+
+    CoovaChilli calls an entry whose MAC log-in was refused by that MAC, in the spelling of its redirect.
+    """
+    if not arrival.session:
+        return None
+    name = "-".join(arrival.mac[at : at + 2] for at in range(0, 12, 2)).upper()
+    return Waiting(arrival.router, arrival.session, name, arrival.ip)
 
 
 def signed(url: str, secret: str) -> bool:

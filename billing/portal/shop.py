@@ -16,6 +16,7 @@ from radius.domain import subscriber as aggregate
 from radius.domain.errors import Malformed
 from radius.domain.guessing import Shape
 from radius.domain.identity import MacAddress, NasId, SubscriberId, parse_code, parse_mac
+from radius.domain.intent import Waiting
 
 PROMPT_WAIT_S = 60  # a prompt lives some 60 s
 
@@ -33,8 +34,8 @@ class Shop:
         every = self._stores.packages.packages(self._deps.book.deadline())
         return [each for each in for_sale(every, site, Door.PORTAL, self._deps.now()) if each.trial is None]
 
-    def buy(self, purchase: shapes.Purchase, key: str) -> shapes.Status:
-        """Begin a payment, or find the one of this key."""
+    def buy(self, purchase: shapes.Purchase, key: str, waits: Waiting | None = None) -> shapes.Status:
+        """Begin a payment, or find the one of this key. `waits`: where the device does, if its router told."""
         deps = self._deps
         if purchase.package not in {each.id for each in self.offers(purchase.site)}:
             raise Refusal(Code.NOT_SOLD)
@@ -44,7 +45,7 @@ class Shop:
             raise Refusal(Code.TOO_MANY, wait_s)
         now = deps.now()
         customer = deps.customers.whose(device, purchase.site, now)
-        begun = deps.cashier.buy(Buy(customer, phone, purchase.package, key=key, device=device), now)
+        begun = deps.cashier.buy(Buy(customer, phone, purchase.package, key=key, device=device, waits=waits), now)
         if begun.begun in {Begun.ACCEPTED, Begun.UNKNOWN, Begun.REFUSED}:
             deps.pulse.note(taken=begun.begun is Begun.ACCEPTED)
         match begun.begun:

@@ -23,8 +23,8 @@ from radius.domain import subscriber as aggregate
 from radius.domain.entitlement import RightState
 from radius.domain.errors import Contended, Unavailable
 from radius.domain.identity import SubscriberId
-from radius.domain.intent import IntentReason
-from radius.domain.lifecycle import add_intent
+from radius.domain.intent import IntentReason, Waiting
+from radius.domain.lifecycle import add_intent, await_device
 from radius.domain.subscriber import SessionState, Subscriber
 from radius.domain.terms import Service, Terms
 from radius.ports import Change, Outcome, Subscribers
@@ -65,13 +65,17 @@ class Number(NamedTuple):
 
 
 class Given(NamedTuple):
-    """A right that is to be in an aggregate. `from_end`: it begins where what the customer has of its kind ends."""
+    """A right that is to be in an aggregate. `from_end`: it begins where what the customer has of its kind ends.
+
+    `device`: waits for it, at `waits` if anybody knows where.
+    """
 
     subscriber: SubscriberId
     right: str
     terms: str
     device: str = ""
     from_end: bool = False
+    waits: Waiting | None = None
 
 
 class Book:
@@ -130,7 +134,10 @@ class Book:
             for session in live:
                 add_intent(present, session.uid, IntentReason.TERMS, now)
             if given.device and all(session.device != given.device for session in live):
-                add_intent(present, given.device, IntentReason.REAUTHORIZE, now)
+                if given.waits is not None:
+                    await_device(present, given.device, given.waits, now)
+                else:
+                    add_intent(present, given.device, IntentReason.REAUTHORIZE, now)
 
         return self.alter(given.subscriber, add, posting, now)
 

@@ -27,6 +27,7 @@ from billing.provider import Accepted, Provider, PushRequest, Refused, Unknown
 from billing.services.book import Book
 from radius.domain.errors import Malformed
 from radius.domain.identity import SubscriberId
+from radius.domain.intent import Waiting
 from radius.ports import Outcome
 
 ASKED_AFTER_S = 20  # nobody has typed a PIN before, and a query that comes too early is an error
@@ -35,7 +36,7 @@ ASKED_AFTER_S = 20  # nobody has typed a PIN before, and a query that comes too 
 class Buy(NamedTuple):
     """What a customer asks for. `package` "": a top-up of `cents`, else the version's price is taken.
 
-    `key`: idempotency key of the page, "" for none. `device`: the MAC that waits for it.
+    `key`: idempotency key of the page, "" for none. `device`: the MAC that waits for it, `waits`: where.
     """
 
     subscriber: SubscriberId
@@ -44,6 +45,7 @@ class Buy(NamedTuple):
     cents: int = 0
     key: str = ""
     device: str = ""
+    waits: Waiting | None = None
 
 
 class Begun(StrEnum):
@@ -120,7 +122,7 @@ class Cashier:
         payment = Payment(
             id_, cents, self._provider.shortcode, reference, draw.token_hash(token), now, buy.subscriber, buy.package
         )
-        kept = KeptPayment(payment, 1, buy.device, now + ASKED_AFTER_S)
+        kept = KeptPayment(payment, 1, buy.device, now + ASKED_AFTER_S, waits=buy.waits)
         claims = [Claim(ClaimKind.REFERENCE, reference, id_), Claim(ClaimKind.CALLBACK, payment.token_hash, id_)]
         if buy.key:
             claims.append(Claim(ClaimKind.IDEMPOTENCY, _own(buy), id_, now + KEY_KEPT_S))

@@ -123,8 +123,9 @@ class Settle:
         return posting._replace(entries=(entry,), changes=(change,))
 
     def _right(self, posting: Posting, payment: Payment, now: int) -> Change | None:
-        device = posting.payment.device if posting.payment else ""
-        given = Given(SubscriberId(payment.subscriber), payment.id, payment.package, device)
+        kept = posting.payment
+        device, waits = (kept.device, kept.waits) if kept else ("", None)
+        given = Given(SubscriberId(payment.subscriber), payment.id, payment.package, device, waits=waits)
         try:
             return self._book.give(given, posting.id, now)
         except (

@@ -145,6 +145,10 @@ class Stage:
         process.terminate()
         assert process.wait(20) == 0, (self._folder / "portal.out").read_text()
 
+    def await_pages(self, router: str) -> None:
+        """Until the portal knows a router that was added while it runs."""
+        wait_until(lambda: httpx.get(f"{self.url}/w/{router}").status_code != 404, f"the portal knows {router}")
+
     def das(self) -> FakeDas:
         """The router's CoA side, as RouterOS has it; a context manager."""
         router = self.hotspot.router

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import ValidationError
 from starlette.responses import Response
 
-from billing.portal import shapes
+from billing.portal import handover, shapes
 from billing.portal.limits import Gate, address_key
 from billing.portal.pages.door import Door, Wrong
 from billing.portal.pages.guest import Guest
@@ -130,7 +130,7 @@ class Counter:
             purchase = shapes.Purchase(
                 phone=phone, package=package, site=guest.visit.site, device=guest.visit.arrival.mac
             )
-            begun = self._door.shop.buy(purchase, key)
+            begun = self._door.shop.buy(purchase, key, handover.waiting(guest.visit.arrival))
         except (ValidationError, Malformed) as bad:
             field = "package" if _field(bad) == "package" else "phone"
             said = typed._replace(words=text(f"p_{field}", language), field=field)

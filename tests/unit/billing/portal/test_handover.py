@@ -6,9 +6,10 @@ from urllib.parse import urlencode
 import msgspec
 import pytest
 
-from billing.portal.handover import back, read, signed
+from billing.portal.handover import back, read, signed, waiting
 from radius.domain.errors import Malformed
 from radius.domain.identity import NasId
+from radius.domain.intent import Waiting
 from radius.domain.nas import Family, Router
 
 MIKROTIK = Router(
@@ -107,6 +108,12 @@ def test_coova_tells_how_it_went() -> None:
     assert read(COOVA, {**UAM, "res": "success"}).online
     assert read(COOVA, {**UAM, "res": "failed", "reply": "No data left"}).error == "No data left"
     assert read(COOVA, {**UAM, "res": "failed"}).error == "failed"
+
+
+def test_coova_names_the_entry_that_waits() -> None:
+    found = waiting(read(COOVA, {**UAM, "sessionid": "65a1", "ip": "10.1.0.7"}))
+    assert found == Waiting("kilifi-1", "65a1", "AA-BB-CC-DD-EE-FF", "10.1.0.7")
+    assert waiting(read(MIKROTIK, SAID)) is None
 
 
 def test_any_other_router_names_the_device_in_its_own_word() -> None:
