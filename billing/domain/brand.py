@@ -28,7 +28,7 @@ class Brand(Thing, frozen=True, omit_defaults=True):
     `sellers`: who sells vouchers near by, a line each. `colour`: ``#rrggbb``, behind buttons.
     """
 
-    KIND: ClassVar[str] = "W"
+    KIND: ClassVar[str] = "S"
 
     of: str
     title: str = "WiFi"

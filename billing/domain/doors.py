@@ -20,7 +20,7 @@ class DoorState(StrEnum):
 class Registered(Thing, frozen=True, omit_defaults=True):
     """The registration of a shortcode. `base` may be shown; of the whole address, which is secret, a hash is kept."""
 
-    KIND: ClassVar[str] = "L"
+    KIND: ClassVar[str] = "D"
 
     shortcode: str
     state: DoorState
