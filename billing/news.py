@@ -115,8 +115,10 @@ class Alarms:
             self._alarm("Callback cannot be read", reason=found.value)
         elif isinstance(found, Settled | Waits | Refused) and found.alarm:
             self.payment(found.payment.id, "paid" if isinstance(found, Settled) else found.why.value)
-        elif isinstance(found, Heard) and found.alarm:
-            self._alarm("Refund needs a person", refund=found.refund.id, reason=found.refund.state.value)
+
+    def refund(self, found: Heard) -> None:
+        """A reversal that M-Pesa refused, or that cannot be what was heard of it."""
+        self._alarm("Refund needs a person", transactionId=found.refund.id, reason=found.refund.state.value)
 
     def payment(self, payment: str, reason: str) -> None:
         """A payment that no machine decides."""

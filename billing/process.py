@@ -8,7 +8,7 @@ from typing import NamedTuple
 from billing.domain.journal import business_day
 from billing.messages import Messages
 from billing.metrics import catalogue
-from billing.news import News
+from billing.news import Alarms, News
 from billing.provider import Addresses, Already, Provider, Pushed, PushRequest, Queried, Refused, Requested, Unknown
 from billing.settings import Selling
 from billing.settings import load as load_selling
@@ -100,6 +100,7 @@ def open_process(settings_path: Path | None) -> Process:
         news.told,
         money.read_result,
         send or (lambda _message: None),
+        Alarms(metrics, logger.logger).refund,
     )
     clocks = system_clocks(KeeperFiles(settings.state_dir).last_good(), settings.clock_floor_at)
     return Process(core, money, billing, metrics, logger, pseudonyms, clocks, send)

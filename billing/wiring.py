@@ -118,11 +118,13 @@ def build_billing(
     told: Told = lambda _before, _after: None,
     read_result: ReadResult | None = None,
     send: Callable[[Message], object] = lambda _message: None,
+    troubled: Callable[[Heard], object] = lambda _heard: None,
 ) -> Billing:
     """Wire the services. `read` makes a proof of the body of the provider's callback; `told`: see `Book`.
 
     `read_result` reads a result that comes later, or (True) that the provider waits for it no longer; None: it says
     nothing. Without it results wait for a person. `send` takes a message once and raises nothing.
+    `troubled`: see `Refunds`.
     """
     store = open_billing(core.store)
     ports = store.ports
@@ -141,7 +143,9 @@ def build_billing(
         lambda sealed, payment: core.vault.unseal(sealed, payment, CALLBACK_FIELD, 0),
     )
     turns = SharedTurns(book, provider.shortcode, settings.queries_per_minute)
-    desk = _desk(core, book, settings, provider, send)
+    refunds = Refunds(book, provider, settings.approval_cents, troubled)
+    renew_words = {"brand": settings.brand, "paybill": provider.shortcode}
+    desk = _desk(core, book, settings, refunds, lambda people: Renew(book, people, send, renew_words))
     strays = Strays(book, desk.renew.renew)
     paid_to = (provider.shortcode, *settings.also_paid_to)
     shown = ShownCodes(book, settle, strays, provider, paid_to)
@@ -210,7 +214,7 @@ def _hub_of(settings: Settings) -> Hub | None:
 
 
 def _desk(
-    core: Core, book: Book, settings: BillingSettings, provider: Provider, send: Callable[[Message], object]
+    core: Core, book: Book, settings: BillingSettings, refunds: Refunds, renew: Callable[[People], Renew]
 ) -> Desk:
     keyed = core.keys.alias_key
     codes = Codes(book, keyed)
@@ -224,10 +228,10 @@ def _desk(
         batches,
         PaperSales(book, codes, chance.token_bytes),
         PaperCare(book, codes, batches, chance.token_bytes),
-        Refunds(book, provider, settings.approval_cents),
+        refunds,
         Grants(book, settings.approval_cents),
         people,
-        Renew(book, people, send, {"brand": settings.brand, "paybill": provider.shortcode}),
+        renew(people),
         Trials(book, people, lambda text: keyed(f"trial:{text}")),
         Shelf(book, core.provision.terms),
     )

@@ -4,7 +4,7 @@ One refund of a sale is under way at a time. A reversal is sent once; whoever do
 the state of the transaction.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -70,12 +70,22 @@ class Heard(NamedTuple):
 class Refunds:
     """Gives money back."""
 
-    def __init__(self, book: Book, provider: Reverser, approval_cents: int) -> None:
-        """Refunds of more than `approval_cents` wait for a second person."""
+    def __init__(
+        self,
+        book: Book,
+        provider: Reverser,
+        approval_cents: int,
+        troubled: Callable[[Heard], object] = lambda _heard: None,
+    ) -> None:
+        """Refunds of more than `approval_cents` wait for a second person.
+
+        `troubled` hears of what cannot be, and once of each that failed: its right is gone, its money is here still.
+        """
         self._book = book
         self._stores = book.stores
         self._provider = provider
         self._approval_cents = approval_cents
+        self._troubled = troubled
 
     # -- people ----------------------------------------------------------------------------------------------------
 
@@ -252,7 +262,16 @@ class Refunds:
     def heard(
         self, refund_id: str, event: ReversalEvent, now: int, *, conversation: str = "", approved_by: str = ""
     ) -> Heard:
-        """Take one step: state, journal, the end of the right, and what was taken back, in one posting."""
+        """Take one step, and tell `troubled` of one that a person must look at."""
+        found, moved = self._step(refund_id, event, now, conversation, approved_by)
+        if found.alarm or (moved and found.refund.state is ReversalState.FAILED):
+            self._troubled(found)
+        return found
+
+    def _step(
+        self, refund_id: str, event: ReversalEvent, now: int, conversation: str, approved_by: str
+    ) -> tuple[Heard, bool]:
+        """State, journal, the end of the right, and what was taken back, in one posting; whether the state moved."""
         for attempt in self._book.tries(refund_id):
             kept = self._kept(refund_id)
             step = reversal(kept.thing.state, event)
@@ -263,15 +282,15 @@ class Refunds:
                 approved_by=approved_by or kept.thing.approved_by,
             )
             if after == kept.thing:
-                return Heard(after, step.alarm)
+                return Heard(after, step.alarm), False
             posting = self._posting(kept, after, now)
             if step.book:
                 booked = self._booked(posting, after, attempt, now)
                 if booked is None:
-                    return Heard(kept.thing, alarm=True)
+                    return Heard(kept.thing, alarm=True), False
                 posting = booked
             if self._book.post(posting).outcome is Outcome.COMMITTED:
-                return Heard(after, step.alarm)
+                return Heard(after, step.alarm), after.state is not kept.thing.state
         raise AssertionError  # `tries` ends by raising
 
     def _posting(self, kept: Kept[Refund], after: Refund, now: int) -> Posting:

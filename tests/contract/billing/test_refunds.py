@@ -57,7 +57,8 @@ class Desk:
 
     def __init__(self, town: Town, bank: Bank) -> None:
         self.town, self.bank = town, bank
-        self.refunds = Refunds(town.book, bank, LIMIT)
+        self.troubled: list[Heard] = []
+        self.refunds = Refunds(town.book, bank, LIMIT, self.troubled.append)
         self.grants = Grants(town.book, LIMIT)
 
     def sold(self) -> str:
@@ -143,6 +144,7 @@ def test_what_was_refused_failed_and_what_was_lost_is_asked_about(
     assert len(desk.bank.reversed) == 1
     desk.refunds.round(T0 + 5_000)
     assert desk.bank.asked == ([] if state is ReversalState.FAILED else [desk.town.receipt])
+    assert [heard.refund.state for heard in desk.troubled] == ([state] if state is ReversalState.FAILED else [])
     assert len(desk.bank.reversed) == 1
     assert desk.findings() == []
 
@@ -176,8 +178,11 @@ def test_what_failed_and_was_done_after_all_is_booked(desk: Desk) -> None:
     done = desk.refunds.result(result("AG_2", done=False, code="R000001"), T0 + 90)
     assert done
     assert done.refund.state is ReversalState.DONE
+    assert desk.refunds.result(result(done=False, code="21"), T0 + 91) == failed, "again, and old news"
+    assert desk.troubled == [failed]
     late = desk.refunds.result(result("AG_1"), T0 + 95)
     assert late == Heard(failed.refund, alarm=True)
+    assert desk.troubled == [failed, late]
     assert desk.town.mpesa_cents() == 0
     assert desk.findings() == []
 

@@ -1,5 +1,6 @@
 """`PaymentLambda`: what starts it, that it does the worker's rounds until its reserve, and is wired once."""
 
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,9 +8,12 @@ from pathlib import Path
 import pytest
 
 from billing import lambda_function
+from billing.domain.give_back import Refund, Way
+from billing.domain.reversal import ReversalState
 from billing.lambda_function import RESERVE_S, handler
 from billing.metrics import LOOPS
 from billing.services.callbacks import SWEEP_AFTER_S
+from billing.services.refunds import Heard
 from billing.sms.port import Message
 from radius.domain.errors import Malformed
 from tests.fakes.portal import selling_process
@@ -66,3 +70,16 @@ def test_messages_of_the_services_leave_by_the_sender_that_was_set(tmp_path: Pat
     process.billing.desk.renew._send(Message("254712345678", "your day ends"))
     assert "your day ends" in (tmp_path / "outbox").read_text()
     assert process.metrics.value("Messages", Outcome="sent") == 1
+
+
+@pytest.mark.usefixtures("opened")
+def test_a_refund_that_failed_is_told_by_its_name(tmp_path: Path) -> None:
+    process = lambda_function._wired().process
+    said = {"way": Way.MPESA, "subscriber": "s1", "asked_by": "achieng", "reason": "asked for"}
+    process.billing.desk.refunds._troubled(
+        Heard(Refund("r1", "sale_mpesa:p1", 5_000, state=ReversalState.FAILED, **said))
+    )
+    line = json.loads((tmp_path / "log").read_text().splitlines()[-1])
+    assert (line["message"], line["level"]) == ("Refund needs a person", "ERROR")
+    assert line["details"] == {"transactionId": "r1", "reason": "failed"}
+    assert process.metrics.value("PaymentAlarms") == 1
