@@ -8,11 +8,13 @@ from collections.abc import Callable
 
 from structlog.typing import FilteringBoundLogger
 
+from billing.domain.money import SHILLING_CENTS
 from billing.news import Alarms
 from billing.services.callbacks import SWEEP_MAX
 from billing.services.rounds import tell
 from billing.wiring import Billing
 from radius.domain.errors import Unavailable
+from radius.log import RequestIds
 from radius.metrics import Metrics
 
 SICK_S = 300.0  # a body that could not be settled is tried again after this: it must not keep others waiting
@@ -36,6 +38,7 @@ class Chores:
         self._log = log
         self._alarms = Alarms(metrics, log)
         self._monotonic = monotonic
+        self._request_id = RequestIds()
         self._resting: dict[str, float] = {}
 
     def callbacks(self, now: int) -> bool:
@@ -93,6 +96,18 @@ class Chores:
         """Send, ask about and finish what is given back."""
         self._rounds["refunds"](now)
         return False
+
+    def days(self, now: int) -> bool:
+        """Look at a day that is over: tell what it brought, and whose cash nobody has counted."""
+        found = self._billing.day_ends.round(now)
+        if found is None:
+            return False
+        id_, shillings = self._request_id(), found.taken_cents // SHILLING_CENTS
+        self._log.info("Day ended", request_id=id_, day=found.day, count=found.journals, amount=shillings)
+        for seller in found.open_tills:
+            self._metrics.count("TillsNotClosed")
+            self._log.warning("Day not closed", request_id=id_, day=found.day, seller=seller)
+        return True
 
     def renewals(self, now: int) -> bool:
         """Buy from balances what was chosen, and remind who is running out."""

@@ -29,6 +29,7 @@ STRAYS_S = 30.0
 VOUCHERS_S = 15.0  # batches are due once an hour
 REFUNDS_S = 10.0
 RENEWALS_S = 60.0  # each customer is due once a day
+DAYS_S = 600.0
 MEASURE_S = 10.0
 ROUNDS_MAX = 50  # one after the other while there is more, before the clock is asked again
 
@@ -62,6 +63,7 @@ def loops_of(chores: Chores) -> tuple[Loop, ...]:
         Loop("vouchers", VOUCHERS_S, chores.vouchers),
         Loop("refunds", REFUNDS_S, chores.refunds),
         Loop("renewals", RENEWALS_S, chores.renewals),
+        Loop("days", DAYS_S, chores.days),
     )
 
 

@@ -18,6 +18,7 @@ from billing.services.check import LedgerCheck
 from billing.services.checkout import Cashier
 from billing.services.close_day import CloseDay
 from billing.services.codes import Codes
+from billing.services.day_ends import DayEndWatch
 from billing.services.doors import Doors
 from billing.services.grants import Grants
 from billing.services.joining import Hub, Joining, Roads
@@ -103,6 +104,7 @@ class Billing(NamedTuple):
     redeem: Redeem
     check: LedgerCheck
     desk: Desk
+    day_ends: DayEndWatch
     shown: ShownCodes
     statements: Statements
     doors: Doors
@@ -168,6 +170,7 @@ def build_billing(
         Redeem(book),
         LedgerCheck(book, settings.approval_cents),
         desk,
+        DayEndWatch(book),
         shown,
         Statements(book, settle, strays, desk.refunds, paid_to, desk.renew.renew, shown.look),
         Doors(book, provider),

@@ -89,6 +89,7 @@ FIELDS: Mapping[str, type] = {
     **dict.fromkeys(("duration", "session_s", "idle_s", "interim_s", "wait_s", "age_s", "took_us", "store_us"), int),
     **dict.fromkeys(("in_bytes", "out_bytes", "used_bytes", "total_bytes", "overspend_bytes"), int),
     **dict.fromkeys(("count", "tries", "reads", "writes", "entries", "port", "up_bps", "down_bps", "revision"), int),
+    **dict.fromkeys(("day", "seller"), str),
     # Names that reports of payments use. `amount` is in whole shillings, `errorMessage` one of our own texts.
     **dict.fromkeys(("transactionId", "errorCode", "errorMessage", "package"), str),
     "amount": int,

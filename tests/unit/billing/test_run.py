@@ -18,16 +18,18 @@ from billing.run import Loop, Runner, loops_of
 from billing.services.arrivals import LOOKS_MAX, ONLINE_AFTER_S
 from billing.services.callbacks import SWEEP_AFTER_S
 from billing.services.reconcile import Round
+from billing.services.sell import Order
 from radius.domain.clock import ClockGuard, SuspectReason
 from radius.domain.errors import Unavailable
+from radius.domain.identity import MacAddress
 from radius.log import open_log
 from radius.metrics import InProcess, Recording
 from radius.rlm.clocks import Clocks
 from radius.store.memory import MemoryStore
 from radius.store.open import memory_store
 from tests.contract.billing.town import FakeProvider, checkout_of
-from tests.fakes.portal import Stand
-from tests.unit.billing.values import T0
+from tests.fakes.portal import DEVICE, Stand
+from tests.unit.billing.values import DAY, T0
 
 BASE = 1_800_000_000  # after the release, before which no clock is believed
 PATIENCE_S = 30.0
@@ -178,8 +180,21 @@ def test_paid_and_not_online_is_driven_and_then_told_of(stand: Stand, chores: Ch
 def test_the_other_loops_find_nothing_in_an_empty_shop(stand: Stand, chores: Chores) -> None:
     loops = loops_of(chores)
     assert {each.name for each in loops} == set(catalogue_loops())
+    assert [each.name for each in loops if each.work(T0)] == ["days"]
+    assert messages(stand) == ["Day ended"]
     assert [each.work(T0) for each in loops] == [False] * len(loops)
-    assert messages(stand) == []
+    assert messages(stand) == ["Day ended"]
+
+
+def test_whose_day_is_not_closed_is_told_by_the_sellers_name(stand: Stand, chores: Chores) -> None:
+    customer = stand.core.provision.device(DEVICE, T0)
+    stand.billing.desk.sell.sell(Order("k1", "achieng", "standard.1", customer, MacAddress(DEVICE)), T0)
+    assert chores.days(T0 + 86_400)  # T0 is past noon
+    day_ended, not_closed = stand.lines()[-2:]
+    assert day_ended["details"] == {"day": DAY, "count": 1, "amount": 50}
+    assert (not_closed["message"], not_closed["level"]) == ("Day not closed", "WARN")
+    assert not_closed["details"] == {"day": DAY, "seller": "achieng"}
+    assert stand.metrics.total("TillsNotClosed") == 1
 
 
 def catalogue_loops() -> tuple[str, ...]:
