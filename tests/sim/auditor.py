@@ -15,7 +15,8 @@ from radius.domain.request import AccountingRequest, Status
 from radius.domain.subscriber import SessionState, Subscriber
 from radius.domain.terms import PeriodUnit, Terms, WindowStart
 from radius.services.access import Granted
-from tests.sim import verdict
+from tests.sim import lateness, verdict
+from tests.sim.lateness import Span
 from tests.sim.plan import MIDNIGHT, T0
 from tests.sim.routers import Heard, Said, TrueSession
 from tests.sim.stage import Stage
@@ -25,6 +26,7 @@ UNUSED_S = 125  # an Accept that nobody used is forgotten after two minutes
 AFTER_BOOT_S = 300  # ... and the worker has ended what it served
 SILENT_S_MIN = 3 * 60 + 60  # no session is taken for silent sooner
 MARKS_MIN = 3  # a Start and two interim updates: from then on silence tells
+ROUTERS_SHOWN = 10  # in the story of a failure
 NEWS_S = 60  # by then every process has heard of a reboot or a spool, where the store does not fail
 
 
@@ -37,6 +39,7 @@ class Account:
     asked: dict[MacAddress, int] = field(default_factory=dict)
     blocked: str | None = ""  # None: a change is on its way
     blocked_at: int = 0  # when that changed last
+    blocks: list[Span] = field(default_factory=list)
 
 
 class Auditor:
@@ -47,13 +50,18 @@ class Auditor:
         self._terms = {terms.id: terms for terms in stage.plan.terms}
         self.accounts: dict[str, Account] = defaultdict(Account)
         self._boots: dict[str, int] = {}  # router -> when a node last counted a boot
+        self.after_boot_s = AFTER_BOOT_S
 
     def fail(self, who: str, what: str) -> None:
         """Stop, with the story."""
         stage = self._stage
         bodies = [str(body) for body in stage.store.bodies() if body.id == who]
         story = [*stage.stories["*"], f"--- {who}", *stage.stories[who]]
-        raise AssertionError("\n".join([f"at {stage.clock.now - T0}: {what}", *story, *bodies, str(stage.plan)]))
+        plan = stage.plan
+        if len(plan.routers) > ROUTERS_SHOWN:
+            theirs = {one.router.name for one in stage.of[SubscriberId(who)]}
+            plan = plan._replace(routers=tuple(router for router in plan.routers if router.name in theirs))
+        raise AssertionError("\n".join([f"at {stage.clock.now - T0}: {what}", *story, *bodies, str(plan)]))
 
     # -- accounting --------------------------------------------------------------------------------------------
 
@@ -95,13 +103,16 @@ class Auditor:
         if not counted:
             return
         self._boots[router] = at
-        gone = [one for one in stage.sessions if one.router.name == router and one.cause == "power"]
+        stage.boots[router].append(at)
+        gone = [one for one in stage.at_router[router] if one.cause == "power"]
         if stage.plan.badness.store_before == 0:
-            stage.later(AFTER_BOOT_S, AFTER_BOOT_S, lambda: self._ended_by_boot(router, at, gone))
+            stage.later(self.after_boot_s, self.after_boot_s, lambda: self._ended_by_boot(router, at, gone))
 
     def _ended_by_boot(self, router: str, booted_at: int, gone: list[TrueSession]) -> None:
         names = {(one.acct_session_id, one.device) for one in gone if one.ended_at < booted_at}
-        for body in self._stage.store.bodies() if self._stage.clock.now > self._stage.away_until + AFTER_BOOT_S else ():
+        if self._stage.clock.now <= self._stage.away_until + self.after_boot_s:
+            return
+        for body in map(self._stage.store.body, dict.fromkeys(one.subscriber for one in gone)):
             for one in body.sessions:
                 mine = one.nas == router and (one.acct_session_id, one.device) in names
                 if mine and one.state is SessionState.OPEN and one.last_at < booted_at:
@@ -119,7 +130,10 @@ class Auditor:
 
     def blocks(self, who: SubscriberId) -> None:
         """Staff is about to change a block."""
-        self.accounts[who].blocked = None
+        account = self.accounts[who]
+        if account.blocked:
+            account.blocks.append(Span(account.blocked_at, self._stage.clock.now))
+        account.blocked = None
 
     def blocked(self, who: SubscriberId, reason: str) -> None:
         """The product says that the block is changed."""
@@ -220,6 +234,12 @@ class Auditor:
             if self._surely_left(who, self._terms[terms_id], bought_at):
                 self.fail(who, f"{device} rejected as {reason}, but {right} of {terms_id} must have something left")
 
+    def may_come(self, who: SubscriberId) -> bool:
+        """Nobody may refuse this customer: they are not blocked and surely have something left."""
+        account = self.accounts[who]
+        paid = (account.bought[right] for right in account.sure)
+        return account.blocked == "" and any(self._surely_left(who, self._terms[one], at) for one, at in paid)
+
     def _surely_over(self, session: TrueSession) -> bool:
         """The product was told that it ended, or never that it began."""
         now = self._stage.clock.now
@@ -244,14 +264,17 @@ class Auditor:
         return now > max(heard.at for heard in session.heard) + 3 * max(*gaps, *session.interims) + 2 * NEWS_S
 
     def _surely_left(self, who: SubscriberId, terms: Terms, bought_at: int) -> bool:
-        """Even if all that this customer ever used had gone to this right, something of it would be left."""
+        """Even if all that could be charged to this right had gone to it, something of it would be left.
+
+        That is what this customer used since the last report before it was bought, and in its period.
+        """
         now = self._stage.clock.now
         if now >= bought_at + terms.window.count:
             return False
-        since = MIDNIGHT if terms.period is PeriodUnit.DAY and now >= MIDNIGHT else T0
-        own = self._stage.of[who]
-        used_bytes = sum(sum(one.used(now)) - sum(one.used(since)) for one in own)
-        used_s = sum(one.lived(now) - one.lived(since) for one in own)
+        period_at = MIDNIGHT if terms.period is PeriodUnit.DAY and now >= MIDNIGHT else T0
+        own = [(one, max(period_at, one.told_of(bought_at))) for one in self._stage.of[who]]
+        used_bytes = sum(sum(one.used(now)) - sum(one.used(since)) for one, since in own)
+        used_s = sum(one.lived(now) - one.lived(since) for one, since in own)
         left_bytes = terms.quota_bytes is None or used_bytes < terms.quota_bytes
         return left_bytes and (terms.quota_s is None or used_s < terms.quota_s)
 
@@ -307,5 +330,13 @@ class Auditor:
 
     def at_the_end(self) -> None:
         """Nothing waits, everything ended, and every total is what the packets said."""
-        for who, what in verdict.objections(self._stage, {who: one.bought for who, one in self.accounts.items()}):
+        for account in self.accounts.values():
+            if account.blocked:
+                account.blocks.append(Span(account.blocked_at, self._stage.clock.now))
+        bought = {who: one.bought for who, one in self.accounts.items()}
+        for who, what in verdict.objections(self._stage, bought):
+            self.fail(who, what)
+        blocks = {who: one.blocks for who, one in self.accounts.items()}
+        purchases = {who: [at for _, at in one.values()] for who, one in bought.items()}
+        for who, what in lateness.objections(self._stage, blocks, purchases):
             self.fail(who, what)

@@ -19,6 +19,9 @@ SPEEDS = (0, 2_000, 60_000, 400_000, 3_000_000)  # bytes a second
 class Customers:
     """The devices of the evening and the sessions that they hold."""
 
+    bought_before = (0, 3)  # at least and at most, before they come
+    leave = 0.6  # chance that one goes before the router ends it
+
     def __init__(self, stage: Stage, network: Network, auditor: Auditor) -> None:
         self._stage = stage
         self._network = network
@@ -26,11 +29,11 @@ class Customers:
         self._next_id: dict[str, int] = defaultdict(int)
         self._purchases = 0
 
-    def arrive(self) -> None:
-        """Everybody comes within the first hour."""
+    def arrive(self, within_s: int = HOUR) -> None:
+        """Everybody comes within that time."""
         for customer in self._stage.customers:
             for device in customer.devices:
-                self._come(customer, device, HOUR)
+                self._come(customer, device, within_s)
 
     def _come(self, customer: Customer, device: MacAddress, within_s: int) -> None:
         self._stage.later(0, within_s, lambda: self._log_in(customer, device))
@@ -43,8 +46,11 @@ class Customers:
             return
         router = stage.random.choice(stage.plan.routers)
         stage.later(60, 2400, lambda: self._log_in(customer, device))
-        if (router.name, device) in stage.online:
-            return
+        if (router.name, device) not in stage.online:
+            self._come_in(router, customer, device)
+
+    def _come_in(self, router: RouterPlan, customer: Customer, device: MacAddress) -> None:
+        stage = self._stage
         granted = self._ask(router, customer, device)
         # One in sixteen walks away, or never hears the Accept.
         if granted is not None and not stage.chance(0.06):
@@ -54,7 +60,7 @@ class Customers:
         """One server after the other; None if nobody said yes, or the yes was lost."""
         stage = self._stage
         for node in stage.random.sample(stage.nodes, 2):
-            if stage.clock.now < node.down_until or stage.chance(stage.plan.badness.lost):
+            if not node.takes(stage.clock.now) or stage.chance(stage.plan.badness.lost):
                 continue
             handed = node.process.access.authorize(_request(router, customer.name, device))
             if not isinstance(handed, HandOver):
@@ -115,7 +121,7 @@ class Customers:
 
     def _begin(self, router: RouterPlan, customer: Customer, device: MacAddress, granted: Granted) -> None:
         stage = self._stage
-        if stage.quiet or (router.name, device) in stage.online:
+        if stage.quiet or stage.dark(router.name) or (router.name, device) in stage.online:
             return
         self._next_id[router.name] += 1
         limits, now, speeds = granted.limits, stage.clock.now, stage.random.choices(SPEEDS, k=2)
@@ -132,7 +138,7 @@ class Customers:
         stage.later(limits.interim_s * 0.9, limits.interim_s, lambda: self._interim(session))
         self.time_out_at(session, session.must_end_at)
         self.watch_cap(session)
-        if stage.chance(0.6):
+        if stage.chance(self.leave):
             stage.later(10, 5400, lambda: self.end(session, "User-Request"))
 
     def watch_cap(self, session: TrueSession) -> None:
@@ -151,7 +157,7 @@ class Customers:
         session.must_end_at = at
 
         def over() -> None:
-            if self._stage.clock.now >= session.must_end_at:
+            if session.router.keeps_time and self._stage.clock.now >= session.must_end_at:
                 self.end(session, "Session-Timeout")
 
         self._stage.at(at, over)
@@ -171,14 +177,22 @@ class Customers:
 
     def reboot(self, router: RouterPlan) -> None:
         """A router loses its sessions without a word, and comes back."""
-        stage = self._stage
-        stage.note("*", f"{router.name} reboots, says on: {router.says_on}")
-        for session in [one for one in stage.online.values() if one.router is router]:
-            self._gone(session, "power")
+        self._stage.note("*", f"{router.name} reboots, says on: {router.says_on}")
+        self.lights_out(router)
+        self.lights_on(router)
+
+    def lights_out(self, router: RouterPlan) -> None:
+        """Its sessions are gone without a word."""
+        for session in self._stage.at_router[router.name]:
+            if not session.ended_at:
+                self._gone(session, "power")
+
+    def lights_on(self, router: RouterPlan, within_s: int = 90) -> None:
+        """It is there again, and says so if it is one that does."""
         if router.reuses_ids:
             self._next_id[router.name] = 0
         if router.says_on:
-            stage.later(1, 90, lambda: self._network.boot(router))
+            self._stage.later(1, within_s, lambda: self._network.boot(router))
 
     def go_home(self) -> None:
         """Everybody leaves."""

@@ -39,6 +39,8 @@ class Network:
     ) -> None:
         """One try: a router asks again until somebody answers or it gives up."""
         stage, bad = self._stage, self._stage.plan.badness
+        if stage.dark(router.name):
+            return
         if stage.chance(bad.late):
             stage.later(1, 40, lambda: self._arrive(session, packet, made_at))
         else:
@@ -53,7 +55,7 @@ class Network:
         """A node takes the packet: counted, or in its spool. False: nobody answered."""
         stage = self._stage
         now, node = stage.clock.now, stage.random.choice(stage.nodes)
-        if now < node.down_until:
+        if not node.takes(now):
             return False
         packet = msgspec.structs.replace(packet, delay_s=now - made_at)
         node.heard.add(packet.router)

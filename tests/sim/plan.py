@@ -13,6 +13,9 @@ HOUR = 3600
 EVENING_S = 3 * HOUR  # how long customers come and go
 AFTER_S = 16 * HOUR  # then nobody comes any more: longer than any package lives, so that everything must end
 MIB = 1 << 20
+ROUTER_SILENCE_S = 30  # a router has not answered, as `coa.exchange` sees it
+BAD_IN_A_ROW_MAX = 3  # of one session; then its router does as it is told: only so can a bound be stated
+SEND_S = 10  # between two polls of the senders
 
 FAMILIES: tuple[tuple[Family, dict[str, str | bool]], ...] = (
     (Family.MIKROTIK, {}),
@@ -34,6 +37,7 @@ class RouterPlan(NamedTuple):
     reuses_ids: bool
     says_on: bool  # Accounting-On after a reboot
     tries: int
+    keeps_time: bool = True  # False: it serves on after the Session-Timeout
 
 
 class Badness(NamedTuple):
@@ -65,7 +69,7 @@ class Plan(NamedTuple):
 def draw(random: Random) -> Plan:
     """The world of a seed."""
     return Plan(
-        routers=tuple(_router(random, number) for number in range(random.randint(1, 4))),
+        routers=tuple(draw_router(random, number) for number in range(random.randint(1, 4))),
         terms=tuple(_terms(random, number) for number in range(random.randint(2, 4))),
         customers=random.randint(2, 6),
         devices_each=random.randint(1, 4),
@@ -77,7 +81,8 @@ def draw(random: Random) -> Plan:
     )
 
 
-def _router(random: Random, number: int) -> RouterPlan:
+def draw_router(random: Random, number: int) -> RouterPlan:
+    """A router of any family, with its own ways."""
     family, overrides = random.choice(FAMILIES)
     return RouterPlan(
         name=f"router-{number}",
@@ -87,6 +92,7 @@ def _router(random: Random, number: int) -> RouterPlan:
         reuses_ids=random.random() < 0.3,
         says_on=random.random() < 0.6,
         tries=random.randint(1, 4),
+        keeps_time=random.random() < 0.8 or family is Family.UNIFI or "coa" in overrides,
     )
 
 

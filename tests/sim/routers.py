@@ -90,6 +90,11 @@ class TrueSession:
         unlimited = self.cap_bytes is None or self.bps == 0
         return None if unlimited else self.began_at + -(-(self.cap_bytes or 0) // self.bps)
 
+    def told_of(self, at: int) -> int:
+        """Up to when its use had been counted at an instant."""
+        counted = (heard.made_at for heard in self.heard if heard.at == heard.known_at < at)
+        return max(counted, default=self.began_at)
+
     def say(self, status: Status, at: int) -> AccountingRequest:
         """The packet that the router makes at `at`."""
         total_in, total_out = self.used(at)

@@ -13,9 +13,11 @@ from radius.domain.identity import SessionUid, SubscriberId
 from radius.domain.nas import Family
 from tests.sim.cluster import DEADLINE_S, Process
 from tests.sim.customers import Customers
+from tests.sim.plan import BAD_IN_A_ROW_MAX
 from tests.sim.stage import Stage
-from tests.sim.wire import BAD_IN_A_ROW_MAX, Wire
+from tests.sim.wire import Wire
 
+SENDERS = 2
 PAGES_MAX = 200  # of due work in one poll
 
 
@@ -37,18 +39,19 @@ class Worker:
             stores, self, self._hand_back, self, name, monotonic=clock.monotonic, wall=clock.wall, deadline_s=DEADLINE_S
         )
 
-    def guarded(self, job: Callable[[], object]) -> None:
-        """As `coa.run` does a job: a store that is away is waited for."""
+    def guarded(self, job: Callable[[], object]) -> object:
+        """As `coa.run` does a job: a store that is away is waited for. Back comes what the job gave; None: nothing."""
         if not self.alive:
-            return
+            return None
         try:
-            job()
+            return job()
         except Unavailable:
-            return
+            return None
         except Died:
             if self.alive:
                 self.alive = False
                 self._senders.replace(self)
+            return None
 
     def _may_die(self, step: str) -> None:
         """Between two steps; raises Died, also where another thread of it has died meanwhile."""
@@ -59,9 +62,15 @@ class Worker:
     def poll(self) -> None:
         """Everything that is due now, and the Stops that are awaited."""
         for _ in range(PAGES_MAX):
-            if not self.dispatcher.poll(self._stage.clock.now):
+            if not self.page():
                 break
-        self.dispatcher.check(self._stage.clock.now)
+
+    def page(self) -> bool:
+        """A page of what is due; after the last one the Stops that are awaited, and False."""
+        more = self.dispatcher.poll(self._stage.clock.now)
+        if not more:
+            self.dispatcher.check(self._stage.clock.now)
+        return more
 
     # -- Sending ---------------------------------------------------------------------------------------------------
 
@@ -110,7 +119,7 @@ class Worker:
 
 
 class Senders:
-    """Two workers at a time."""
+    """`SENDERS` workers at a time."""
 
     def __init__(self, stage: Stage, customers: Customers, wire: Wire) -> None:
         self._stage, self._customers, self.wire = stage, customers, wire
@@ -118,7 +127,7 @@ class Senders:
         self.deaths: list[str] = []
         self.broken: list[tuple[SubscriberId, Exception]] = []
         self._named = 0
-        self._workers = [self._another(), self._another()]
+        self.workers = [self._another() for _ in range(SENDERS)]
 
     def _another(self) -> Worker:
         self._named += 1
@@ -126,29 +135,32 @@ class Senders:
 
     def poll(self) -> None:
         """Each looks once."""
-        for worker in list(self._workers):
+        for worker in list(self.workers):
             worker.guarded(worker.poll)
 
     def refresh(self) -> None:
-        for worker in self._workers:
+        for worker in self.workers:
             worker.process.refresh()
 
     def replace(self, dead: Worker) -> None:
         """Somebody starts another one: it has a name of its own and remembers nothing."""
-        self._workers[self._workers.index(dead)] = self._another()
+        self.workers[self.workers.index(dead)] = self._another()
 
     def may_die(self, step: str) -> None:
         """Between two steps; raises Died."""
         if not self._stage.quiet and self._stage.chance(self._stage.plan.deaths):
             self.deaths.append(step)
+            self._stage.deaths.append(self._stage.clock.now)
             self._stage.note("*", f"a sender dies: {step}")
             raise Died(step)
 
     def worst_instant(self, request: Request) -> None:
         """A payment comes between claim and send, or between send and answer."""
         name = dict(request.attributes).get("User-Name")
+        if not self._stage.chance(self._stage.plan.worst_instants):
+            return
         payer = next((one for one in self._stage.customers if one.name == name), None)
-        if payer is None or not self._stage.chance(self._stage.plan.worst_instants):
+        if payer is None:
             return
         if self._stage.chance(0.5):
             self._customers.buy(payer)

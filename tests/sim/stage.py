@@ -10,7 +10,7 @@ from radius.domain.identity import MacAddress, SubscriberId
 from radius.store.memory import Faults
 from tests.sim import plan as plans
 from tests.sim.cluster import Clock, Process, RadiusNode, ShakyStore
-from tests.sim.plan import T0
+from tests.sim.plan import T0, Plan
 from tests.sim.routers import TrueSession
 
 STORY_EVENTS = 60  # what a failure shows of one subscriber
@@ -30,12 +30,16 @@ class Customer(NamedTuple):
 class Stage:
     """Everything that the parts of an evening share. `quiet`: nothing fails (set-up, and the night)."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, plan: Plan | None = None) -> None:
         self.random = Random(seed)
-        self.plan = plans.draw(self.random)
+        self.plan = plan or plans.draw(self.random)
         self.clock = Clock(T0)
         self.quiet = True
-        self.away_until = 0  # the store
+        self.away: list[tuple[int, int]] = []  # the store, from when until when
+        self.deaths: list[int] = []  # of senders
+        self.boots: dict[str, list[int]] = defaultdict(list)  # of routers, when a node counted them
+        self.store_calls = 0
+        self.dark_until: dict[str, int] = {}  # routers without power
         faults = Faults(self._lost_before, self._lost_after)
         self.store = ShakyStore(faults, self.clock.monotonic, atomic=self.plan.atomic)
         self.store.meanwhile = self._meanwhile
@@ -44,6 +48,7 @@ class Stage:
         self.customers: list[Customer] = []
         self.sessions: list[TrueSession] = []
         self.of: dict[SubscriberId, list[TrueSession]] = defaultdict(list)
+        self.at_router: dict[str, list[TrueSession]] = defaultdict(list)
         self.online: dict[tuple[str, MacAddress], TrueSession] = {}
         self.stories: dict[str, deque[str]] = defaultdict(lambda: deque(maxlen=STORY_EVENTS))
         self._agenda: list[tuple[int, int, Act]] = []
@@ -59,7 +64,17 @@ class Stage:
         """A session is online."""
         self.sessions.append(session)
         self.of[session.subscriber].append(session)
+        self.at_router[session.router.name].append(session)
         self.online[session.router.name, session.device] = session
+
+    def dark(self, router: str) -> bool:
+        """Whether a router has no power."""
+        return self.clock.now < self.dark_until.get(router, 0)
+
+    @property
+    def away_until(self) -> int:
+        """When the store was last back, or will be."""
+        return self.away[-1][1] if self.away else 0
 
     # -- chance ------------------------------------------------------------------------------------------------
 
@@ -67,6 +82,7 @@ class Stage:
         return self.random.random() < probability
 
     def _lost_before(self, _method: str) -> bool:
+        self.store_calls += 1
         away = self.clock.now < self.away_until
         return not self.quiet and (away or self.chance(self.plan.badness.store_before))
 

@@ -4,11 +4,9 @@ from collections.abc import Callable
 
 from radius.domain.errors import Unavailable
 from tests.sim.customers import Customers
-from tests.sim.plan import EVENING_S, T0
+from tests.sim.plan import EVENING_S, SEND_S, T0
 from tests.sim.senders import Senders
 from tests.sim.stage import Stage
-
-SEND_S = 10  # between two polls of the senders
 
 
 class Upkeep:
@@ -22,9 +20,9 @@ class Upkeep:
     def begin(self, until: int) -> None:
         """Start all that recurs, and draw the incidents."""
         stage = self._stage
-        stage.every(20, self._refresh, until)
-        stage.every(15, self._beat, until)
-        stage.every(20, self._replay, until)
+        stage.every(20, self.refresh, until)
+        stage.every(15, self.beat, until)
+        stage.every(20, self.replay, until)
         stage.every(30, self._sweep, until)
         stage.every(SEND_S, self._senders.poll, until)
         for _ in range(stage.random.randint(0, 4)):
@@ -32,23 +30,26 @@ class Upkeep:
 
     def round(self) -> None:
         """Everything once, as far as it goes."""
-        self._refresh()
-        self._beat()
-        self._replay(whole=True)
+        self.refresh()
+        self.beat()
+        self.replay(whole=True)
         self._sweep()
         self._senders.poll()
 
-    def _refresh(self) -> None:
+    def refresh(self) -> None:
+        """Every process reads routers, boots and heartbeats."""
         for process in (self._stage.worker, *(node.process for node in self._stage.nodes)):
             process.refresh()
         self._senders.refresh()
 
-    def _beat(self) -> None:
+    def beat(self) -> None:
+        """Every node that is up publishes its heartbeat."""
         for node in self._stage.nodes:
             if self._stage.clock.now >= node.down_until:
                 node.beat()
 
-    def _replay(self, *, whole: bool = False) -> None:
+    def replay(self, *, whole: bool = False) -> None:
+        """A batch of each spool, or all."""
         for node in self._stage.nodes:
             while node.spool:
                 waiting = len(node.spool)
@@ -76,7 +77,8 @@ class Upkeep:
         self._stage.random.choice([*kinds, self._pay, self._block])()
 
     def _store_away(self) -> None:
-        self._stage.away_until = self._stage.clock.now + self._stage.random.choice([5, 60, 600, 2400])
+        now = self._stage.clock.now
+        self._stage.away.append((now, now + self._stage.random.choice([5, 60, 600, 2400])))
         self._stage.note("*", f"store away until {self._stage.away_until - T0}")
 
     def _node(self) -> None:

@@ -18,6 +18,7 @@ from tests.sim.stage import Stage
 ENFORCEMENT_S = 3 * 30 + 105 + 2 * 120 + 30
 SILENCE_S = 100  # a session that was not heard for longer may have lost its slot
 BEHIND_S = 900  # due work that is older was passed by
+LATE_END_S = 30  # evidence this long after its end proves that a router serves a session on
 CLOCK_S = 5  # routers whose clock is believed are off by less
 WRAP = 1 << 32
 FOREVER = 1 << 40
@@ -161,9 +162,9 @@ def _unhindered_s(session: TrueSession, own: list[SessionRecord]) -> int:
         return FOREVER
     instants = sorted([session.began_at, *session.reported_at, session.ended_at])
     gap_s = max(after - before for before, after in pairwise(instants))
-    if session.cap_bytes is not None and not session.displaced and _held_its_slot(session):
+    if session.router.keeps_time and session.cap_bytes is not None and _undisputed(session):
         return 2  # it looks once a second
-    return FOREVER if session.nas.capabilities.coa == "none" else gap_s + ENFORCEMENT_S
+    return FOREVER if session.nas.capabilities.coa == "none" else gap_s + LATE_END_S + ENFORCEMENT_S
 
 
 def _belongs(record: SessionRecord, session: TrueSession) -> bool:
@@ -172,8 +173,10 @@ def _belongs(record: SessionRecord, session: TrueSession) -> bool:
     )  # fmt: skip
 
 
-def _held_its_slot(session: TrueSession) -> bool:
-    """The product heard of it in time, and never long enough nothing to give its lease away."""
+def _undisputed(session: TrueSession) -> bool:
+    """Nobody took its slot: the product heard of it in time, and never long enough nothing to give its lease away."""
+    if session.displaced:
+        return False
     instants = [session.began_at, *sorted(session.counted_at), session.ended_at]
     silence_s = 3 * min(session.interims)
     return instants[1] - instants[0] <= SILENCE_S and all(b - a <= silence_s for a, b in pairwise(instants))

@@ -9,16 +9,19 @@ from coa.das import Das
 from coa.outcome import Acked, Answer, Nak, Silent
 from radius.domain.nas import Family
 from tests.sim.customers import Customers
-from tests.sim.plan import RouterPlan
+from tests.sim.plan import BAD_IN_A_ROW_MAX, ROUTER_SILENCE_S, RouterPlan
 from tests.sim.routers import TrueSession
 from tests.sim.stage import Stage
 
-SILENCE_S = 30  # as `coa.exchange` waits
 BUSY, NO_SESSION = 506, 503
 GIGA = 1 << 32
 _NAMES = ("Acct-Session-Id", "User-Name", "Framed-IP-Address")
 _MANNERS = ("deaf", "unanswered", "busy", "stays", "late", "reboots")
-BAD_IN_A_ROW_MAX = 3  # of one session; then its router does as it is told: only so can a bound be stated
+
+
+def coa_address(number: int) -> str:
+    """Where the router of that number in the plan is reached."""
+    return f"10.9.{number // 250}.{number % 250 + 1}"
 
 
 class Wire:
@@ -30,7 +33,7 @@ class Wire:
         self._asks = asks
         self._bad: dict[str, int] = {}
         self.requests = 0
-        self.routers = {f"10.9.0.{number}": router for number, router in enumerate(stage.plan.routers, start=1)}
+        self.routers = {coa_address(number): router for number, router in enumerate(stage.plan.routers)}
 
     def carry(self, das: Das, request: Request, done: Callable[[Answer], None]) -> None:
         """A request goes out; its answer comes after virtual seconds, or silence does."""
@@ -39,10 +42,12 @@ class Wire:
         data = sign(request.code, self.requests % 256, encode(request), das.secret)
         named = dict(request.attributes)
         manner, asked_at = self._manner(router.name + named["Acct-Session-Id"]), stage.clock.now
+        if stage.dark(router.name):
+            manner = "deaf"
         if request.code is Code.COA_REQUEST and manner not in {"obeys", "late"}:
             for session in self._serves(router, named):
                 session.unheeding = True
-        delay_s = stage.random.randint(3, SILENCE_S - 1) if manner == "late" else stage.random.randint(0, 1)
+        delay_s = stage.random.randint(3, ROUTER_SILENCE_S - 1) if manner == "late" else stage.random.randint(0, 1)
 
         def arrive() -> None:
             if manner == "reboots":
@@ -50,7 +55,7 @@ class Wire:
             silent = manner in {"deaf", "reboots"}
             answer = None if silent else self._obey(router, data, das.secret, manner, asked_at)
             if answer is None or manner == "unanswered":
-                stage.later(SILENCE_S, SILENCE_S, lambda: done(Silent(5, float(SILENCE_S))))
+                stage.later(ROUTER_SILENCE_S, ROUTER_SILENCE_S, lambda: done(Silent(5, float(ROUTER_SILENCE_S))))
                 return
             said = read(answer, data, das.secret)
             assert isinstance(said, Reply), said
@@ -70,9 +75,9 @@ class Wire:
         """Its sessions of that id, whose user and address are those that the request names."""
         return [
             one
-            for one in self._stage.online.values()
-            if (one.router, one.acct_session_id, one.user_name)
-            == (router, named["Acct-Session-Id"], named["User-Name"])
+            for one in self._stage.at_router[router.name]
+            if not one.ended_at
+            and (one.acct_session_id, one.user_name) == (named["Acct-Session-Id"], named["User-Name"])
             and named.get("Framed-IP-Address", one.framed_ip) == one.framed_ip
         ]
 
