@@ -62,7 +62,7 @@ class Auditor:
         for customer in self._customers:
             found += [f"{customer.id}: {text}" for text in self._rights(customer)]
             found += [f"{customer.id}: {text}" for text in self._balance(customer)]
-        return [*found, *self._totals(), *self._numbers(), *self._left(), *self._prompts()]
+        return [*found, *self._totals(), *self._numbers(), *self._left(), *self._prompts(), *self._failed()]
 
     # -- reading ---------------------------------------------------------------------------------------------------
 
@@ -144,7 +144,7 @@ class Auditor:
             if self._payments[place.payment].cents != money.shillings * 100:
                 yield "is with a payment of another amount"
             return
-        if wanted is not None and wanted.cents == money.shillings * 100 and not self._other(wanted, receipt):
+        if wanted is not None and wanted.cents == money.shillings * 100 and not self._other(wanted, money):
             yield f"was paid for {wanted}, which does not have it: it is at {place}"
         yield from self._not_for_a_payment(money, place)
 
@@ -154,15 +154,16 @@ class Auditor:
             return self._by_reference.get(self._bank.daraja.prompts[money.checkout_id].reference)
         return None if self._bank.till else self._by_reference.get(money.reference.strip().upper())
 
-    def _other(self, payment: Payment, receipt: str) -> bool:
+    def _other(self, payment: Payment, money: Money) -> bool:
         """True if the payment has other money already, or if nothing told us in time whose money this was.
 
         At a till only a callback or a query can; where it had failed before, or its reply was lost, nobody asks.
         A callback that comes after the money was given to its payer makes a dispute of it, which a person looks at.
         """
-        if payment.mpesa_receipt and payment.mpesa_receipt != receipt:
+        if payment.mpesa_receipt and payment.mpesa_receipt != money.receipt:
             return True
-        return self._bank.till and (not payment.checkout_id or payment.state is PaymentState.DISPUTED)
+        failed = payment.state is PaymentState.FAILED and self._bank.failed(money.checkout_id)
+        return self._bank.till and (not payment.checkout_id or failed or payment.state is PaymentState.DISPUTED)
 
     def _not_for_a_payment(self, money: Money, place: Place) -> Iterator[str]:
         payer = next(each for each in self._customers if each.phone == money.phone)
@@ -198,6 +199,8 @@ class Auditor:
         for name, payment in paid.items():
             if payment.state is not PaymentState.PAID:
                 yield f"{name} has its money and is {payment.state}"
+        if self._aggregates[customer.id].unheeded_until != self._shop.reports[customer.id]:
+            yield f"has {self._aggregates[customer.id].unheeded_until} of {self._shop.reports[customer.id]} reports"
         intents = {intent.session for intent in self._aggregates[customer.id].intents}
         reasons = {intent.reason for intent in self._aggregates[customer.id].intents}
         if bought and (customer.device not in intents or IntentReason.REAUTHORIZE not in reasons):
@@ -258,10 +261,16 @@ class Auditor:
 
     def _prompts(self) -> Iterator[str]:
         """A payment is pushed once, whatever happens, and only after it was written down."""
-        pushed = Counter(prompt.reference for prompt in self._bank.daraja.prompts.values())
-        for reference, times in pushed.items():
+        for reference, times in self._bank.pushes.items():
             if times > 1 or reference not in self._by_reference:
                 yield f"{reference} was pushed {times} times for {self._by_reference.get(reference)}"
+
+    def _failed(self) -> Iterator[str]:
+        """Only what M-Pesa says of a prompt fails its payment, and only if it is one of the codes that are known to."""
+        for checkout_id, prompt in self._bank.daraja.prompts.items():
+            payment = self._by_reference.get(prompt.reference)
+            if payment and payment.state is PaymentState.FAILED and not self._bank.failed(checkout_id):
+                yield f"{payment} has failed, and {prompt} does not say so"
 
     def _ledger_check(self) -> list[object]:
         services = self._shop.worker()

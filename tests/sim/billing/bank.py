@@ -1,6 +1,7 @@
 """M-Pesa: the misbehaving double with its own books, in the same process or over HTTP, and when it tells us of what."""
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from random import Random
 from typing import Any, Protocol
@@ -18,6 +19,7 @@ SHORTCODE = "600999"
 ACCOUNT = wire.Account(SHORTCODE, "passkey")
 ADDRESSES = wire.Addresses("https://wifi.example", "s3cret")
 C2B = "c2b"
+ENDS = frozenset({"1", "1019", "1032", "1037", "2001"})  # of the codes below, those after which no money is expected
 FAILURES = ("1032", "1037", "1", "2001", "1019", "1025", "9999", "777", "17", "1001")
 ASKED_MAX = 1_000  # more than a payment is ever asked about
 QUERIES = ("4999", "500", "500-as-200", "empty", "early", "spike")
@@ -88,6 +90,7 @@ class Teller:
 
     def push(self, request: PushRequest, now: int) -> Pushed:
         self._process._live("push")
+        self._bank.pushes[request.reference] += 1
         answer = self._bank.asked.push(request, now)
         self._bank.follow()
         self._process._live("pushed")
@@ -125,6 +128,7 @@ class Bank:
             keys = client.Keys("key", "hush")
             self._client = client.Daraja(self.daraja.url, keys, ACCOUNT, ADDRESSES, None, Pace(6_000), patience)
             self.asked = self._client
+        self.pushes: Counter[str] = Counter()  # by reference
         self._followed = 0
 
     def close(self) -> None:
@@ -171,6 +175,11 @@ class Bank:
             most = self._world.random.choice((0, 2, 2, 2, 30, 300, 4_000))
             most = 0 if at_once else most
             self._world.later(0, most, lambda url=url, body=body: self.deliver(url, body))
+
+    def failed(self, checkout_id: str) -> bool:
+        """True if it was said that nobody paid, whatever was said afterwards."""
+        prompt = self.daraja.prompts.get(checkout_id)
+        return prompt is not None and not ENDS.isdisjoint(prompt.plan.codes[: prompt.stage])
 
     def statement(self) -> bytes:
         """The portal's statement of everything so far."""

@@ -15,7 +15,7 @@ from tests.unit.billing.values import T0
 
 HOUR = 3_600
 PAYMENTS = 40
-ROUND_S = 20  # from one round of the workers to the next; 60 times as long by night
+ROUND_S = 20  # from one round of the workers to the next; longer by night
 QUIET_S = 60 * HOUR  # longer than anything is asked about, and two statements
 
 
@@ -76,13 +76,14 @@ class Market:
 
     def _quiet(self) -> None:
         world, people, began = self.world, self.people, self.world.now
-        world.quiet = True
+        world.quiet, self.shop.busy = True, 0.0
         self.heals()
-        for at in range(0, 3 * HOUR, 3 * self._round_s):
+        for at in range(0, 3 * HOUR, 6 * self._round_s):
             world.at(began + at, people.round)
-        for at in range(3 * HOUR, QUIET_S, 60 * self._round_s):
+        for at in range(3 * HOUR, QUIET_S, 120 * self._round_s):
             world.at(began + at, people.round)
         world.at(began + HOUR, people.by_now)
+        world.at(began + 3 * HOUR, people.asked_by_now)
         for at in (20, 40):
             world.at(began + at * HOUR, people.import_statement)
         for _ in range(self._payments):

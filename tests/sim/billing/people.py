@@ -19,7 +19,7 @@ from billing.services.settle import Landed
 from billing.store.ports import BillingStore
 from radius.domain.identity import SubscriberId
 from tests.fakes.daraja import stk_callback
-from tests.sim.billing.bank import SHORTCODE, Bank, draw_plan
+from tests.sim.billing.bank import ASKED_MAX, SHORTCODE, Bank, draw_plan
 from tests.sim.billing.clockwork import Clockwork
 from tests.sim.billing.shop import PACKAGES, Services, Shop
 
@@ -127,9 +127,11 @@ class People:
         if "/stk/" in url:
             token = url.rpartition("/")[2]
             self.world.begin("callback", lambda: self._callback(services, token, text, now), self._settled)
-            return
-        notice = parse_notice(text.encode())
-        self.world.begin("notice", lambda: services.settle.notice(notice, now), partial(self._landed, notice))
+        else:
+            notice = parse_notice(text.encode())
+            self.world.begin("notice", lambda: services.settle.notice(notice, now), partial(self._landed, notice))
+        if self.world.chance(0.3):  # at the same moment
+            self.round()
 
     def _callback(self, services: Services, token: str, text: str, now: int) -> object:
         taken = services.callbacks.take(token, text, now)
@@ -162,6 +164,16 @@ class People:
             kept = self.truth.payment(payment, self.shop.deadline())
             if kept is None or kept.payment.state in UNDECIDED:
                 self.world.lie(f"a callback was taken, and there is {kept}")
+
+    def asked_by_now(self) -> None:
+        """Whatever became of its callbacks, M-Pesa says of each of these that it is paid, and answers who asks."""
+        for checkout_id, prompt in self.bank.daraja.prompts.items():
+            payment = self.truth.owner(ClaimKind.CHECKOUT, checkout_id, self.shop.deadline())
+            kept = self.truth.payment(payment, self.shop.deadline()) if payment else None
+            answered = prompt.code == "0" and len(prompt.plan.queries) < ASKED_MAX
+            open_ = kept is not None and kept.payment.state in UNDECIDED - {PaymentState.PROVEN}
+            if answered and open_ and not self.bank.failed(checkout_id):
+                self.world.lie(f"{prompt} is paid, and nobody asked: {kept}")
 
     def forge(self) -> None:
         """A body that says paid, by a path that is made up; and past the door, with a token that is not this one's."""

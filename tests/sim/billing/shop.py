@@ -1,12 +1,13 @@
 """The product under test: several processes of the real services over one store. Each may end at any step."""
 
+from collections import Counter
 from collections.abc import Callable
 from random import Random
 from typing import Any
 
 from billing.domain.package import Package
 from billing.ports import Claim, ClaimKind, Customer, Posting
-from billing.services.book import Book, Stores
+from billing.services.book import SERIES, Book, Stores
 from billing.services.callbacks import Callbacks, Seals
 from billing.services.check import LedgerCheck
 from billing.services.checkout import Cashier
@@ -19,7 +20,7 @@ from radius.domain import subscriber as aggregate
 from radius.domain.identity import SubscriberId
 from radius.domain.subscriber import Credential, SecretKind, Subscriber
 from radius.domain.terms import PeriodUnit, Terms, Window, WindowStart
-from radius.ports import Change
+from radius.ports import Change, Outcome, Stored
 from radius.services.terms import TermsBook
 from radius.store.open import Store
 from tests.sim.billing.bank import Bank, read
@@ -33,6 +34,19 @@ PACKAGES = (
 WEB, WORKERS = 2, 2
 
 
+class Busy:
+    """The aggregates, as they are with customers who are online: a report is counted whenever one is read here."""
+
+    def __init__(self, target: Any, shop: "Shop") -> None:
+        self._target, self._shop = target, shop
+
+    def read(self, subscriber: SubscriberId, deadline: float) -> Stored | None:
+        stored: Stored | None = self._target.read(subscriber, deadline)
+        if stored is not None and self._shop.world.chance(self._shop.busy):
+            self._shop.report(subscriber)
+        return stored
+
+
 class Services:
     """One process with all services, as `billing.wiring` puts them together."""
 
@@ -42,13 +56,14 @@ class Services:
         random = Random(seed)
         rows: Any = Stepping(shop.rows, process)
         self.ports = ports = BillingStore(rows)
-        subscribers: Any = Stepping(shop.store.subscribers, process)
+        subscribers: Any = Busy(Stepping(shop.store.subscribers, process), shop)
         self.book = Book(
             Stores(ports, ports, ports, ports, ports, ports, subscribers),
             TermsBook(shop.store.catalogue, shop.deadline, 20),
             (VAT,),
             lambda: random.randbytes(10).hex(),
             shop.deadline,
+            series=SERIES[: shop.series],
         )
         provider = shop.bank.provider(process)
         self.settle = Settle(self.book)
@@ -71,6 +86,9 @@ class Shop:
         opened.create_tables()
         self.rows = opened.ports.rows
         self.queries_per_minute = world.random.choice((5, 60))
+        self.series = world.random.choice((1, 2, 8))
+        self.busy = world.random.choice((0.0, 0.2))
+        self.reports: Counter[SubscriberId] = Counter()
         self._processes: list[Services | None] = [None] * (WEB + WORKERS)
 
     def _at(self, number: int) -> Services:
@@ -79,6 +97,17 @@ class Shop:
             there = Services(self, Process(self.world), self.world.random.getrandbits(64))
             self._processes[number] = there
         return there
+
+    def report(self, subscriber: SubscriberId) -> None:
+        """A node counts what a router reported, and fails at nothing."""
+        stored = self.store.subscribers.read(subscriber, self.deadline())
+        assert stored
+        present = aggregate.decode(stored.body)
+        present.unheeded_until += 1  # any figure that selling does not write
+        self.reports[subscriber] += 1
+        write = f"report {self.reports[subscriber]} of {subscriber}"
+        after = Change(subscriber, stored.version + 1, write, aggregate.encode(present), stored.due_at)
+        assert self.store.subscribers.commit(after, self.deadline()) is Outcome.COMMITTED
 
     def web(self) -> Services:
         return self._at(self.world.random.randrange(WEB))
