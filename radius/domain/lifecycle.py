@@ -9,10 +9,12 @@ from radius.domain.identity import NasId
 from radius.domain.intent import ENDS, Intent, IntentReason, IntentState, Step, Waiting, step
 from radius.domain.subscriber import Session, SessionState, Subscriber
 from radius.domain.world import (
+    CLOSED_KEPT_MAX,
     END_GRACE_S,
     KEEP_CLOSED_S,
     LAPSE_S,
     LATE_END_S,
+    SESSIONS_MAX,
     SILENCE_GRACE_S,
     SILENCE_INTERIMS,
     World,
@@ -37,13 +39,48 @@ def settle(subscriber: Subscriber, world: World, *, marks_whole: bool = False, b
         if session.state is SessionState.OPEN:
             close(subscriber, session, cause, world.now)
         else:
-            subscriber.sessions.remove(session)
+            _leave(subscriber, [session])
+    changed |= thin(subscriber)
     for right in list(subscriber.rights):
         changed |= entitlement.roll_period(right, world.terms(right.terms), world.now)
         if _forgotten(subscriber, right.id, right.revoked_at or right.ends_at or right.redeem_by, world.now):
             subscriber.rights.remove(right)
             changed = True
     return changed
+
+
+def thin(subscriber: Subscriber) -> bool:
+    """Let the oldest filed sessions go where there are too many of them; True if any went.
+
+    A late packet finds their record, as it does two hours after any end. The last one of a device that is online goes
+    only when nothing else helps: the new session's counters may yet carry on the old one's (`reauth`).
+    """
+    filed = [s for s in subscriber.sessions if s.state is SessionState.CLOSED and s.filed]
+    if len(filed) <= CLOSED_KEPT_MAX:
+        return False
+    filed.sort(key=lambda s: s.closed_at)
+    online = {s.device for s in subscriber.sessions if charging.live(s)}
+    last = {s.device: s for s in filed if s.device in online}
+    wanted = {intent.session for intent in subscriber.intents if intent.state is not IntentState.ABANDONED}
+    free = [s for s in filed[:-CLOSED_KEPT_MAX] if s.uid not in wanted]
+    going = [s for s in free if last.get(s.device) is not s]
+    over = len(subscriber.sessions) - len(going) - SESSIONS_MAX
+    if over > 0:
+        going += [s for s in free if last.get(s.device) is s][:over]
+    _leave(subscriber, going)
+    return bool(going)
+
+
+def _leave(subscriber: Subscriber, going: list[Session]) -> None:
+    """Take sessions out of the aggregate, with what was given up about them: nobody can be asked about them again."""
+    places, uids = {id(session) for session in going}, {session.uid for session in going}
+    subscriber.sessions = [session for session in subscriber.sessions if id(session) not in places]
+    if subscriber.intents:
+        subscriber.intents = [
+            intent
+            for intent in subscriber.intents
+            if intent.session not in uids or intent.state is not IntentState.ABANDONED
+        ]
 
 
 def _ending(session: Session, world: World, *, silence: bool) -> str | None:

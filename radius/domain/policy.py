@@ -19,6 +19,7 @@ from radius.domain.subscriber import Lease, Session, SessionState, Subscriber
 from radius.domain.terms import INTERIM_S_MIN, ExtraDevice, Service, Terms
 from radius.domain.world import (
     LINE_BPS_DEFAULT,
+    LIVE_MAX,
     SESSION_S_MAX,
     SESSION_S_MAX_UNHEEDED,
     SESSION_S_MAX_UNREACHABLE,
@@ -162,7 +163,8 @@ def refusal(  # noqa: PLR0911 - one rule a line, first that applies
 def _make_room(subscriber: Subscriber, right: Right, terms: Terms, nas: Nas, now: int) -> Reason | None:
     holders = charging.devices_on(subscriber, right.id, None)
     if len(holders) < terms.devices:
-        return None
+        full = sum(map(charging.live, subscriber.sessions)) >= LIVE_MAX  # on several rights together
+        return Reason.DEVICE_LIMIT if full else None
     if terms.extra_device is ExtraDevice.REJECT:
         return Reason.DEVICE_LIMIT
     leaving = holders[: len(holders) - terms.devices + 1]

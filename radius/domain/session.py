@@ -191,6 +191,7 @@ def account(
         opened = True
     if opened:
         lifecycle.arrived(subscriber, session.device, world.now)
+        lifecycle.thin(subscriber)
     was = _state_of(subscriber, session)
     delta_bytes, delta_s, over = _count(subscriber, session, event, nas, world, opened=opened)
     if move in (Move.OPEN_CLOSE, Move.COUNT_CLOSE):

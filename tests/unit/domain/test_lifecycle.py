@@ -4,9 +4,11 @@ import pytest
 
 from radius.domain import lifecycle
 from radius.domain.entitlement import Right
-from radius.domain.intent import Intent, IntentReason
-from radius.domain.subscriber import Lease, Session, SessionState, Subscriber
+from radius.domain.identity import MacAddress, NasId
+from radius.domain.intent import Intent, IntentReason, IntentState
+from radius.domain.subscriber import Lease, Session, SessionState, Subscriber, encode
 from radius.domain.terms import PeriodUnit
+from radius.domain.world import CLOSED_KEPT_MAX, LIVE_MAX, SESSIONS_MAX
 from tests.unit.domain.builders import (
     DAY_S,
     LAPTOP,
@@ -100,6 +102,72 @@ def test_silence_is_not_told_from_a_root_whose_marks_are_elsewhere() -> None:
     assert not lifecycle.settle(home, world(T0 + 5000, TERMS))
     assert lifecycle.settle(home, world(T0 + 5000, TERMS), marks_whole=True)
     assert one.cause == "silent"
+
+
+def ended(number: int, device: MacAddress = PHONE) -> Session:
+    one = live(device, f"res{number:07d}", state=SessionState.CLOSED)
+    one.filed, one.closed_at = True, T0 + number
+    return one
+
+
+def test_a_device_that_comes_and_goes_leaves_no_more_than_what_a_late_packet_may_ask_for() -> None:
+    gone = [ended(number) for number in range(CLOSED_KEPT_MAX + 3)]
+    unfiled = closed(filed=False, at=T0 - 60)
+    home = subscriber(right(), sessions=[*reversed(gone), unfiled])
+    assert lifecycle.thin(home)
+    assert sorted(home.sessions, key=lambda one: one.closed_at) == [unfiled, *gone[3:]]
+    assert not lifecycle.thin(home)
+
+
+def test_what_a_worker_still_has_to_do_keeps_its_session_and_what_was_given_up_goes_with_it() -> None:
+    gone = [ended(number) for number in range(CLOSED_KEPT_MAX + 2)]
+    given_up = Intent(gone[0].uid, IntentReason.REPLACED, 0, T0, T0, state=IntentState.ABANDONED)
+    pending = Intent(gone[1].uid, IntentReason.REPLACED, 0, T0, T0)
+    home = subscriber(right(), sessions=list(gone))
+    home.intents = [given_up, pending]
+    assert lifecycle.thin(home)
+    assert (home.sessions, home.intents) == (gone[1:], [pending])
+
+
+def test_the_last_session_of_a_device_that_is_online_stays_for_counters_that_carry_on() -> None:
+    before, online = ended(0, LAPTOP), live(LAPTOP, "now0000001")
+    gone = [before, *(ended(number) for number in range(1, CLOSED_KEPT_MAX + 2))]
+    home = subscriber(right(), sessions=[*gone, online])
+    assert lifecycle.thin(home)
+    assert home.sessions == [before, *gone[2:], online]
+
+
+def test_an_item_never_holds_more_sessions_than_fit() -> None:
+    devices = [MacAddress(f"02{number:010x}") for number in range(SESSIONS_MAX - CLOSED_KEPT_MAX)]
+    online = [live(device, f"now{number:07d}") for number, device in enumerate(devices)]
+    before = [ended(number, device) for number, device in enumerate(devices[: CLOSED_KEPT_MAX + 9])]
+    home = subscriber(right(), sessions=[*before, *online])
+    assert lifecycle.thin(home)
+    assert (len(home.sessions), home.sessions[:CLOSED_KEPT_MAX]) == (SESSIONS_MAX, before[9:])
+
+
+def test_a_full_item_is_one_that_the_store_takes() -> None:
+    """DynamoDB's items end at 409,600 bytes; names as long as routers and operators make them, counters of months."""
+    home = subscriber(*(right(f"rabcdefgh{number:02d}") for number in range(20)))
+    for number in range(SESSIONS_MAX):
+        state = SessionState.OPEN if number < LIVE_MAX else SessionState.CLOSED
+        leases = [Lease("rabcdefgh01", 10**10, -1)] if number < LIVE_MAX else []
+        one = live(MacAddress(f"02{number:010x}"), f"res{number:07d}", state=state, leases=leases)
+        one.nas, one.acct_session_id = NasId("kilimani-hotel-01"), f"8010{number:04x}-68c1f2aa"
+        one.in_bytes, one.out_bytes, one.time_s = 123_456_789_012, 987_654_321_098, 2_592_000
+        one.last_at, one.ends_at, one.revision, one.interim_seen = T0 + DAY_S, T0 + 7 * DAY_S, 8640, True
+        one.cap_bytes, one.cause = 10**12, "" if leases else "Lost-Carrier"
+        one.closed_at, one.filed = (0, False) if leases else (T0 + DAY_S, True)
+        home.sessions.append(one)
+    assert len(encode(home)) < 390_000
+
+
+def test_with_a_filed_session_goes_what_was_given_up_about_it() -> None:
+    one = closed(filed=True)
+    home = subscriber(right(), sessions=[one])
+    home.intents = [Intent(one.uid, IntentReason.REPLACED, 0, T0, T0 + 9 * DAY_S, state=IntentState.ABANDONED)]
+    assert lifecycle.settle(home, world(T0 + 7200, TERMS))
+    assert (home.sessions, home.intents) == ([], [])
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from radius.domain.nas import CoaScope
 from radius.domain.policy import Accept, Reason, Reject
 from radius.domain.subscriber import Lease, Session, SessionState, Subscriber
 from radius.domain.terms import ExtraDevice, Hours, PeriodUnit, Rate, Service, Terms
+from radius.domain.world import LIVE_MAX
 from tests.unit.domain.builders import (
     DAY_S,
     FIRST_LOGIN_DAY,
@@ -236,6 +237,19 @@ def test_one_device_more_than_the_right_allows() -> None:
 def test_a_second_right_helps_where_the_first_is_full() -> None:
     home = subscriber(right("r1"), right("r2"), sessions=[live(LAPTOP, "res0000009", right_id="r1")])
     assert accepted(decide(home, day_terms())).session.right == "r2"
+
+
+def test_an_account_whose_item_is_full_takes_no_further_device_but_one_that_takes_a_place() -> None:
+    others = [live(MacAddress(f"02{number:010x}"), f"res{number:07d}", right_id="r1") for number in range(LIVE_MAX)]
+    free = day_terms("free.1", devices=1000)
+    home = subscriber(right("r1", "many.1"), right("r2", "free.1"), sessions=list(others))
+    many = day_terms("many.1", devices=LIVE_MAX)
+    assert decide(home, many, free) == Reject(Reason.DEVICE_LIMIT)
+    accepted(decide(home, many, free, device=MacAddress("020000000000")))
+    home = subscriber(right("r1", "many.1"), sessions=list(others))
+    replacing = day_terms("many.1", devices=LIVE_MAX, extra_device=ExtraDevice.REPLACE_OLDEST)
+    accepted(decide(home, replacing))
+    assert sum(one.state is not SessionState.CLOSED for one in home.sessions) == LIVE_MAX
 
 
 def test_all_that_remains_is_promised_to_others() -> None:

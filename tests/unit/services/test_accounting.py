@@ -8,6 +8,7 @@ from radius.domain.intent import IntentReason
 from radius.domain.record import SessionRecord
 from radius.domain.request import Status
 from radius.domain.subscriber import SessionState
+from radius.domain.world import CLOSED_KEPT_MAX
 from radius.ports import Change, Outcome
 from radius.services.accounting import Counted, day_at
 from radius.store.memory import MemoryStore
@@ -334,3 +335,27 @@ def test_the_local_day_of_a_session() -> None:
     assert day_at(T0 + 5 * 3600 - 1, "Africa/Nairobi") == "20251124"
     assert day_at(T0 + 5 * 3600, "Africa/Nairobi") == "20251125"
     assert day_at(T0 + 5 * 3600, "UTC") == "20251124"
+
+
+def test_a_device_at_the_edge_of_the_signal_does_not_fill_its_customers_item() -> None:
+    """It logs in and out every few seconds; what comes late of a session that had to leave is counted all the same."""
+    node = Node()
+    customer = node.customer(terms=day_terms(quota_bytes=100 * MIB))
+
+    def said(status: Status, began_s: int, for_s: int, mib: int = 0) -> None:
+        used = (None, None) if status is START else (0, mib * MIB)
+        known = {"class_of": classes[began_s], "acct_session_id": f"s{began_s:07x}"}
+        node.account(accounting_request(status, T0 + began_s + for_s, used, for_s, **known))
+
+    classes = {}
+    for began_s in range(0, 8 * CLOSED_KEPT_MAX, 4):
+        node.now = T0 + began_s
+        granted = node.log_in(access_request(acct_session_id=f"s{began_s:07x}"))
+        classes[began_s] = parse_class(granted.limits.class_text)
+        said(START, began_s, 0)
+        said(STOP, began_s, 2, mib=0 if began_s else 1)
+    assert len(node.home(customer).sessions) <= CLOSED_KEPT_MAX + 2
+    assert node.home(customer).rights[0].used_bytes == MIB
+    for _ in range(2):
+        said(STOP, 0, 3, mib=3)
+        assert node.home(customer).rights[0].used_bytes == 3 * MIB
