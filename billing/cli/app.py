@@ -2,7 +2,7 @@
 
 import typer
 
-from billing.cli import books, cutting, owed, packages, routers, sessions, sites, till, vouchers
+from billing.cli import books, cutting, owed, packages, payments, refunds, routers, sessions, sites, till, vouchers
 from billing.cli.exits import MEANINGS
 from billing.cli.frame import ROOT
 
@@ -18,7 +18,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for group in dict.fromkeys(
-    module.app for module in (sessions, cutting, packages, vouchers, till, books, routers, sites)
+    module.app for module in (sessions, cutting, packages, vouchers, till, payments, refunds, books, routers, sites)
 ):
     app.add_typer(group)
 owed.register(app)

@@ -22,7 +22,7 @@ from rich.console import Console
 from billing.cli.exits import Declined, Exit
 from billing.cli.show import WIDTH_UNSEEN, Show
 from billing.settings import load as load_selling
-from billing.wallet import money_of_environment
+from billing.wallet import Money, money_of_environment
 from billing.wiring import Billing, BillingSettings, build_billing
 from radius import settings as settings_module
 from radius.domain.deed import Deed
@@ -94,8 +94,12 @@ class Frame:
     @cached_property
     def billing(self) -> Billing:
         """The services of selling."""
-        money = money_of_environment()
+        money = self._money
         return build_billing(self.core, self.selling, money.provider, money.read, money.read_notice)
+
+    @cached_property
+    def _money(self) -> Money:
+        return money_of_environment()
 
     @cached_property
     def directory(self) -> Directory:
@@ -120,6 +124,8 @@ class Frame:
 
     def close(self) -> None:
         """Close what was opened."""
+        if "_money" in self.__dict__:
+            self._money.close()
         if "core" in self.__dict__:
             self.core.close()
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from billing.cli import frame
+from billing.wallet import Money, read_callback, read_notice
 from coa import hand
 from radius import wiring
 from radius.bell import Bell
@@ -41,5 +42,7 @@ def world(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
         return core._replace(store=store, bell=Bell(tmp_path), names=names)
 
     monkeypatch.setattr(frame, "build_core", again)
-    yield World(tmp_path, core, clock)
+    made = World(tmp_path, core, clock)
+    monkeypatch.setattr(frame, "money_of_environment", lambda: Money(made.provider, read_callback, read_notice))
+    yield made
     core.close()

@@ -11,13 +11,19 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from billing.cli import __main__ as entry
+from billing.domain.payment import PaymentEvent
+from billing.domain.settle import Proof
+from billing.services.checkout import Buy
 from billing.store.open import open_billing
+from billing.wiring import Billing, BillingSettings, build_billing
 from radius.domain.identity import MacAddress, NasId, SubscriberId
 from radius.domain.nas import Family, Language, Router, Site
 from radius.domain.request import Status
 from radius.domain.terms import PeriodUnit, Rate, Terms, Window, WindowStart
 from radius.wiring import Core, build_accounting
+from tests.contract.billing.town import checkout_of
 from tests.contract.values import soon
+from tests.unit.billing.test_wiring import Reversing
 from tests.unit.billing.values import T0
 from tests.unit.services.wired import accounting_request
 
@@ -60,6 +66,7 @@ class World:
         self.core = core
         self.clock = clock
         self.billing_store = open_billing(core.store)
+        self.provider = Reversing()
         self.core.store.create_tables()
         self.billing_store.create_tables()
         core.provision.site(Site("kilimani"))
@@ -72,7 +79,8 @@ class World:
     def __call__(self, *words: str, yes: bool = False) -> Ran:
         """Run one command."""
         out, err = io.StringIO(), io.StringIO()
-        common = ["--settings", str(self.folder / "settings.toml"), "--as", "mary", *(["--yes"] if yes else [])]
+        common = ["--settings", str(self.folder / "settings.toml"), *(["--yes"] if yes else [])]
+        common += [] if "--as" in words else ["--as", "mary"]
         with redirect_stdout(out), redirect_stderr(err):
             code = entry.main([*words, *common])
         return Ran(code, out.getvalue(), err.getvalue())
@@ -98,6 +106,34 @@ class World:
             (accounting_request(Status.INTERIM, self.clock.now, used, seconds, **fields), self.clock.now),
         ):
             accounting.account(request, at, soon())
+
+    def registered(self, phone: str, site: str = "kilimani") -> SubscriberId:
+        """A customer with a device, who proved a phone: has a balance and an account number."""
+        mac = MacAddress(f"02{phone:0>10}"[-12:])
+        found = self.core.provision.device(f"{mac[:4]}.{mac[4:8]}.{mac[8:]}", self.clock.now, site=site)
+        people = self.billing().desk.people
+        code = people.ask(phone, mac, self.clock.now).code
+        people.verify(phone, mac, code, found, Language.ENGLISH, self.clock.now)
+        return found
+
+    def billing(self) -> Billing:
+        """The services of selling, as a portal has them."""
+        return build_billing(self.core, BillingSettings(), self.provider, lambda _: None)
+
+    def buys(
+        self, who: SubscriberId, package: str, receipt: str, *, paid: bool = True, phone: str = "0712345678"
+    ) -> str:
+        """Asks for a package by M-Pesa, and pays; the payment's id."""
+        billing = self.billing()
+        begun = billing.cashier.buy(Buy(who, phone, package, key=receipt, device=PHONE), self.clock.now)
+        push = self.provider.pushes[-1]
+        if paid:
+            proof = Proof(
+                PaymentEvent.CALLBACK_PAID, push.token, checkout_of(push), cents=push.cents, mpesa_receipt=receipt,
+                paid_at=self.clock.now + 5,
+            )  # fmt: skip
+            billing.settle.prove(begun.payment.id, proof, self.clock.now + 6)
+        return begun.payment.id
 
     def deeds(self) -> list[tuple[str, str, str, str]]:
         """What was audited today: who, what, to whom, and how it ended."""

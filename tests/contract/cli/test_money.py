@@ -1,0 +1,181 @@
+"""`payments` and `ledger` over the engine, with a provider that takes reversals: what is told and booked, by whom."""
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from billing.cli.exits import Exit
+from billing.domain.payment import PaymentEvent
+from billing.ports import Posting
+from billing.provider import Notice
+from radius.domain.identity import SubscriberId
+from tests.contract.billing.town import checkout_of
+from tests.contract.cli.isp import World
+from tests.unit.billing.values import DAY, TILL
+
+JANE, OTIENO = "0712345678", "0722000111"
+DAYS = ("--name", "Day", "--price", "50", "--lasts", "1d")
+
+
+class Till:
+    """A place that sells by M-Pesa, and two customers."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        world("packages", "add", "daily", *DAYS)
+        self.jane = world.registered(JANE)
+        self.otieno = world.registered(OTIENO, site="lodge")
+        self.paid = world.buys(self.jane, "daily.1", "TKP0000001")
+        world.clock.now += 60
+
+    def stray(self, receipt: str = "TKP0000009") -> None:
+        """Money that names nobody, booked as such."""
+        billing, now = self.world.billing(), self.world.clock.now
+        billing.settle.notice(Notice(receipt, 7_000, TILL, "my rent", "", now), now)
+        self.world.clock.now += 3_600
+        billing.strays.look(receipt, self.world.clock.now)
+
+    def balance(self, who: SubscriberId) -> int:
+        kept = self.world.billing_store.ports.customer(who, self.world.billing().book.deadline())
+        assert kept
+        return kept.balance_cents
+
+
+@pytest.fixture
+def till(world: World) -> Till:
+    return Till(world)
+
+
+def test_payments_of_a_day(till: Till) -> None:
+    world = till.world
+    waits = world.buys(till.otieno, "daily.1", "TKP0000002", paid=False, phone=OTIENO)
+    rows = world("payments", "list", "--json").json()
+    assert [(row["payment"], row["state"], row["mpesa_receipt"]) for row in rows] == [
+        (waits, "pending", ""),
+        (till.paid, "paid", "TKP0000001"),
+    ]
+    assert [row["payment"] for row in world("payments", "list", "--state", "paid", "--json").json()] == [till.paid]
+    assert [row["payment"] for row in world("payments", "list", "--site", "lodge", "--json").json()] == [waits]
+    assert [row["payment"] for row in world("payments", "list", "--user", JANE, "--json").json()] == [till.paid]
+    assert [row["payment"] for row in world("payments", "list", "--limit", "1", "--json").json()] == [waits]
+    assert world("payments", "list", "--day", "2026-11-24").out == "No such payment that day.\n"
+    assert world("payments", "list", "--day", "yesterday").code == Exit.USAGE
+    assert world("payments", "list", "--state", "lost").code == Exit.USAGE
+    line = world("payments", "list", "--state", "paid").out.splitlines()[1].split()
+    assert line[:5] == [till.paid, "2026-11-25", "13:00:00", "KES", "50"]
+
+
+def test_one_payment_by_either_name(till: Till) -> None:
+    shown = till.world("payments", "show", "tkp0000001", "--json").json()
+    assert (shown["payment"], shown["journal"], shown["cents"]) == (till.paid, f"sale_mpesa:{till.paid}", 5_000)
+    assert till.world("payments", "show", till.paid, "--json").json() == shown
+    assert till.world("payments", "show", "TKP9999999").code == Exit.NOBODY
+
+
+def test_a_failure_says_what_m_pesa_meant(till: Till) -> None:
+    world = till.world
+    failed = world.buys(till.otieno, "daily.1", "TKP0000002", paid=False, phone=OTIENO)
+    world.provider.says(checkout_of(world.provider.pushes[-1]), PaymentEvent.QUERY_FAILED, "1032")
+    world.clock.now += 120
+    ran = world("payments", "reconcile", "--json")
+    assert (ran.code, ran.json()["asked"]) == (Exit.DONE, 1)
+    shown = world("payments", "show", failed, "--json").json()
+    assert (shown["state"], shown["code"], shown["code_words"]) == ("failed", "1032", "cancelled")
+
+
+def test_money_without_a_name_goes_to_whoever_shows_its_code(till: Till) -> None:
+    till.stray()
+    shown = till.world("payments", "show", "TKP0000009", "--json").json()
+    assert (shown["state"], shown["reference"]) == ("held", "my rent")
+    claim = ("payments", "claim", "TKP0000009", "--to", OTIENO, "--reason", "showed the SMS")
+    assert till.world(*claim).code == Exit.DECLINED
+    assert till.balance(till.otieno) == 0
+    assert till.world(*claim, yes=True).out == "The money is on the customer's balance.\n"
+    assert till.balance(till.otieno) == 7_000
+    again = till.world(*claim, yes=True)
+    assert (again.code, again.out) == (Exit.NOT, "Somebody has that money already.\n")
+    assert till.world("payments", "claim", "TKP7777777", "--to", OTIENO, yes=True).code == Exit.NOBODY
+
+
+def test_a_refund_takes_two_persons(till: Till) -> None:
+    world = till.world
+    asked = world("payments", "refund", "TKP0000001", "--reason", "no network", "--json", yes=True)
+    refund = asked.json()
+    assert (refund["state"], refund["cents"], asked.code) == ("asked", 5_000, Exit.DONE)
+    assert "second person" in asked.err
+    same = world("payments", "approve", refund["refund"], yes=True)
+    assert (same.code, same.out) == (Exit.NOT, "Not done: a second person must approve it.\n")
+    sent = world("payments", "approve", refund["refund"], "--json", "--as", "otieno", yes=True).json()
+    assert (sent["state"], sent["approved_by"]) == ("sent", "otieno")
+    assert world("payments", "show", till.paid, "--json").json()["refund"] == refund["refund"]
+    deeds = [(actor, what, outcome) for actor, what, _, outcome in world.deeds() if what.startswith("payments")]
+    assert sorted(deeds) == [
+        ("mary", "payments approve", "refused"),
+        ("mary", "payments refund", "asked"),
+        ("otieno", "payments approve", "sent"),
+    ]
+
+
+def test_a_refund_in_parts_to_the_balance_and_one_that_is_refused(till: Till) -> None:
+    args = ("payments", "refund", till.paid, "--way", "balance", "--reason", "half a day", "--approved-by", "otieno")
+    assert till.world(*args, "--amount", "20").code == Exit.DECLINED
+    done = till.world(*args, "--amount", "20", "--json", yes=True).json()
+    assert (done["state"], till.balance(till.jane)) == ("done", 2_000)
+    more = till.world(*args, "--amount", "40", yes=True)
+    assert (more.code, "3000 cents" in more.out) == (Exit.NOT, True)
+    waits = till.world("payments", "refund", till.paid, "--reason", "rest", "--json", yes=True).json()
+    dropped = till.world("payments", "refuse", waits["refund"], "--reason", "was used", "--json").json()
+    assert (dropped["state"], till.balance(till.jane)) == ("dropped", 2_000)
+    assert till.world("payments", "refund-state", waits["refund"], "--json").json() == dropped
+    assert till.world("payments", "refund", "nothing", "--reason", "x", yes=True).code == Exit.NOBODY
+    assert till.world("payments", "approve", "nothing", yes=True).code == Exit.NOBODY
+    assert till.world(*args, "--unused", "--amount", "1", yes=True).code == Exit.USAGE
+    assert till.world("payments", "show", till.paid, "--json").json()["given_back_cents"] == 2_000
+
+
+def test_a_statement_brings_what_was_missed(till: Till, tmp_path: Path) -> None:
+    file = tmp_path / "november.csv"
+    file.write_text(
+        f"Short Code:,{TILL}\nReceipt No.,Completion Time,Transaction Status,Paid In,Withdrawn,A/C No.\n"
+        "TKP0000001,2026-11-25 13:00:05,Completed,50.00,,\nTKP0000005,2026-11-25 09:00:00,Completed,20.00,,\n"
+    )
+    first = till.world("payments", "statement", str(file), "--json").json()
+    assert first["found"] == ["TKP0000005"]
+    assert till.world("payments", "statement", str(file), "--json").json()["found"] == []
+    assert till.world("payments", "statement", str(tmp_path / "none.csv")).code == Exit.USAGE
+
+
+def test_the_books_are_right_or_say_where_not(till: Till) -> None:
+    world = till.world
+    right = world("ledger", "check", "--from", DAY)
+    assert (right.code, right.out) == (Exit.DONE, f"The books are right, from {DAY} to {DAY}.\n")
+    till.stray()
+    world("payments", "claim", "TKP0000009", "--to", OTIENO, "--reason", "x", yes=True)
+    ports, soon = world.billing_store.ports, world.billing().book.deadline()
+    kept = ports.customer(till.otieno, soon)
+    assert kept
+    ports.post(Posting("behind", customer=kept._replace(balance_cents=9, version=kept.version + 1)), soon)
+    wrong = world("ledger", "check", "--from", DAY, "--json")
+    assert (wrong.code, [row["rule"] for row in wrong.json()]) == (Exit.NOT, ["balance"])
+
+
+def test_an_account_of_the_books(till: Till) -> None:
+    rows = till.world("ledger", "account", "revenue:daily", "--json").json()
+    assert [(row["journal"], row["cents"], row["mpesa_receipt"]) for row in rows] == [
+        (f"sale_mpesa:{till.paid}", -4_310, "TKP0000001")
+    ]
+    sums = {row["account"]: row["cents"] for row in till.world("ledger", "account", "--json").json()}
+    assert sums == {f"mpesa_clearing:{TILL}": 5_000, "revenue:daily": -4_310, "tax:2021-01-01.1600": -690}
+    assert till.world("ledger", "account", "piggybank").code == Exit.USAGE
+    assert till.world("ledger", "account", "--from", "2026-11-26", "--to", "2026-11-25").code == Exit.USAGE
+
+
+def test_the_books_for_a_bookkeeper(till: Till, tmp_path: Path) -> None:
+    out = tmp_path / "november.csv"
+    assert till.world("ledger", "export", "--from", DAY, "--out", str(out)).out == f"3 lines are in {out}.\n"
+    rows = list(csv.DictReader(out.read_text().splitlines()))
+    assert sum(int(row["cents"]) for row in rows) == 0
+    assert {row["customer"] for row in rows} == {till.jane}
+    assert till.world("ledger", "export", "--from", DAY).out == out.read_text()
+    assert till.world("ledger", "export", "--out", "/nowhere/x.csv").code == Exit.USAGE
