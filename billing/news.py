@@ -10,7 +10,7 @@ from structlog.typing import FilteringBoundLogger
 
 from billing.domain.daraja import RESULTS, ErrorClass, error_class, push_error
 from billing.domain.money import SHILLING_CENTS
-from billing.domain.payment import PAID_STATES, Payment, PaymentState
+from billing.domain.payment import BY_HAND, PAID_STATES, Payment, PaymentState
 from billing.domain.settle import Refused, Settled, Waits
 from billing.metrics import OTHER, TOP_UP
 from billing.provider import Local
@@ -141,6 +141,8 @@ def _code_of(payment: Payment) -> str:
 
 def _fault(after: Payment) -> ErrorClass:
     """Whose fault it is. Of a prompt that was never sent, the code is one of the push."""
+    if after.state is PaymentState.EXPIRED and after.code == BY_HAND:
+        return ErrorClass.CUSTOMER
     if after.state is not PaymentState.FAILED:
         return ErrorClass.UNKNOWN
     if after.code in _LOCAL:

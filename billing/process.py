@@ -93,7 +93,7 @@ def open_process(settings_path: Path | None) -> Process:
     send = _send(selling, metrics, logger)
     billing = build_billing(
         core,
-        selling.billing,
+        selling.billing._replace(also_paid_to=money.also),
         provider,
         money.read,
         money.read_notice,

@@ -50,6 +50,12 @@ class Unknown(NamedTuple):
     why: str
 
 
+class PayByHand(NamedTuple):
+    """Nothing was sent, nor will be: the payer pays `to` from the menu of the phone, and shows the code of it."""
+
+    to: str
+
+
 class Already(NamedTuple):
     """It was done before; by whom, and how, is not said."""
 
@@ -74,7 +80,7 @@ class Local(StrEnum):
     THROTTLED = "throttled"  # HTTP 429 without a code of its own
 
 
-Pushed = Accepted | Refused | Unknown
+Pushed = Accepted | Refused | Unknown | PayByHand
 Queried = Proof | TooMany | Unknown  # a Proof of the events QUERY_PAID, QUERY_FAILED or QUERY_OPEN
 Requested = Taken | Refused | Unknown
 

@@ -10,6 +10,7 @@ from billing.mpesa.callbacks import parse_callback, parse_notice, parse_queue_ti
 from billing.provider import (
     Already,
     Notice,
+    PayByHand,
     Provider,
     Pushed,
     PushRequest,
@@ -54,15 +55,18 @@ def read_result(text: str, late: bool) -> Result | QueueTimedOut | None:
 class ByHand:
     """A `Provider` for a till without an interface: it sends nothing and knows nothing.
 
-    Vouchers work, and staff book what is paid by hand.
+    Customers pay `shortcode` by hand and show the code of it, the till's statement brings their money; vouchers work.
+    With "" for the shortcode nothing is sold by M-Pesa.
     """
 
-    shortcode = ""
     doors = None
+
+    def __init__(self, shortcode: str = "") -> None:
+        self.shortcode = shortcode
 
     def push(self, request: PushRequest, now: int) -> Pushed:  # noqa: ARG002 - the port's
         """Nothing was sent."""
-        return Refused(NO_PROVIDER)
+        return PayByHand(self.shortcode) if self.shortcode else Refused(NO_PROVIDER)
 
     def query(self, checkout_id: str, now: int) -> Queried:  # noqa: ARG002 - the port's
         """Nobody to ask."""
@@ -84,7 +88,8 @@ class ByHand:
 class Money(NamedTuple):
     """A provider and how its bodies are read. `path`: the segment that it was told, "" for one made of our own key.
 
-    `read_result` None: nothing is asked for that answers later.
+    `read_result` None: nothing is asked for that answers later. `also`: numbers that stand for the provider's
+    shortcode in statements and answers.
     """
 
     provider: Provider
@@ -93,13 +98,15 @@ class Money(NamedTuple):
     path: str = ""
     close: Callable[[], None] = lambda: None
     read_result: ReadResult | None = None
+    also: tuple[str, ...] = ()
 
 
 def money_of_environment() -> Money:
     """M-Pesa if any variable speaks of it, else nobody. Raises Malformed with what to mend."""
-    if not any(name.startswith(mpesa.PREFIX) for name in os.environ):
-        return Money(ByHand(), lambda _: None, lambda _: None)
+    by_hand = mpesa.load_by_hand()
+    if by_hand is not None or not any(name.startswith(mpesa.PREFIX) for name in os.environ):
+        return Money(ByHand(by_hand or ""), lambda _: None, lambda _: None)
     settings = mpesa.load()
     daraja = mpesa.open_daraja(settings)
     secret = mpesa.read_ref("callback_secret_ref", settings)
-    return Money(daraja, read_callback, read_notice, secret, daraja.close, read_result)
+    return Money(daraja, read_callback, read_notice, secret, daraja.close, read_result, (settings.shortcode,))

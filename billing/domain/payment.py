@@ -19,6 +19,7 @@ from radius.domain.errors import Malformed
 from radius.domain.identity import parse_phone
 
 PROMPT_S_MAX = 90  # a prompt lives some 60 s on a phone, and the answer takes its time
+BY_HAND = "by_hand"  # the code of a payment without a prompt: its payer pays from the menu of the phone
 EXPIRES_S = 900  # nobody waits longer at a portal; a later proof revives it
 
 
@@ -133,7 +134,7 @@ class Payment(msgspec.Struct, frozen=True, omit_defaults=True):
 
 def prompt_open(payment: Payment, now: int) -> bool:
     """True while its prompt may be on the phone: no other push to that number until then."""
-    return payment.state in OPEN_STATES and now < payment.created_at + PROMPT_S_MAX
+    return payment.state in OPEN_STATES and payment.code != BY_HAND and now < payment.created_at + PROMPT_S_MAX
 
 
 def check_amount(cents: int) -> int:

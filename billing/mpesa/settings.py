@@ -1,9 +1,11 @@
 """Settings of M-Pesa: variables ``MPESA_*`` in the environment. Secrets are references to where they are.
 
 Sandbox and production have different keys, shortcodes, passkeys and certificates, so which one it is is always said,
-never guessed.
+never guessed. A till without an interface is ``MPESA_BY_HAND`` alone.
 """
 
+import os
+import re
 from base64 import b64encode
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -22,6 +24,8 @@ from radius.domain.errors import Malformed
 from radius.settings import AbsolutePath, Endpoint, Reference, SettingsError
 
 PREFIX = "MPESA_"
+BY_HAND = "MPESA_BY_HAND"
+SHORTCODE = r"^[0-9]{5,7}$"
 HOSTS = {"sandbox": "https://sandbox.safaricom.co.ke", "production": "https://api.safaricom.co.ke"}
 
 
@@ -31,7 +35,7 @@ def _lower_host(url: str) -> str:
     return url
 
 
-Shortcode = Annotated[str, StringConstraints(pattern=r"^[0-9]{5,7}$")]
+Shortcode = Annotated[str, StringConstraints(pattern=SHORTCODE)]
 
 
 class MpesaSettings(BaseSettings):
@@ -76,6 +80,18 @@ def load() -> MpesaSettings:
         return MpesaSettings()  # type: ignore[call-arg]  # from the environment
     except ValidationError as bad:
         raise SettingsError(problem_lines(bad)) from None  # the original would show what was in the fields
+
+
+def load_by_hand() -> str | None:
+    """The number of a till without an interface (``MPESA_BY_HAND``), None for none. Raises SettingsError."""
+    text = os.environ.get(BY_HAND)
+    if text is None:
+        return None
+    if any(name.startswith(PREFIX) and name != BY_HAND for name in os.environ):
+        raise SettingsError(["by_hand: must be set alone: a till has an interface, or it has none"])
+    if not re.fullmatch(SHORTCODE, text):
+        raise SettingsError(["by_hand: must be the number of a till or a paybill, five to seven digits"])
+    return text
 
 
 def open_daraja(settings: MpesaSettings) -> Daraja:

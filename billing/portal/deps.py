@@ -17,6 +17,7 @@ from billing.services.callbacks import Callbacks
 from billing.services.checkout import Cashier
 from billing.services.joining import Joining
 from billing.services.redeem import Redeem
+from billing.services.shown import ShownCodes
 from radius.domain.guessing import Guard
 from radius.domain.terms import Terms
 from radius.log import Pseudonyms
@@ -48,6 +49,7 @@ class Deps(NamedTuple):
     callbacks: Callbacks
     settler: Settler
     redeem: Redeem
+    shown: ShownCodes
     customers: Customers
     sites: Callable[[], Collection[str]]
     terms: Callable[[str], Terms]

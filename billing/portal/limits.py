@@ -20,6 +20,7 @@ class Gate(StrEnum):
     REQUESTS = "requests"  # of an address
     PURCHASES = "purchases"  # of an address
     PROMPTS = "prompts"  # of a phone
+    RECEIPTS = "receipts"  # M-Pesa codes of a payment
     STRANGERS = "strangers"  # callbacks of an address that nobody waits for
 
 
@@ -27,6 +28,7 @@ LIMITS = {
     Gate.REQUESTS: Limit(20, burst=500, owed_max=0),  # 50 a second: a hundred pages that wait for their payment
     Gate.PURCHASES: Limit(500, burst=120, owed_max=0),
     Gate.PROMPTS: Limit(240_000, burst=6, owed_max=0),  # a prompt lives a minute; nobody's phone rings all day
+    Gate.RECEIPTS: Limit(60_000, burst=5, owed_max=0),  # nobody mistypes more, and none is found by trying
     Gate.STRANGERS: Limit(1_000, burst=100, owed_max=0),
 }
 

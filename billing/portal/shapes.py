@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from billing.domain.package import Package
-from billing.domain.payment import Payment, PaymentState
+from billing.domain.payment import BY_HAND, Payment, PaymentState
+from billing.services.shown import Answer
 from radius.domain.terms import PeriodUnit, Service, WindowStart
 
 _MAC_PATTERN = (
@@ -19,6 +20,7 @@ Place = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,
 Device = Annotated[str, StringConstraints(pattern=_MAC_PATTERN)]
 Typed = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z](?:[ -]?[0-9A-Za-z]){3,63}$")]
 Key = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{16,64}$")]
+MpesaCode = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z]{10}$")]
 Token = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{48}$")]
 
 # What fits in a field, in words: the fix of a problem.
@@ -28,6 +30,7 @@ FIXES = {
     "site": "must be the name of the place as the login page has it",
     "device": "must be a MAC address such as AA:BB:CC:DD:EE:FF",
     "code": "must be the code on the voucher: 4 to 64 digits or letters",
+    "receipt": "must be the code that M-Pesa's message begins with, such as NLJ7RT61SV",
     "Idempotency-Key": "must be 16 to 64 letters, digits, dashes or underscores, new for each purchase",
 }
 
@@ -140,7 +143,10 @@ POLL_S = 3  # of a page that does not listen to events
 
 
 class Status(Strict):
-    """A payment. `token` names it for whoever began it; `reference` is what to type when paying by hand."""
+    """A payment. `token` names it for whoever began it; `reference` is what to type when paying by hand.
+
+    `pay_to`: no prompt comes; pay this number from the menu of the phone, and show the code of M-Pesa's message.
+    """
 
     token: Token
     stage: Stage
@@ -148,6 +154,7 @@ class Status(Strict):
     package: str
     price_cents: int
     reference: str
+    pay_to: str
     ask_again_s: int
 
 
@@ -166,8 +173,22 @@ def status(payment: Payment, token: str) -> Status:
         package=payment.package,
         price_cents=payment.cents,
         reference=payment.reference,
+        pay_to=payment.shortcode if payment.code == BY_HAND else "",
         ask_again_s=POLL_S if stage is Stage.WAITING else 0,
     )
+
+
+class Receipt(Strict):
+    """The code that M-Pesa's message begins with."""
+
+    receipt: MpesaCode
+
+
+class Shown(Strict):
+    """What became of a code, and of the payment: `waits` until its money is known here, then it pays by itself."""
+
+    answer: Answer
+    payment: Status
 
 
 class Usage(Strict):

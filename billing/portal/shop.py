@@ -61,6 +61,16 @@ class Shop:
         """A payment, for whoever has its token."""
         return shapes.status(self._payment(token).payment, token)
 
+    def show(self, token: str, receipt: str) -> shapes.Shown:
+        """Who has a payment's token says that it is paid, and by which code."""
+        kept = self._payment(token)
+        wait_s = self._deps.gates.enter(Gate.RECEIPTS, kept.payment.id)
+        if wait_s:
+            raise Refusal(Code.TOO_MANY, wait_s)
+        subscriber = SubscriberId(kept.payment.subscriber)
+        answer = self._deps.shown.show(receipt, subscriber, kept.payment.id, self._deps.now())
+        return shapes.Shown(answer=answer, payment=self.status(token))
+
     def usage(self, token: str) -> shapes.Usage:
         """What is left of what a payment bought, and nothing else of that customer."""
         kept = self._payment(token)

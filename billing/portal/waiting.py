@@ -7,7 +7,7 @@ from fastapi.responses import StreamingResponse
 
 from billing.portal import events, shapes
 from billing.portal.deps import Deps
-from billing.portal.problems import ANY, Code, documented
+from billing.portal.problems import ANY, BODY, Code, documented
 from billing.portal.shop import Shop
 
 EVENTS = "text/event-stream"
@@ -43,6 +43,11 @@ def routes(deps: Deps, shop: Shop) -> APIRouter:
                 yield line
 
         return StreamingResponse(lines(), media_type=EVENTS, headers={"X-Accel-Buffering": "no"})
+
+    @router.post("/receipt", responses=documented(*BODY, Code.NO_PAYMENT))
+    def receipt(token: str, paid: shapes.Receipt) -> shapes.Shown:
+        """Show the code of M-Pesa's message: paid by hand, or nothing came of it."""
+        return shop.show(token, paid.receipt)
 
     @router.get("/usage", responses=documented(*ANY, Code.NO_PAYMENT, Code.NO_RIGHT))
     def usage(token: str) -> shapes.Usage:

@@ -83,6 +83,7 @@ def build_deps(
         callbacks=billing.callbacks,
         settler=Settler(billing.callbacks, told.metrics, told.log, now, monotonic),
         redeem=billing.redeem,
+        shown=billing.shown,
         customers=Customers(
             core.names, core.store.names, core.provision, core.store.subscribers, deadline, told.metrics
         ),

@@ -9,9 +9,20 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import NamedTuple
 
+import msgspec
+
 from billing.domain import draw
 from billing.domain.draw import Draw
-from billing.domain.payment import Payment, PaymentEvent, PaymentState, check_amount, check_phone, prompt_open
+from billing.domain.payment import (
+    BY_HAND,
+    EXPIRES_S,
+    Payment,
+    PaymentEvent,
+    PaymentState,
+    check_amount,
+    check_phone,
+    prompt_open,
+)
 from billing.domain.settle import Refused as NotPaid
 from billing.domain.settle import pushed
 from billing.ports import (
@@ -23,7 +34,7 @@ from billing.ports import (
     Posting,
     Prompt,
 )
-from billing.provider import Accepted, Provider, PushRequest, Refused, Unknown
+from billing.provider import Accepted, PayByHand, Provider, PushRequest, Refused, Unknown
 from billing.services.book import Book
 from radius.domain.errors import Malformed
 from radius.domain.identity import SubscriberId
@@ -55,6 +66,7 @@ class Begun(StrEnum):
     UNKNOWN = "unknown"  # it may be: wait, and never push again
     REFUSED = "refused"  # nothing was sent; a new try is safe
     BUSY = "busy"  # another prompt is open on that phone
+    BY_HAND = "by_hand"  # nothing is sent at this till: the payer pays from the menu of the phone, and shows the code
     REPEATED = "repeated"  # the key's payment, as it stands
 
 
@@ -151,6 +163,17 @@ class Cashier:
                 return self._heard(payment.id, PaymentEvent.PUSH_REFUSED, Begun.REFUSED, now, code=code)
             case Unknown():
                 return self._heard(payment.id, PaymentEvent.PUSH_UNKNOWN, Begun.UNKNOWN, now)
+            case PayByHand():
+                return self._by_hand(kept)
+
+    def _by_hand(self, kept: KeptPayment) -> Checkout:
+        """No prompt will answer for it: it waits for its money, and expires."""
+        payment = msgspec.structs.replace(kept.payment, code=BY_HAND)
+        after = kept._replace(payment=payment, version=kept.version + 1, due_at=payment.created_at + EXPIRES_S)
+        if self._book.post(Posting(self._book.new_id(), after)).outcome is Outcome.COMMITTED:
+            return Checkout(Begun.BY_HAND, payment)
+        found = self._stores.payments.payment(payment.id, self._book.deadline())
+        return Checkout(Begun.BY_HAND, found.payment if found else payment)  # its money was quicker
 
     def _heard(
         self, payment: str, event: PaymentEvent, begun: Begun, now: int, checkout_id: str = "", code: str = ""

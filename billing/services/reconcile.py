@@ -7,7 +7,7 @@ ends leaves nothing locked. All queries of the shortcode go through one bucket.
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
-from billing.domain.payment import EXPIRES_S, OPEN_STATES, PAID_STATES, PaymentState
+from billing.domain.payment import BY_HAND, EXPIRES_S, OPEN_STATES, PAID_STATES, PaymentState
 from billing.domain.settle import Proof, Settled, Settlement, expire
 from billing.ports import KeptPayment, Posting
 from billing.provider import Provider, TooMany
@@ -148,7 +148,8 @@ class Reconciler:
         if claimed is None:
             return Round()
         expired = claimed.payment.state is not kept.payment.state
-        by_hand = (kept.payment.id,) if not claimed.due_at or _receipt_is_late(claimed, now) else ()
+        silent = not claimed.due_at and kept.payment.code != BY_HAND  # who did not pay by hand is no loss of ours
+        by_hand = (kept.payment.id,) if silent or _receipt_is_late(claimed, now) else ()
         settled = may and isinstance(self._ask(claimed, now), Settled)
         return Round(int(may), int(settled), int(expired), by_hand)
 

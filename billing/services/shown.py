@@ -74,12 +74,13 @@ class ShownCodes:
         for _ in self._book.tries(receipt):
             kept, shows = self._kept(receipt), self._shows(subscriber)
             noted = kept.thing.by if kept.due_at else ()
-            if all(each.subscriber == subscriber for each in noted):
-                answer = self._give(receipt, who, now)
-                if answer is not Answer.WAITS or noted:
-                    return answer
-            elif any(each.subscriber == subscriber for each in noted):
-                return Answer.WAITS  # two show it: a person asks them
+            mine = any(each.subscriber == subscriber for each in noted)
+            rivals = any(each.subscriber != subscriber for each in noted)
+            answer = self._gone(receipt, subscriber) or (Answer.WAITS if rivals else self._give(receipt, who, now))
+            if answer is not Answer.WAITS and noted and not rivals:
+                self._close(kept)
+            if answer is not Answer.WAITS or mine:
+                return answer  # when two show it, a person asks them
             if len(shows.thing.receipts) >= OPEN_MAX or len(noted) >= SHOWN_BY_MAX:
                 return Answer.TOO_MANY
             after = msgspec.structs.replace(kept.thing, by=(*noted, who))
@@ -120,19 +121,27 @@ class ShownCodes:
 
     def _give(self, receipt: str, who: By, now: int) -> Answer:
         """Give the money of a code to who shows it, if it is there and free."""
+        gone = self._gone(receipt, who.subscriber)
+        if gone is not None:
+            return gone
         payment = self._payment(who)
         money = self._stores.customers.unmatched(receipt, self._book.deadline())
-        owner = self._stores.postings.owner(ClaimKind.MPESA, receipt, self._book.deadline())
-        if owner is None:
+        if money is None or money.state is UnmatchedState.WAITS:
             return self._waiting(money, payment, now) if money else Answer.WAITS
-        if money is None or money.state is not UnmatchedState.HELD:
-            return Answer.DONE if self._has(receipt, owner, who.subscriber) else Answer.TAKEN
         if payment is not None and payment.cents == money.cents and self._buys(payment, money, now):
             return Answer.DONE
         claimed = self._strays.claim(receipt, who.subscriber, now)
         if claimed is Claimed.CLAIMED:
             return Answer.DONE
         return Answer.TAKEN if claimed is Claimed.GONE else Answer.WAITS
+
+    def _gone(self, receipt: str, subscriber: SubscriberId) -> Answer | None:
+        """Whose money of a code is already; None while nobody has it."""
+        owner = self._stores.postings.owner(ClaimKind.MPESA, receipt, self._book.deadline())
+        money = self._stores.customers.unmatched(receipt, self._book.deadline()) if owner else None
+        if owner is None or (money is not None and money.state is UnmatchedState.HELD):
+            return None
+        return Answer.DONE if self._has(receipt, owner, subscriber) else Answer.TAKEN
 
     def _payment(self, who: By) -> Payment | None:
         """What the money was to buy, while it is not paid for."""

@@ -14,7 +14,7 @@ from billing.portal.pages.plain import money
 from billing.portal.pages.texts import text
 from billing.portal.problems import Code, Refusal
 from billing.portal.shapes import Reason, Stage, Status
-from billing.ports import ClaimKind
+from billing.services.shown import Answer
 from radius.domain.guessing import Shape
 from radius.domain.identity import NasId
 
@@ -76,19 +76,19 @@ class Desk:
         )
 
     def has_paid(self, request: Request, status: Status, sent: dict[str, str]) -> Response:
-        """Judge a typed M-Pesa code. Nothing is believed because of it: it only says what is known already."""
-        if status.stage is not Stage.WAITING:
+        """Judge a typed M-Pesa code: only money that is known here counts, and a code that is noted is looked for."""
+        if status.stage not in {Stage.WAITING, Stage.FAILED}:
             return see(f"/p/{status.token}")
         view = self._book.view(request)
         receipt = normal_receipt(sent.get("receipt", ""))
         if receipt is None:
             return self._waiting(request, status, "", text("code_not_looked", view.language))
         self._slow_down(request)
-        owner = self._book.deps.book.stores.postings.owner(ClaimKind.MPESA, receipt, self._book.deps.book.deadline())
-        if owner is None:
-            return self._waiting(request, status, text("code_noted", view.language), "")
-        if owner == self._book.deps.tokens.payment(status.token):
-            return see(f"/p/{status.token}")
+        match self._door.shop.show(status.token, receipt).answer:
+            case Answer.DONE:
+                return see(f"/p/{status.token}")
+            case Answer.WAITS:
+                return self._waiting(request, status, text("code_noted", view.language), "")
         return self._waiting(request, status, "", text("code_other", view.language))
 
     def _slow_down(self, request: Request) -> None:

@@ -5,11 +5,13 @@ import contextlib
 import pytest
 
 from billing.domain.journal import Account, AccountKind
-from billing.domain.payment import PaymentEvent, PaymentState
+from billing.domain.payment import BY_HAND, EXPIRES_S, PaymentEvent, PaymentState
 from billing.domain.settle import Proof
 from billing.domain.shown import KEPT_S, OPEN_MAX, parse_shown
 from billing.mpesa.statement import read_statement
-from billing.provider import Notice, QueueTimedOut, Refused, Requested, Result, Taken
+from billing.provider import Notice, PayByHand, QueueTimedOut, Refused, Requested, Result, Taken
+from billing.services.checkout import Begun
+from billing.services.reconcile import Bucket, Reconciler, Round
 from billing.services.refunds import Refunds
 from billing.services.settle import SAME_MONEY_S, Landed
 from billing.services.shown import SOON_S, Answer, ShownCodes
@@ -111,6 +113,37 @@ def test_a_till_without_an_interface_the_statement_brings_what_was_shown(town: T
     assert service.show(CODE, town.customer, payment, T0 + 3_601) is Answer.DONE
     assert service.round(T0 + KEPT_S) == 0
     assert town.findings() == []
+
+
+def test_at_such_a_till_nothing_is_pushed_and_who_does_not_pay_is_no_alarm(town: Town) -> None:
+    town.provider.answer = PayByHand(TILL)
+    begun = town.buy()
+    assert (begun.begun, begun.payment.code) == (Begun.BY_HAND, BY_HAND)
+    assert town.buy().payment == town.payment(begun.payment.id)
+    assert town.buy(key="page2", now=T0 + 1).begun is Begun.BY_HAND  # no prompt is open that another would end
+    worker = Reconciler(town.book, town.settle, town.provider, Bucket(), lambda: 0.0)
+    assert worker.round(T0 + 600) == Round()
+    assert worker.round(T0 + EXPIRES_S + 1) == Round(expired=2)
+    assert worker.round(T0 + 10 * EXPIRES_S) == Round()
+    by_hand(town)
+    assert shown(town).show(CODE, town.customer, begun.payment.id, T0 + 3_600) is Answer.DONE
+    assert (town.payment(begun.payment.id).state, town.payment(begun.payment.id).code) == (PaymentState.PAID, "0")
+    assert (town.rights(), town.findings()) == ([begun.payment.id], [])
+
+
+@pytest.mark.parametrize("after", [True, False])
+@pytest.mark.parametrize("at", [9, 10, 11])
+def test_a_payment_by_hand_may_be_cut_off_where_it_is_marked(town: Town, at: int, after: bool) -> None:
+    """A payment that was only created expires as one whose push nobody knows of."""
+    town.provider.answer = PayByHand(TILL)
+    mortal = Town(town.core, DyingRows(town.rows, at, after=after), town.provider, seed=2)
+    with contextlib.suppress(Killed):
+        mortal.buy()
+    begun = town.buy()
+    assert begun.payment.state is PaymentState.CREATED
+    by_hand(town)
+    assert shown(town).show(CODE, town.customer, begun.payment.id, BOOKED) is Answer.DONE
+    assert (town.rights(), town.findings()) == ([begun.payment.id], [])
 
 
 def test_the_notice_brings_what_was_shown_before_it(town: Town) -> None:

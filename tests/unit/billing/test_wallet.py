@@ -2,9 +2,9 @@
 
 import pytest
 
-from billing.mpesa.settings import PREFIX
-from billing.provider import QueueTimedOut, Refused, Result
-from billing.wallet import NO_PROVIDER, money_of_environment, read_callback, read_notice, read_result
+from billing.mpesa.settings import BY_HAND, PREFIX
+from billing.provider import PayByHand, PushRequest, QueueTimedOut, Refused, Result
+from billing.wallet import NO_PROVIDER, ByHand, money_of_environment, read_callback, read_notice, read_result
 from radius.settings import SettingsError
 from tests.unit.billing.values import T0
 
@@ -29,4 +29,21 @@ def test_without_m_pesa_nothing_is_sent_and_nothing_waited_for(monkeypatch: pyte
     assert money.provider.reverse("TKP0000001", 100, T0) == Refused(NO_PROVIDER)
     monkeypatch.setattr("os.environ", {f"{PREFIX}SHORTCODE": "174379"})
     with pytest.raises(SettingsError, match="consumer_key_ref"):
+        money_of_environment()
+
+
+def test_a_till_without_an_interface_is_paid_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.environ", {BY_HAND: "5551234"})
+    provider = money_of_environment().provider
+    assert (provider.shortcode, provider.doors) == ("5551234", None)
+    assert provider.push(PushRequest("254712345678", 100, "W37CRTX9H", "token"), T0) == PayByHand("5551234")
+    assert ByHand().push(PushRequest("254712345678", 100, "W37CRTX9H", "token"), T0) == Refused(NO_PROVIDER)
+
+
+@pytest.mark.parametrize("more", [{BY_HAND: "our till"}, {BY_HAND: ""}, {f"{PREFIX}SHORTCODE": "174379"}])
+def test_a_till_without_an_interface_is_a_number_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch, more: dict[str, str]
+) -> None:
+    monkeypatch.setattr("os.environ", {BY_HAND: "5551234", **more})
+    with pytest.raises(SettingsError, match="by_hand"):
         money_of_environment()

@@ -59,11 +59,14 @@ def plain(stand: Stand, path: str, **fields: Any) -> httpx.Response:
         return stand.buy(**fields)
     if path == f"{API}/vouchers/redeem":
         return stand.redeem(**{"code": CODE, **fields})
-    return stand.ask(method_of(path), address(stand, path))
+    return asked(stand, path, address(stand, path))
 
 
-def method_of(path: str) -> str:
-    return "POST" if path.startswith("/pay/") else "GET"
+def asked(stand: Stand, path: str, there: str) -> httpx.Response:
+    """The operation of a path, at an address of it."""
+    if path.endswith("/receipt"):
+        return stand.ask("POST", there, json={"receipt": "TKP0000009"})
+    return stand.ask("POST" if path.startswith("/pay/") else "GET", there)
 
 
 def address(stand: Stand, path: str) -> str:
@@ -89,14 +92,14 @@ def away(stand: Stand, path: str, patch: pytest.MonkeyPatch) -> httpx.Response:
 
     for name in ("get", "many", "partition", "due", "put_new", "transact"):
         patch.setattr(MemoryRows, name, fail)
-    return plain(stand, path) if there == path else stand.ask(method_of(path), there)
+    return plain(stand, path) if there == path else asked(stand, path, there)
 
 
 def refused(stand: Stand, path: str, code: str) -> httpx.Response:
     """The rest: what one operation or two can answer."""
     strange = path.replace("{token}", "0" * 48).replace("{secret}", "0" * 32).replace("{site}", "elsewhere")
     if strange != path and code != "no_right":
-        return stand.ask(method_of(path), strange)
+        return asked(stand, path, strange)
     if code == "no_site":
         return plain(stand, path, site="elsewhere")
     if code in {"blocked", "code_over"}:
