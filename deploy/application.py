@@ -25,6 +25,7 @@ from radius.secrets import create_key_file
 from radius.settings import SettingsError
 
 OWN_VARIABLES = (STATE_VARIABLE, ENGINE_VARIABLE, "WIFIBILLING_SETTINGS", "PYTHONPATH")
+ROADS = ("portal_url", "hub_endpoint", "hub_network", "hub_public_key", "radius_address")  # how routers reach us
 LAY_TIMEOUT_S = 60.0  # the first time it makes two RSA keys; a slow board needs 20 s for them
 FREERADIUS_READY = "Ready to process requests"
 PROBE_TIMEOUT_S = 1.0
@@ -69,6 +70,9 @@ def write_settings(options: Options, state: State) -> Path:
         "portal_metrics_port": options.ports.portal_metrics,
         "billing_metrics_port": options.ports.billing_metrics,
     }
+    # What every tool of this box must know alike, also those that sudo starts without this environment.
+    said = {name: os.environ.get(f"{settings_module.PREFIX}{name.upper()}") for name in ROADS}
+    values |= {name: value for name, value in said.items() if value}
     lines = ["# Written by deploy/run at each start: change the environment (WIFIBILLING_...) instead, it wins."]
     lines += [f"{name} = {json.dumps(value)}" for name, value in values.items()]  # of these, JSON's values are TOML's
     lines += ["[sms.sender]", 'kind = "file"', f"path = {json.dumps(str(state.folder / 'outbox'))}"]  # no gateway here

@@ -2,7 +2,20 @@
 
 import typer
 
-from billing.cli import books, cutting, owed, packages, payments, refunds, routers, sessions, sites, till, vouchers
+from billing.cli import (
+    books,
+    cutting,
+    joining,
+    owed,
+    packages,
+    payments,
+    refunds,
+    routers,
+    sessions,
+    sites,
+    till,
+    vouchers,
+)
 from billing.cli.exits import MEANINGS
 from billing.cli.frame import ROOT
 
@@ -18,7 +31,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for group in dict.fromkeys(
-    module.app for module in (sessions, cutting, packages, vouchers, till, payments, refunds, books, routers, sites)
+    module.app
+    for module in (sessions, cutting, packages, vouchers, till, payments, refunds, books, joining, routers, sites)
 ):
     app.add_typer(group)
 owed.register(app)

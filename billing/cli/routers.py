@@ -16,6 +16,8 @@ from coa.reach import das_of, road
 from radius.domain.errors import Malformed
 from radius.domain.identity import NasId
 from radius.domain.nas import Family, Router
+from radius.hub.files import last_report
+from radius.hub.peers import Heard
 from radius.ports import Node
 
 app = typer.Typer(name="routers", help="Routers: who may ask us, and whether they obey.", no_args_is_help=True)
@@ -48,6 +50,8 @@ ONE = (
     Column("COA ADDRESS", "coa_address"),
     Column("COA PORT", "coa_port"),
     Column("TUNNEL", "tunnel"),
+    Column("TUNNEL HEARD", "handshake_at", when),
+    Column("TUNNEL FROM", "heard_from"),
     Column("MUST SIGN", "message_authenticator_required"),
     Column("OVERRIDES", "overrides"),
     Column("ROAD", "road"),
@@ -82,6 +86,7 @@ def show(frame: Frame, router: _Router) -> None:
     """One router with everything that is known of it."""
     found = find(frame, router)
     nas = frame.directory.nas(found.id)
+    heard = tunnel_of(frame, found.id)
     das = das_of(frame.directory, found, source=frame.settings.coa_source or "") if nas else None
     facts = {
         **_facts(frame, found),
@@ -91,6 +96,8 @@ def show(frame: Frame, router: _Router) -> None:
         "coa_address": found.coa_address,
         "coa_port": found.coa_port,
         "tunnel": found.tunnel,
+        "handshake_at": heard.handshake_at if heard else 0,
+        "heard_from": heard.endpoint if heard else "",
         "message_authenticator_required": found.message_authenticator_required,
         "overrides": [f"{name}={value}" for name, value in sorted(found.overrides.items())],
         "road": road(found, nas, das) if nas else frame.directory.broken.get(found.id, ""),
@@ -127,6 +134,10 @@ def _health(frame: Frame, router: Router, nodes: list[Node], unheard: tuple[str,
         wrong.append(f"packets of the last hour were not heard: {unheard[3]}")
     if router.rotating_to:
         wrong.append("its new secret was not used yet")
+    heard = tunnel_of(frame, router.id)
+    if router.tunnel and heard is not None and not heard.alive(frame.now):
+        since = f"since {when(heard.handshake_at)}" if heard.handshake_at else "ever"
+        wrong.append(f"nothing came through its tunnel {since}: power, or its road to the internet")
     boot_at = frame.directory.boots.get(router.id, 0)
     if boot_at >= frame.now - BOOT_RECENT_S:
         wrong.append("it started a moment ago: power?")
@@ -143,14 +154,18 @@ def _health(frame: Frame, router: Router, nodes: list[Node], unheard: tuple[str,
 @command(
     app,
     "add",
-    "routers add kilimani-01 --site kilimani --family mikrotik --address 203.0.113.7\n"
+    "routers add kilimani-01 --site kilimani --family mikrotik\n"
+    "routers add kilimani-02 --site kilimani --family mikrotik --address 203.0.113.7\n"
     "routers add lodge-02 --site lodge --family coova --address 10.8.0.7 --tunnel --override coa=none",
 )
 def add(
     frame: Frame,
     router: Annotated[str, typer.Argument(metavar="ID", help="Letters, digits, dots, dashes.")],
     family: Annotated[Family, typer.Option(help="What it is.")],
-    address: Annotated[list[str], typer.Option(help="Address or network it speaks from; may be said again.")],
+    address: Annotated[
+        list[str] | None,
+        typer.Option(help="Address or network it speaks from; may be said again. None: it joins by its tunnel."),
+    ] = None,
     secret_file: _Secret = None,
     coa_address: Annotated[str, typer.Option(help="Where it is told to end sessions, if elsewhere.")] = "",
     coa_port: Annotated[int, typer.Option(help="... and on which port; 0: that of its family.")] = 0,
@@ -169,13 +184,15 @@ def add(
     secret, drawn = _secret_of(secret_file)
     port = coa_port or WAYS[family].ports[0]
     wanted = Router(
-        NasId(router), frame.site, family, tuple(address),
+        NasId(router), frame.site, family, tuple(address or ()),
         message_authenticator_required=not unsigned, coa_address=coa_address, coa_port=port, tunnel=tunnel,
         overrides=dict(map(_override, override or [])),
     )  # fmt: skip
     with frame.deed(router, reason):
         frame.core.provision.router(wanted, secret)
     text = f"Router {router} is registered at {frame.site}; it works within 30 seconds."
+    if not address:
+        text = f"Router {router} is registered at {frame.site}. Its line: wifibilling routers script {router}"
     if drawn:
         text += f"\nIts shared secret, shown this once: {secret}"
     frame.show.done(text, {"router": router, "site": frame.site, **({"secret": secret} if drawn else {})})
@@ -235,6 +252,12 @@ def find(frame: Frame, name: str) -> Router:
         known = ", ".join(sorted(router.id for router in here(frame))[:10]) or "none"
         raise Nobody(f"router {name} is not registered; registered are: {known}")
     return found
+
+
+def tunnel_of(frame: Frame, name: NasId) -> Heard | None:
+    """What the hub on this machine last wrote of a router's tunnel; None: nothing, or the hub is elsewhere."""
+    written = last_report(frame.settings.state_dir)
+    return written.routers.get(name) if written is not None else None
 
 
 def here(frame: Frame) -> list[Router]:

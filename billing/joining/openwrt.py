@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 from billing.joining.plan import Plan, check_network, check_plan
 from billing.joining.texts import read_text
 
+UNDO_LINE = "sh /root/wifibilling-undo.sh"
+
 
 def line(plan: Plan) -> str:
     """The one line that is pasted into a shell. It holds the token and no other secret."""

@@ -147,6 +147,10 @@ class Joining:
         self._put(Kept(ticket, 1, expires_at=ticket.expires_at + KEPT_S))
         return Line(text, router, ticket.expires_at)
 
+    def shut(self, router: NasId) -> bool:
+        """The device that is that router now gets no further; the address stays the router's. False: it had no key."""
+        return self._tunnels is not None and self._tunnels.shut(router)
+
     # -- for the router --------------------------------------------------------------------------------------------
 
     def script(self, token: str, now: int) -> Answer:

@@ -15,6 +15,7 @@ import pytest
 from deploy import application, check, options, ports, precheck
 from deploy.refusal import Refusal, exit_code
 from deploy.state import State, start_ticks
+from radius import settings as settings_module
 from tests.integration.deploy_lab import PATIENCE_S, ROOT, bystander, free_ports
 
 pytestmark = pytest.mark.integration
@@ -256,6 +257,20 @@ def test_settings_that_cannot_be_used_are_one_line_that_names_them(
     assert "\n" not in str(refused.value)
     for name in ("WIFIBILLING_NAMES_CACHE_S", "WIFIBILLING_HEARTBEAT_S"):
         assert name in str(refused.value)
+
+
+def test_how_routers_reach_this_box_is_known_to_tools_that_have_no_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = State(tmp_path / "state")
+    os.close(state.claim())
+    monkeypatch.setenv("WIFIBILLING_PORTAL_URL", "https://portal.example.net")
+    monkeypatch.setenv("WIFIBILLING_HUB_ENDPOINT", "hub.example.net:51820")
+    path = application.write_settings(options.parse(["--state", str(state.folder)]), state)
+    monkeypatch.delenv("WIFIBILLING_PORTAL_URL")
+    monkeypatch.delenv("WIFIBILLING_HUB_ENDPOINT")
+    read = settings_module.load(path)
+    assert (read.portal_url, read.hub_endpoint) == ("https://portal.example.net", "hub.example.net:51820")
 
 
 def test_the_full_tests_do_not_begin_where_freeradius_cannot_read(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,10 +36,10 @@ def world(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
     monkeypatch.setattr(frame, "clock", clock.time)
     core = build_core(load(tmp_path / "settings.toml"))
 
-    def again(_: Settings) -> Core:
+    def again(settings: Settings) -> Core:
         store = dataclasses.replace(core.store, close=lambda: True)
         names = NameBook(core.store.names, core.keys.alias_key, time.monotonic, 1000, 30)
-        return core._replace(store=store, bell=Bell(tmp_path), names=names)
+        return core._replace(settings=settings, store=store, bell=Bell(tmp_path), names=names)
 
     monkeypatch.setattr(frame, "build_core", again)
     made = World(tmp_path, core, clock)
