@@ -9,6 +9,7 @@ from billing.cli import (
     owed,
     packages,
     payments,
+    proving,
     refunds,
     routers,
     sessions,
@@ -32,7 +33,20 @@ app = typer.Typer(
 )
 for group in dict.fromkeys(
     module.app
-    for module in (sessions, cutting, packages, vouchers, till, payments, refunds, books, joining, routers, sites)
+    for module in (
+        sessions,
+        cutting,
+        packages,
+        vouchers,
+        till,
+        payments,
+        refunds,
+        books,
+        joining,
+        proving,
+        routers,
+        sites,
+    )
 ):
     app.add_typer(group)
 owed.register(app)

@@ -9,9 +9,7 @@ import typer
 from billing.cli.exits import Exit, Nobody
 from billing.cli.frame import Frame, command
 from billing.cli.show import Column, Facts, when
-from coa import hand
 from coa.families import WAYS
-from coa.pace import Pace
 from coa.reach import das_of, road
 from radius.domain.errors import Malformed
 from radius.domain.identity import NasId
@@ -222,27 +220,6 @@ def unknown(frame: Frame) -> None:
         for source, packets, last, why in frame.core.store.routers.unknown(frame.now, frame.deadline())
     ]
     frame.show.table(rows, UNKNOWN, "Nobody knocked in vain.")
-
-
-@command(app, "test", "routers test kilimani-01")
-def probe(
-    frame: Frame,
-    router: _Router,
-    wait: Annotated[float, typer.Option(help="Seconds before a try is lost.")] = PROBE_WAIT_S,
-) -> Exit:
-    """Ask a router to end a session that cannot exist: says whether real ones could be ended, and ends none.
-
-    Exit code 1 if not.
-    """
-    found, nas, das = hand.registered(frame.core, find(frame, router).id)
-    lines = [road(found, nas, das)]
-    good = das is None and nas.capabilities.by_answer
-    if das is not None:
-        findings = hand.find(das, WAYS[nas.family], Pace(first_wait_s=wait, tries_max=PROBE_TRIES_MAX))
-        lines += findings.lines
-        good = findings.good
-    frame.show.done("\n".join(lines), {"router": router, "good": good})
-    return Exit.DONE if good else Exit.NOT
 
 
 def find(frame: Frame, name: str) -> Router:
