@@ -141,12 +141,14 @@ def signed(url: str, secret: str) -> bool:
 
 
 def _mikrotik(router: Router, said: Mapping[str, str], mac: MacAddress) -> Arrival:
+    login = _own(router, said.get("link-login-only", ""), "/login")
     return Arrival(
         router.id,
         mac,
         said.get("ip", ""),
-        _own(router, said.get("link-login-only", ""), "/login"),
-        _own(router, said.get("link-logout", ""), "/logout"),
+        login,
+        _own(router, said.get("link-logout", ""), "/logout")
+        or (f"{login.removesuffix('login')}logout" if login else ""),
         _octal(said.get("chap-id", ""))[:1],
         _octal(said.get("chap-challenge", "")),
         said.get("logged-in") == ONLINE,

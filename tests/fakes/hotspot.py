@@ -79,6 +79,8 @@ class Hotspot:
             if self.online:
                 self.router.stop(self.mac)
             return 200, "<h1>Logged out</h1>", ""
+        if path == "/favicon.ico":
+            return 404, "", ""
         if path in ("/", "/status", "/login"):
             return 200, self.page(), ""
         return 302, "", f"{self.url}/login"

@@ -1,0 +1,183 @@
+"""The same in a real browser: scripts, policy, sizes, contrast. Chromium is Debian's own; it is started once.
+
+Takes some ten seconds: a browser that lays out and paints. Screenshots are kept in the folder that pytest names.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
+
+from tests.e2e.stage import Stage
+from tests.fakes.daraja import Plan
+from tests.integration.box import new_phone
+
+pytestmark = pytest.mark.integration
+CHROMIUM = "/usr/bin/chromium"
+FIRST_VIEW_BYTES_MAX = 30_000
+SMALL = {"width": 320, "height": 568}  # the smallest phone that is still sold
+TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+TOUCH_PX_MIN = 44
+
+Open = Callable[..., Page]
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    if not Path(CHROMIUM).exists():
+        pytest.skip("needs Debian's chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def tab(chromium: Browser, stage: Stage) -> Iterator[Open]:
+    """Opens tabs, each with cookies of its own; fails for whatever the policy of a page had to block."""
+    contexts: list[BrowserContext] = []
+    complaints: list[str] = []
+
+    def opened(**options: object) -> Page:
+        context = chromium.new_context(viewport=SMALL, **options)  # type: ignore[arg-type]
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(20_000)
+        page.on("console", lambda message: complaints.append(message.text) if _blames(message) else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        return page
+
+    stage.new_device()
+    yield opened
+    for context in contexts:
+        context.close()
+    assert not complaints
+
+
+def _blames(message: ConsoleMessage) -> bool:
+    """Errors, but for the statuses of answers: a form may be refused, and a router has no icon."""
+    return message.type == "error" and "Failed to load resource: the server responded" not in message.text
+
+
+def arrive(stage: Stage, page: Page) -> None:
+    page.goto(stage.hotspot.url)
+    page.wait_for_url(f"{stage.url}/**")
+
+
+def pay(page: Page, phone: str, package: str = "One hour") -> None:
+    page.get_by_text(package, exact=True).click()
+    page.locator("#phone").fill(phone)
+    page.locator("form[action='/buy'] button").click()
+    page.wait_for_url("**/p/*")
+
+
+def look(page: Page, folder: Path, name: str) -> None:
+    """Light and dark: nothing for axe to complain about, nothing wider than the screen, room for thumbs; a picture."""
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        found = Axe().run(page, options={"runOnly": {"type": "tag", "values": TAGS}})
+        assert found.violations_count == 0, f"{name}, {scheme}: {found.generate_report()}"
+        page.screenshot(path=folder / f"{name}-{scheme}.png", full_page=True)
+    assert page.evaluate("document.documentElement.scrollWidth") <= SMALL["width"], name
+    small = page.evaluate(
+        """least => [...document.querySelectorAll("button, .button, summary, main input:not([type=hidden])")]
+        .map(each => each.type === "radio" ? each.closest("label") : each)
+        .filter(each => each.getClientRects().length && each.getBoundingClientRect().height < least)
+        .map(each => each.outerHTML)""",
+        TOUCH_PX_MIN,
+    )
+    assert not small, name
+
+
+def test_paying_in_a_browser_on_the_smallest_phone(stage: Stage, tab: Open, tmp_path: Path) -> None:
+    page = tab()
+    weights: list[int] = []
+    page.on("response", lambda answer: weights.append(_weight(answer)) if stage.url in answer.url else None)
+    arrive(stage, page)
+    expect(page.get_by_role("heading")).to_have_count(0)  # the legend says it
+    page.wait_for_load_state("networkidle")
+    assert 0 < sum(weights) < FIRST_VIEW_BYTES_MAX
+    assert len(weights) == 2  # the page, which paints by itself, and the script
+    look(page, tmp_path, "packages")
+    page.get_by_text("I have a voucher").click()
+    page.get_by_text("I paid and I am not online").click()
+    look(page, tmp_path, "packages-open")
+    pay(page, new_phone())
+    page.get_by_text("Nothing on your phone?").click()
+    look(page, tmp_path, "waiting")
+    stage.daraja.step()
+    expect(page.get_by_role("heading", name="You are online")).to_be_visible()
+    assert stage.hotspot.online
+    assert page.url == f"{stage.url}/online"
+    look(page, tmp_path, "online")
+
+
+def _weight(answer: object) -> int:
+    sizes = answer.request.sizes()  # type: ignore[attr-defined]
+    return int(sizes["responseBodySize"] + sizes["responseHeadersSize"])
+
+
+def test_without_scripts_buttons_do_it(stage: Stage, tab: Open, tmp_path: Path) -> None:
+    page = tab(java_script_enabled=False)
+    page.goto(stage.hotspot.url)
+    page.get_by_role("button", name="Continue").click()
+    pay(page, new_phone())
+    stage.daraja.step()
+    page.get_by_role("button", name="Go online now").click(timeout=15_000)  # the page has loaded itself anew
+    expect(page.get_by_role("heading", name="You are online")).to_be_visible()
+    assert stage.hotspot.online
+
+
+def test_in_swahili_and_cancelled(stage: Stage, tab: Open, tmp_path: Path) -> None:
+    page = tab()
+    arrive(stage, page)
+    page.get_by_role("button", name="Kiswahili").click()
+    expect(page.get_by_text("Chagua kifurushi")).to_be_visible()
+    look(page, tmp_path, "vifurushi")
+    phone = new_phone()
+    stage.daraja.plans[f"254{phone[1:]}"] = Plan(codes=("1032",))
+    pay(page, phone, "Saa moja")
+    look(page, tmp_path, "subiri")
+    stage.daraja.step()
+    expect(page.get_by_role("heading", name="Hujalipa")).to_be_visible()
+    look(page, tmp_path, "hujalipa")
+    page.get_by_role("link", name="Jaribu tena").click()
+    page.get_by_text("Saa moja", exact=True).click()
+    page.locator("#phone").fill("0712")
+    page.locator("form[action='/buy'] button").click()
+    expect(page.get_by_role("alert")).to_be_visible()
+
+
+def test_the_window_closes_before_the_pin(stage: Stage, tab: Open) -> None:
+    page = tab()
+    arrive(stage, page)
+    pay(page, new_phone())
+    page.context.close()
+    stage.daraja.step()
+    again = tab()
+    end = time.monotonic() + 20
+    while not stage.hotspot.online:  # until the callback is settled
+        assert time.monotonic() < end
+        arrive(stage, again)
+        again.wait_for_load_state("networkidle")
+    expect(again.get_by_role("heading", name="You are online")).to_be_visible()
+
+
+def test_a_second_touch_orders_nothing_twice(stage: Stage, tab: Open) -> None:
+    page = tab()
+    arrive(stage, page)
+    before = len(stage.daraja.pushes())
+    page.get_by_text("One hour", exact=True).click()
+    page.locator("#phone").fill(new_phone())
+    page.locator("form[action='/buy'] button").dblclick()
+    page.wait_for_url("**/p/*")
+    assert len(stage.daraja.pushes()) == before + 1
+
+
+def test_words_for_who_comes_from_nowhere(stage: Stage, tab: Open, tmp_path: Path) -> None:
+    page = tab()
+    page.goto(stage.url)
+    look(page, tmp_path, "nowhere")
