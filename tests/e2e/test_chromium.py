@@ -25,7 +25,7 @@ TOUCH_PX_MIN = 44
 Open = Callable[..., Page]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # its event loop is this thread's: other modules' tests have loops of their own
 def chromium() -> Iterator[Browser]:
     if not Path(CHROMIUM).exists():
         pytest.skip("needs Debian's chromium")
