@@ -31,23 +31,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for group in dict.fromkeys(
-    module.app
-    for module in (
-        sessions,
-        cutting,
-        packages,
-        vouchers,
-        till,
-        payments,
-        refunds,
-        books,
-        joining,
-        proving,
-        routers,
-        sites,
-    )
-):
+GROUPS = (sessions, cutting, packages, vouchers, till, payments, refunds, books, joining, proving, routers, sites)
+for group in dict.fromkeys(module.app for module in GROUPS):
     app.add_typer(group)
 owed.register(app)
 till.register(app)
