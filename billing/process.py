@@ -12,6 +12,7 @@ from billing.news import Alarms, News
 from billing.provider import Addresses, Already, Provider, Pushed, PushRequest, Queried, Refused, Requested, Unknown
 from billing.settings import Selling
 from billing.settings import load as load_selling
+from billing.shelf import StoredTokens
 from billing.sms.port import Message
 from billing.sms.wiring import open_sender
 from billing.store.open import open_billing
@@ -102,6 +103,7 @@ def open_process(settings_path: Path | None) -> Process:
         send or (lambda _message: None),
         Alarms(metrics, logger.logger).refund,
     )
+    money.share(StoredTokens(billing.book, core.keys, provider.shortcode))
     clocks = system_clocks(KeeperFiles(settings.state_dir).last_good(), settings.clock_floor_at)
     return Process(core, money, billing, metrics, logger, pseudonyms, clocks, send)
 

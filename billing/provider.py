@@ -77,6 +77,7 @@ class Local(StrEnum):
 
     NO_CONNECTION = "no_connection"  # refused or timed out before a byte of the request was sent
     NO_TOKEN = "no_token"  # noqa: S105 - a code, no secret: OAuth gave no token, so the request was not sent
+    NO_INITIATOR = "no_initiator"  # who may reverse and ask for transactions was not set up
     THROTTLED = "throttled"  # HTTP 429 without a code of its own
 
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from billing.domain.settle import Proof
 from billing.mpesa import settings as mpesa
 from billing.mpesa.callbacks import parse_callback, parse_notice, parse_queue_timeout, parse_result
+from billing.mpesa.tokens import Shelf
 from billing.provider import (
     Already,
     Notice,
@@ -89,7 +90,7 @@ class Money(NamedTuple):
     """A provider and how its bodies are read. `path`: the segment that it was told, "" for one made of our own key.
 
     `read_result` None: nothing is asked for that answers later. `also`: numbers that stand for the provider's
-    shortcode in statements and answers.
+    shortcode in statements and answers. `share`: its access token, with other processes.
     """
 
     provider: Provider
@@ -99,6 +100,7 @@ class Money(NamedTuple):
     close: Callable[[], None] = lambda: None
     read_result: ReadResult | None = None
     also: tuple[str, ...] = ()
+    share: Callable[[Shelf], None] = lambda _shelf: None
 
 
 def money_of_environment() -> Money:
@@ -109,4 +111,6 @@ def money_of_environment() -> Money:
     settings = mpesa.load()
     daraja = mpesa.open_daraja(settings)
     secret = mpesa.read_ref("callback_secret_ref", settings)
-    return Money(daraja, read_callback, read_notice, secret, daraja.close, read_result, (settings.shortcode,))
+    return Money(
+        daraja, read_callback, read_notice, secret, daraja.close, read_result, (settings.shortcode,), daraja.share
+    )

@@ -14,7 +14,7 @@ import httpx
 from billing.mpesa import wire
 from billing.mpesa.fields import BODY_BYTES_MAX
 from billing.mpesa.pace import Pace
-from billing.mpesa.tokens import Tokens
+from billing.mpesa.tokens import Shelf, Tokens
 from billing.provider import (
     Addresses,
     Already,
@@ -33,6 +33,7 @@ CONNECT_S = 5.0
 READ_S = 30.0  # replies of 20 s are seen; who gives up sooner only learns less
 CONNECTIONS_MAX = 20
 
+_NO_INITIATOR = Refused(Local.NO_INITIATOR, "MPESA_INITIATOR is not set")
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 
 
@@ -61,7 +62,10 @@ class Reply(NamedTuple):
 
 
 class Daraja:
-    """A `Provider`. One for a process: its token, its pace and its connections are shared by all threads."""
+    """A `Provider`. One for a process: its token, its pace and its connections are shared by all threads.
+
+    What needs an initiator is refused where none is set.
+    """
 
     def __init__(
         self,
@@ -95,6 +99,10 @@ class Daraja:
         whole = f"{self._addresses.confirmation} {self._addresses.validation}"
         return Addresses(self._addresses.base, sha256(whole.encode()).hexdigest())
 
+    def share(self, shelf: Shelf) -> None:
+        """Share the token with other processes from now on."""
+        self._tokens.shelf = shelf
+
     def close(self) -> None:
         """Close the connections."""
         self._http.close()
@@ -116,26 +124,25 @@ class Daraja:
         return Unknown(reply.why if isinstance(reply, Unknown) else reply.code)
 
     def transaction_status(self, mpesa_receipt: str, now: int) -> Requested:
-        """Ask for a transaction, when it is our turn. Raises Malformed without an initiator."""
-        body = wire.status_body(self._account, self._who(), self._addresses, mpesa_receipt)
+        """Ask for a transaction, when it is our turn."""
+        if self._initiator is None:
+            return _NO_INITIATOR
+        body = wire.status_body(self._account, self._initiator, self._addresses, mpesa_receipt)
         if self._pace.take(now):
             return Refused(Local.THROTTLED, "not our turn yet", again=True)
         return self._request(wire.STATUS, body, now)
 
     def reverse(self, mpesa_receipt: str, cents: int, now: int) -> Requested:
-        """Give money back, once. Raises Malformed without an initiator, or for an amount that M-Pesa cannot move."""
-        body = wire.reversal_body(self._account, self._who(), self._addresses, mpesa_receipt, cents)
+        """Give money back, once. Raises Malformed for an amount that M-Pesa cannot move."""
+        if self._initiator is None:
+            return _NO_INITIATOR
+        body = wire.reversal_body(self._account, self._initiator, self._addresses, mpesa_receipt, cents)
         return self._request(wire.REVERSAL, body, now)
 
     def register_urls(self, now: int) -> Refused | Unknown | Already | None:
         """Name our addresses for C2B."""
         reply = self._ask(wire.REGISTER, wire.register_body(self._account, self._addresses), now)
         return wire.parse_register(*reply) if isinstance(reply, Reply) else reply
-
-    def _who(self) -> wire.Initiator:
-        if self._initiator is None:
-            raise Malformed("initiator", "must be set, with its password and certificate, for this request")
-        return self._initiator
 
     def _request(self, path: str, body: wire.Body, now: int) -> Requested:
         reply = self._ask(path, body, now)

@@ -18,6 +18,7 @@ from billing.mpesa.pace import Pace
 from billing.provider import Accepted, Already, Local, PushRequest, Taken, TooMany, Unknown
 from billing.provider import Refused as NotSent
 from tests.fakes.daraja import Daraja, Plan, post, stk_callback
+from tests.fakes.shelf import OneShelf
 
 NOW = 1_795_600_000
 PHONE = "254708374149"
@@ -285,6 +286,19 @@ def test_a_refused_token_is_renewed_once_and_the_push_goes_through(daraja: Daraj
     daraja.expire_token()
     assert isinstance(ours.push(REQUEST._replace(phone="254700000001"), NOW), Accepted)
     assert (daraja.tokens, len(daraja.pushes())) == (2, 2)
+
+
+def test_two_processes_use_one_token_and_one_renews_it_for_both(daraja: Daraja, inbox: Inbox) -> None:
+    shelf, processes = OneShelf(), [connect(daraja.url, inbox.url) for _ in range(2)]
+    for process in processes:
+        process.share(shelf)
+    for number, process in enumerate(processes * 2):
+        if number == 2:
+            daraja.expire_token()
+        assert isinstance(process.push(REQUEST._replace(phone=f"25470000000{number}"), NOW), Accepted)
+    assert (daraja.tokens, len(daraja.pushes())) == (2, 4)
+    for process in processes:
+        process.close()
 
 
 def test_tokens_that_are_always_refused_end(daraja: Daraja, ours: client.Daraja) -> None:

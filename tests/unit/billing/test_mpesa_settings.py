@@ -14,9 +14,10 @@ from billing.mpesa.pace import Pace
 from billing.mpesa.settings import load, open_daraja, security_credential
 from billing.mpesa.tokens import Tokens
 from billing.mpesa.wire import Token
-from billing.provider import Refused
+from billing.provider import Local, Refused
 from radius.domain.errors import Malformed
 from radius.settings import SettingsError
+from tests.fakes.shelf import OneShelf
 
 NOW = 1_795_600_000
 
@@ -59,8 +60,8 @@ def test_what_is_no_rsa_certificate_names_the_setting(data: bytes) -> None:
 def test_settings_open_a_client(environment: Path) -> None:
     daraja = open_daraja(load())
     assert daraja.shortcode == "174379"
-    with pytest.raises(Malformed, match="initiator"):
-        daraja.reverse("NLJ7RT61SV", 100, NOW)
+    assert daraja.reverse("NLJ7RT61SV", 100, NOW) == daraja.transaction_status("NLJ7RT61SV", NOW)
+    assert daraja.reverse("NLJ7RT61SV", 100, NOW) == Refused(Local.NO_INITIATOR, "MPESA_INITIATOR is not set")
     daraja.close()
 
 
@@ -142,3 +143,17 @@ def test_only_the_token_that_was_refused_is_dropped() -> None:
     assert tokens.get(NOW) == "b"
     tokens.drop("a")  # by a thread that came late
     assert tokens.get(NOW) == "b"
+
+
+def test_processes_share_a_token_and_one_that_was_refused_takes_the_newer_one() -> None:
+    shelf, answers = OneShelf(), [Token("a", 3_599), Token("b", 3_599), Token("c", 3_599)]
+    one, other = Tokens(lambda: answers.pop(0)), Tokens(lambda: answers.pop(0))
+    one.shelf = other.shelf = shelf
+    assert [one.get(NOW), other.get(NOW)] == ["a", "a"]
+    one.drop("a")
+    assert one.get(NOW) == "b", "the one on the shelf is the one that was refused"
+    assert other.get(NOW) == "a"
+    other.drop("a")
+    assert other.get(NOW) == "b", "no third is asked for"
+    assert one.get(NOW + 3_539) == "c"
+    assert repr(shelf.token) == f"Shared(renew_at={NOW + 3_539 + 3_539})"
