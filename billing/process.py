@@ -10,9 +10,11 @@ from billing.messages import Messages
 from billing.metrics import catalogue
 from billing.news import Alarms, News
 from billing.provider import Addresses, Already, Provider, Pushed, PushRequest, Queried, Refused, Requested, Unknown
+from billing.purse import SharedPurse
 from billing.settings import Selling
 from billing.settings import load as load_selling
 from billing.shelf import StoredTokens
+from billing.sms.budget import Purse
 from billing.sms.port import Message
 from billing.sms.wiring import open_sender
 from billing.store.open import open_billing
@@ -91,7 +93,8 @@ def open_process(settings_path: Path | None) -> Process:
     pseudonyms = logs.Pseudonyms(core.keys.subkey("pseudonym"))
     news = News(metrics, logger.logger, pseudonyms, time.time, codes)
     provider = Timed(money.provider, metrics)
-    send = _send(selling, metrics, logger)
+    purse = SharedPurse()
+    send = _send(selling, metrics, logger, purse)
     billing = build_billing(
         core,
         selling.billing._replace(also_paid_to=money.also),
@@ -103,13 +106,18 @@ def open_process(settings_path: Path | None) -> Process:
         send or (lambda _message: None),
         Alarms(metrics, logger.logger).refund,
     )
+    purse.book = billing.book
     money.share(StoredTokens(billing.book, core.keys, provider.shortcode))
     clocks = system_clocks(KeeperFiles(settings.state_dir).last_good(), settings.clock_floor_at)
     return Process(core, money, billing, metrics, logger, pseudonyms, clocks, send)
 
 
-def _send(selling: Selling, metrics: measures.Metrics, logger: logs.Log) -> Callable[[Message], object] | None:
+def _send(
+    selling: Selling, metrics: measures.Metrics, logger: logs.Log, purse: Purse
+) -> Callable[[Message], object] | None:
     """What sends messages, if the settings say by whom. Raises Malformed for a secret that is not there."""
     if selling.sms is None:
         return None
-    return Messages(open_sender(selling.sms, lambda: business_day(int(time.time()))), metrics, logger.logger).send
+    return Messages(
+        open_sender(selling.sms, lambda: business_day(int(time.time())), purse), metrics, logger.logger
+    ).send

@@ -5,6 +5,7 @@ A part of the budget is kept for critical messages: reminders stop before one-ti
 
 from collections.abc import Callable
 from threading import Lock
+from typing import Protocol
 
 import msgspec
 
@@ -52,25 +53,48 @@ def settle(budget: Budget, spent: Spent, message: Message, outcome: Outcome, day
     return spent if spent.day != day else Spent(day, max(spent.cents - guess + cost, 0))
 
 
-class Budgeted:
-    """A sender within a budget, for one process; threads may share it. `today` gives the ISO date in Nairobi."""
+Step = Callable[[Spent], Spent | Refused]
 
-    def __init__(self, sender: Sender, budget: Budget, today: Callable[[], str]) -> None:
+
+class Purse(Protocol):
+    """Where what was spent is written down. Raises nothing; threads share it."""
+
+    def change(self, step: Step) -> Refused | None:
+        """Take one step that no other comes between; what it refused."""
+
+
+class OwnPurse:
+    """A purse of this process alone."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self.spent = Spent()
+
+    def change(self, step: Step) -> Refused | None:
+        """See `Purse`."""
+        with self._lock:
+            after = step(self.spent)
+            if isinstance(after, Refused):
+                return after
+            self.spent = after
+            return None
+
+
+class Budgeted:
+    """A sender within a budget; threads may share it. `today` gives the ISO date in Nairobi."""
+
+    def __init__(self, sender: Sender, budget: Budget, today: Callable[[], str], purse: Purse) -> None:
         self._sender = sender
         self._budget = budget
         self._today = today
-        self._lock = Lock()
-        self.spent = Spent()
+        self._purse = purse
 
     def send(self, message: Message) -> Outcome:
         """Send if there is money for it: taken before, so that many at once do not spend the same cent."""
         day = self._today()
-        with self._lock:
-            taken = take(self._budget, self.spent, message, day)
-            if isinstance(taken, Refused):
-                return taken
-            self.spent = taken
+        refused = self._purse.change(lambda spent: take(self._budget, spent, message, day))
+        if refused is not None:
+            return refused
         outcome = self._sender.send(message)
-        with self._lock:
-            self.spent = settle(self._budget, self.spent, message, outcome, day)
+        self._purse.change(lambda spent: settle(self._budget, spent, message, outcome, day))
         return outcome

@@ -6,7 +6,7 @@ from typing import assert_never
 import httpx
 
 from billing.sms.africas_talking import AfricasTalking
-from billing.sms.budget import Budget, Budgeted
+from billing.sms.budget import Budget, Budgeted, Purse
 from billing.sms.gateway import Gateway
 from billing.sms.outbox import Outbox
 from billing.sms.port import Sender
@@ -21,10 +21,10 @@ from billing.sms.sns import Sns, new_client
 from billing.told import read_secret
 
 
-def open_sender(settings: SmsSettings, today: Callable[[], str]) -> Budgeted:
+def open_sender(settings: SmsSettings, today: Callable[[], str], purse: Purse) -> Budgeted:
     """What sends, as the settings say. Raises Malformed for a secret that is not there. `today`: see `Budgeted`."""
     budget = Budget(settings.day_cents, settings.reserve_cents, settings.segment_cents)
-    return Budgeted(_sender(settings), budget, today)
+    return Budgeted(_sender(settings), budget, today, purse)
 
 
 def _sender(settings: SmsSettings) -> Sender:

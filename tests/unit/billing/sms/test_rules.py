@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from billing.sms.budget import Budget, Budgeted, Spent, settle, take
+from billing.sms.budget import Budget, Budgeted, OwnPurse, Spent, settle, take
 from billing.sms.delivery import TABLE, DeliveryState, Report, parse_report
 from billing.sms.port import Message, Outcome, Reason, Refused, Sent, Unknown
 from billing.sms.segments import segments
@@ -58,7 +58,7 @@ class Scripted:
 
 def test_reminders_stop_before_codes_do() -> None:
     sender = Scripted(*[Sent("x", None)] * 5)
-    budgeted = Budgeted(sender, BUDGET, lambda: "2026-11-25")
+    budgeted = Budgeted(sender, BUDGET, lambda: "2026-11-25", OwnPurse())
     assert [budgeted.send(Message(TO, "reminder")) for _ in range(4)] == [Sent("x"), Sent("x"), Sent("x"), NONE_LEFT]
     codes = [budgeted.send(Message(TO, "code", critical=True)) for _ in range(3)]
     assert codes == [Sent("x"), Sent("x"), NONE_LEFT]
@@ -68,15 +68,16 @@ def test_reminders_stop_before_codes_do() -> None:
 def test_the_account_goes_by_the_gateways_price_and_a_new_day_begins_with_nothing() -> None:
     day = ["2026-11-25"]
     outcomes = [Sent("x", 120), Refused(Reason.NUMBER), Unknown(), Sent("x", 10)]
-    budgeted = Budgeted(Scripted(*outcomes), BUDGET, lambda: day[0])
+    purse = OwnPurse()
+    budgeted = Budgeted(Scripted(*outcomes), BUDGET, lambda: day[0], purse)
     spent = []
     for _ in range(3):
         budgeted.send(Message(TO, "code", critical=True))
-        spent.append(budgeted.spent.cents)
+        spent.append(purse.spent.cents)
     assert spent == [120, 120, 200]
     day[0] = "2026-11-26"
     budgeted.send(Message(TO, "code"))
-    assert budgeted.spent == Spent("2026-11-26", 10)
+    assert purse.spent == Spent("2026-11-26", 10)
 
 
 def test_an_answer_after_midnight_is_not_booked_on_the_new_day() -> None:

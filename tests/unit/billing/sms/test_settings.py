@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from billing.sms.budget import OwnPurse
 from billing.sms.outbox import OUTBOX_BYTES_MAX, Outbox
 from billing.sms.port import Message, Reason, Refused, Sent
 from billing.sms.settings import load
@@ -63,13 +64,14 @@ def test_what_cannot_be_used_is_named_and_its_value_not_shown(values: dict[str, 
 
 def test_the_demo_box_writes_messages_to_a_file_of_its_owner(tmp_path: Path) -> None:
     path = tmp_path / "outbox"
-    sender = open_sender(load({"sender": {**FILE, "path": str(path)}}), lambda: "2026-11-25")
+    purse = OwnPurse()
+    sender = open_sender(load({"sender": {**FILE, "path": str(path)}}), lambda: "2026-11-25", purse)
     outcomes = [sender.send(Message("254712345678", text, critical=True)) for text in ("moja", "mbili")]
     lines = path.read_text().splitlines()
     assert outcomes == [Sent("file-0", 0), Sent(f"file-{len(lines[0]) + 1}", 0)]
     assert [json.loads(line)["text"] for line in lines] == ["moja", "mbili"]
     assert path.stat().st_mode & 0o777 == 0o600
-    assert sender.spent.cents == 0
+    assert purse.spent.cents == 0
 
 
 def test_the_file_does_not_grow_for_ever_and_one_that_cannot_be_written_is_a_refusal(tmp_path: Path) -> None:
@@ -84,4 +86,4 @@ def test_the_file_does_not_grow_for_ever_and_one_that_cannot_be_written_is_a_ref
 def test_the_wiring_reads_the_key_it_is_pointed_to(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SMS_KEY", raising=False)
     with pytest.raises(Malformed, match="env:SMS_KEY"):
-        open_sender(load({"sender": AT}), lambda: "2026-11-25")
+        open_sender(load({"sender": AT}), lambda: "2026-11-25", OwnPurse())
