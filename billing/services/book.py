@@ -1,8 +1,8 @@
 """What every posting needs: the next number of a series, a right in an aggregate, and the tries that are bounded."""
 
 from collections.abc import Callable, Iterator
+from hashlib import blake2b
 from typing import NamedTuple
-from zlib import crc32
 
 from billing.domain.journal import Fact, Journal, Receipt, business_day
 from billing.domain.money import TaxRate
@@ -31,7 +31,7 @@ from radius.ports import Change, Outcome, Subscribers
 
 DECIDE_TRIES_MAX = 8  # accounting of a busy customer overtakes us now and then, another settler once
 POST_TRIES_MAX = 3  # of the same posting when its answer was lost: it knows itself again
-SERIES = tuple(f"K{number}" for number in range(1, 9))  # of receipts: so many settlers need not wait for each other
+SERIES = tuple(f"K{number}" for number in range(1, 33))  # of receipts: so many settlers need not wait for each other
 
 Told = Callable[[Payment | None, Payment], object]  # a payment before and after a commit; never waits nor raises
 
@@ -112,7 +112,8 @@ class Book:
 
     def number(self, subject: str, attempt: int) -> Number:
         """The next number of the series that is this subject's at this try."""
-        series = self._series[(crc32(subject.encode()) + attempt) % len(self._series)]
+        drawn = blake2b(f"{subject} {attempt}".encode(), digest_size=4).digest()  # rivals part at the next try
+        series = self._series[int.from_bytes(drawn) % len(self._series)]
         return Number(series, self.stores.ledger.last_number(series, self.deadline()) + 1)
 
     def give(self, given: Given, posting: str, now: int) -> Change | None:
