@@ -1,26 +1,27 @@
-"""The reconciler: asks about payments whose callback has not come, oldest and watched first, and expires them.
+"""The reconciler: asks about payments whose callback has not come, and expires them.
 
 A payment is claimed by the write that says when it is asked about next: two reconcilers do not ask twice, and one that
-ends leaves nothing locked. All queries of the shortcode go through one bucket.
+ends leaves nothing locked. All queries of the shortcode go through one bucket, and there may be far more to ask than it
+holds: what needs no question never waits for what does, and questions go in turns to a payment whose customer still
+looks at its page and to the one that has waited longest. One for which there is no turn is put off, once nobody looks.
 """
 
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
-from billing.domain.payment import BY_HAND, EXPIRES_S, OPEN_STATES, PAID_STATES, PaymentState
+from billing.domain.payment import BY_HAND, EXPIRES_S, PAID_STATES, PaymentState
 from billing.domain.settle import Proof, Settled, Settlement, expire
-from billing.ports import KeptPayment, Posting
+from billing.ports import PAGE_MAX, KeptPayment, Posting
 from billing.provider import Provider, TooMany
 from billing.services.arrivals import ONLINE_AFTER_S, Arrivals, Driven, Missing, Seen
 from billing.services.book import Book
 from billing.services.rounds import try_each
 from billing.services.settle import RECEIPT_ASKED_AFTER_S, Settle
+from radius.domain.errors import Corrupt
 from radius.ports import Outcome
 
-ROUND_MAX = 200  # payments looked at in one round
-WATCHED_MAX = 1_000  # pages that are open at once
-WATCHED_S = 180  # nobody looks at a waiting page for longer
-QUICK_S, QUICK_UNTIL_S = 25, 180  # the customer waits
+ROUND_MAX = 1_000  # payments looked at in one round
+QUICK_S, QUICK_UNTIL_S = 25, 180  # the customer waits, and nobody looks at a waiting page for longer
 SLOW_S = 120
 RARE_S, RARE_UNTIL_S = 600, 86_400  # then a person asks
 RECEIPT_S = 6 * 3_600  # a proven payment waits for a statement: due until it has its receipt (`strays` counts on it)
@@ -112,39 +113,50 @@ class Reconciler:
         self._turns = turns
         self._clock = clock
         self._arrivals = arrivals
-        self._watched: dict[str, int] = {}
-
-    def watch(self, payment: str, now: int) -> None:
-        """Somebody looks at the page of this payment."""
-        self._watched.pop(payment, None)
-        self._watched[payment] = now
-        while len(self._watched) > WATCHED_MAX:
-            del self._watched[next(iter(self._watched))]
+        self._oldest = False  # whose turn the next question is
 
     def round(self, now: int) -> Round:
         """Look at what is due."""
-        self._watched = {name: at for name, at in self._watched.items() if at > now - WATCHED_S}
         due = self._stores.payments.due(now, ROUND_MAX, self._book.deadline())
-        ordered = sorted(due, key=lambda each: (each[0] not in self._watched, each[1]))
-        found, failed = try_each((payment for payment, _ in ordered), lambda payment: self._one(payment, now))
-        total = Round(failed=tuple(failed))
+        kept, unread = self._read([payment for payment, _ in due])
+        ordered = sorted(kept.values(), key=lambda each: self._rank(each, now))
+        found, failed = try_each((each.payment.id for each in ordered), lambda payment: self._one(kept[payment], now))
+        total = Round(failed=(*unread, *failed))
         for done in found:
             total = total.plus(done)
+        if total.asked:
+            self._oldest = not self._oldest
         return total
 
-    def _one(self, payment: str, now: int) -> Round:
-        kept = self._stores.payments.payment(payment, self._book.deadline())
-        if kept is None or not 0 < kept.due_at <= now:
+    def _read(self, due: list[str]) -> tuple[dict[str, KeptPayment], list[Exception]]:
+        """Payments by id, as they are; of one that cannot be read, why."""
+        kept: list[KeptPayment] = []
+        failed: list[Exception] = []
+        for first in range(0, len(due), PAGE_MAX):
+            page = due[first : first + PAGE_MAX]
+            try:
+                kept += self._stores.payments.payments(page, self._book.deadline())
+            except Corrupt:  # one of them
+                found, bad = try_each(page, lambda one: self._stores.payments.payment(one, self._book.deadline()))
+                kept += [each for each in found if each is not None]
+                failed += bad
+        return {each.payment.id: each for each in kept}, failed
+
+    def _rank(self, kept: KeptPayment, now: int) -> tuple[bool, bool, int]:
+        """Those first that cost no question; then by turns."""
+        young = now < kept.payment.created_at + QUICK_UNTIL_S
+        return _asks(kept), young is self._oldest, kept.due_at
+
+    def _one(self, kept: KeptPayment, now: int) -> Round:
+        if not 0 < kept.due_at <= now:
             return Round()  # the index is behind
-        waits = bool(kept.device) and kept.payment.state in PAID_STATES
-        return self._arrival(kept, now) if waits else self._look(kept, now)
+        return self._arrival(kept, now) if _arrives(kept) else self._look(kept, now)
 
     def _look(self, kept: KeptPayment, now: int) -> Round:
-        """Expire it, ask about it, or leave it to the next round."""
-        wants = bool(kept.payment.checkout_id) and kept.payment.state is not PaymentState.PROVEN
-        may = wants and self._turns.take(self._clock())
-        late = now >= kept.payment.created_at + EXPIRES_S and kept.payment.state in OPEN_STATES
-        claimed = self._claim(kept, now) if may or late or not wants else None
+        """Expire it, ask about it, put it off, or leave it to the next round."""
+        may = _asks(kept) and self._turns.take(self._clock())
+        late = now >= kept.payment.created_at + EXPIRES_S
+        claimed = self._claim(kept, now) if may or late or not _asks(kept) else None
         if claimed is None:
             return Round()
         expired = claimed.payment.state is not kept.payment.state
@@ -189,6 +201,16 @@ class Reconciler:
             case TooMany(wait_s):
                 self._turns.refused(self._clock(), wait_s)
         return None
+
+
+def _arrives(kept: KeptPayment) -> bool:
+    """It is paid, and its device was not seen yet."""
+    return bool(kept.device) and kept.payment.state in PAID_STATES
+
+
+def _asks(kept: KeptPayment) -> bool:
+    """Only the provider can say more."""
+    return bool(kept.payment.checkout_id) and kept.payment.state not in PAID_STATES
 
 
 def _next(kept: KeptPayment, now: int) -> int:

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+from typing import Any
 
 import pytest
 
@@ -11,9 +12,10 @@ from billing.domain.payment import EXPIRES_S, PaymentEvent, PaymentState
 from billing.domain.settle import Proof, Refused, Settled
 from billing.domain.trade import Paper, batch_made
 from billing.domain.voucher import Voucher, VoucherRefusal, VoucherState
-from billing.ports import Claim, ClaimKind, Customer, Entry, KeptVoucher, Posting, UnmatchedState
+from billing.ports import Claim, ClaimKind, Customer, Entry, KeptPayment, KeptVoucher, Posting, UnmatchedState
 from billing.provider import Notice, TooMany
 from billing.provider import Unknown as PushUnknown
+from billing.services.arrivals import Seen
 from billing.services.callbacks import SWEEP_AFTER_S, Callbacks, Seals, Unread
 from billing.services.checkout import Checkout
 from billing.services.reconcile import RARE_UNTIL_S, Bucket, Reconciler, Round
@@ -103,8 +105,8 @@ class Clock:
         return self.at
 
 
-def reconciler(town: Town, clock: Clock) -> Reconciler:
-    return Reconciler(town.book, town.settle, town.provider, Bucket(per_minute=6), clock)
+def reconciler(town: Town, clock: Clock, arrivals: Any = None) -> Reconciler:
+    return Reconciler(town.book, town.settle, town.provider, Bucket(per_minute=6), clock, arrivals)
 
 
 def test_a_lost_callback_is_found_by_asking(town: Town) -> None:
@@ -145,20 +147,51 @@ def test_too_many_queries_wait_as_long_as_they_are_told(town: Town) -> None:
     assert worker.round(T0 + 110).asked == 1
 
 
-def test_the_watched_first_then_the_oldest_within_one_bucket(store: Store, billing: BillingStore) -> None:
-    towns = [Town(store, billing.rows, who=who) for who in (1, 2, 3)]
+def towns_of(count: int, store: Store, billing: BillingStore) -> list[Town]:
+    """So many customers of one provider."""
+    towns = [Town(store, billing.rows, who=who + 1) for who in range(count)]
     for town in towns:
         town.found()
         town.provider = town.cashier._provider = towns[0].provider
-    ids = [town.buy(now=T0 + who).payment for who, town in enumerate(towns)]
+    return towns
+
+
+def test_questions_go_in_turns_to_who_looks_and_to_who_waits_longest(store: Store, billing: BillingStore) -> None:
+    towns = towns_of(4, store, billing)
+    old = [town.buy(now=T0 + who).payment.checkout_id for who, town in enumerate(towns[:2])]
+    young = [town.buy(now=T0 + 300 + who).payment.checkout_id for who, town in enumerate(towns[2:])]
     clock = Clock()
     worker = reconciler(towns[0], clock)
-    worker.watch(ids[2].id, T0 + 30)
-    for _ in range(3):
-        worker.round(T0 + 40)
-        worker.round(T0 + 40)
+    for _ in range(4):
+        assert worker.round(T0 + 330).asked == 1
+        assert worker.round(T0 + 330).asked == 0
         clock.at += 10
-    assert towns[0].provider.queries == [ids[2].checkout_id, ids[0].checkout_id, ids[1].checkout_id]
+    assert towns[0].provider.queries == [young[0], old[0], young[1], old[1]]
+
+
+def test_what_needs_no_question_waits_for_none(
+    store: Store, billing: BillingStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An evening without callbacks leaves more to ask than may be asked: it is put off, and others have their turn."""
+    monkeypatch.setattr("billing.services.reconcile.ROUND_MAX", 3)
+    towns = towns_of(5, store, billing)
+    for town in towns[:4]:
+        town.buy()
+    looked: list[str] = []
+
+    class Looks:
+        def look(self, kept: KeptPayment, now: int) -> Seen:
+            looked.append(kept.payment.id)
+            return Seen()
+
+    clock = Clock()
+    worker = reconciler(towns[0], clock, Looks())
+    assert sum(worker.round(T0 + EXPIRES_S).expired for _ in range(2)) == 4
+    paid = towns[4].buy(now=T0 + EXPIRES_S + 520)
+    assert isinstance(towns[4].callback(5, now=T0 + EXPIRES_S + 545), Settled)
+    clock.at += 10
+    assert sum(worker.round(T0 + EXPIRES_S + 605).asked for _ in range(2)) == 1
+    assert looked == [paid.payment.id]
 
 
 def test_a_refusal_slows_the_bucket_down() -> None:

@@ -82,13 +82,13 @@ class People:
 
         def done(answer: object) -> None:
             if isinstance(answer, Checkout):
-                self._bought(customer, services, answer)
+                self._bought(customer, answer)
             elif attempt < PAGE_TRIES_MAX and buy.key:  # without a key a page does not ask again by itself
                 self.world.later(1, 40, partial(self._tap, customer, buy, attempt + 1))
 
         self.world.begin(f"buy {buy.key}", lambda: services.cashier.buy(buy, now), done)
 
-    def _bought(self, customer: Customer, services: Services, answer: Checkout) -> None:
+    def _bought(self, customer: Customer, answer: Checkout) -> None:
         world, payment = self.world, answer.payment
         world.note(f"{customer.id} {answer.begun.value} {payment.id} {payment.reference}")
         if self.truth.payment(payment.id, self.shop.deadline()) is None:
@@ -97,8 +97,6 @@ class People:
             return
         self.references.append(payment.reference)
         self.payments.append(payment.id)
-        if world.chance(0.5):
-            services.reconciler.watch(payment.id, world.now)
         for chance in (0.12, 0.05):  # by hand, with the reference that is shown; some then pay twice
             if world.chance(chance):
                 right = payment.cents // 100

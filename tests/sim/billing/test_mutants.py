@@ -197,7 +197,7 @@ def nobody_lets_in(patch: pytest.MonkeyPatch) -> None:
 
 def first_come(patch: pytest.MonkeyPatch) -> None:
     """Money that names nobody is its payer's at once, prompt or no prompt."""
-    patch.setattr(Strays, "_may_be_a_payments", lambda _self, _money, _now: False)
+    patch.setattr(Strays, "may_be_a_payments", lambda *_given, **_named: False)
 
 
 # What is wrong, what the auditor says of it, and the first day to play: most show on any, some on few.
