@@ -1,11 +1,12 @@
 """What the box knows of the application: its settings, its tables, its programs and its story."""
 
+import http.client
 import json
 import os
 import secrets
-import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -28,7 +29,8 @@ OWN_VARIABLES = (STATE_VARIABLE, ENGINE_VARIABLE, "WIFIBILLING_SETTINGS", "PYTHO
 ROADS = ("portal_url", "hub_endpoint", "hub_network", "hub_public_key", "radius_address")  # how routers reach us
 LAY_TIMEOUT_S = 60.0  # the first time it makes two RSA keys; a slow board needs 20 s for them
 FREERADIUS_READY = "Ready to process requests"
-PROBE_TIMEOUT_S = 1.0
+PROBE_TIMEOUT_S = 3.0  # a busy box is no dead one; the supervisor asks thrice
+EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where to find who listens there
 
 
 def write_key(path: Path) -> None:
@@ -140,25 +142,29 @@ def engine_program(options: Options, state: State) -> Program:
     )
 
 
-def worker_program(options: Options, settings_path: Path) -> Program:
+def worker_program(settings_path: Path) -> Program:
     """The background work: due work, sweeps, spool replay. It serves when its metrics do."""
+    told = settings_module.load(settings_path)
+    alive = probe(told.metrics_bind, told.worker_metrics_port)
     return Program(
         name="worker",
         command=(sys.executable, "-P", "-m", "radius.worker", "--settings", str(settings_path)),
         environment=application_environment(),
-        is_ready=lambda _log: answers(options.ports.worker_metrics),
-        is_alive=lambda: answers(options.ports.worker_metrics),
+        is_ready=lambda _log: alive(),
+        is_alive=alive,
     )
 
 
-def coa_program(options: Options, settings_path: Path) -> Program:
+def coa_program(settings_path: Path) -> Program:
     """What cuts and changes live sessions. It serves when its metrics do."""
+    told = settings_module.load(settings_path)
+    alive = probe(told.metrics_bind, told.coa_metrics_port)
     return Program(
         name="coa",
         command=(sys.executable, "-P", "-m", "coa", "run", "--settings", str(settings_path)),
         environment=application_environment(),
-        is_ready=lambda _log: answers(options.ports.coa_metrics),
-        is_alive=lambda: answers(options.ports.coa_metrics),
+        is_ready=lambda _log: alive(),
+        is_alive=alive,
     )
 
 
@@ -172,29 +178,33 @@ def simulated_program(options: Options, state: State) -> Program | None:
         command=(sys.executable, "-P", "-m", "deploy.simulated_mpesa", "--port", str(options.ports.simulated_mpesa)),
         environment=application_environment() | {"PYTHONPATH": str(ROOT)},
         is_ready=lambda log: simulated_mpesa.READY in log,
-        is_alive=lambda: answers(options.ports.simulated_mpesa),
+        is_alive=probe("127.0.0.1", options.ports.simulated_mpesa),
     )
 
 
 def portal_program(options: Options, state: State, settings_path: Path) -> Program:
     """What customers' pages and M-Pesa talk to."""
+    told = settings_module.load(settings_path)
+    alive = probe(told.portal_bind, told.portal_port, "/health/live")
     return Program(
         name="portal",
         command=(sys.executable, "-P", "-m", "billing.portal", "--settings", str(settings_path)),
         environment=selling_environment(options, state),
-        is_ready=lambda _log: answers(options.ports.portal),
-        is_alive=lambda: answers(options.ports.portal),
+        is_ready=lambda _log: alive(),
+        is_alive=alive,
     )
 
 
 def billing_program(options: Options, state: State, settings_path: Path) -> Program:
     """The worker of selling. It serves when its metrics do."""
+    told = settings_module.load(settings_path)
+    alive = probe(told.metrics_bind, told.billing_metrics_port)
     return Program(
         name="billing",
         command=(sys.executable, "-P", "-m", "billing", "run", "--settings", str(settings_path)),
         environment=selling_environment(options, state),
-        is_ready=lambda _log: answers(options.ports.billing_metrics),
-        is_alive=lambda: answers(options.ports.billing_metrics),
+        is_ready=lambda _log: alive(),
+        is_alive=alive,
     )
 
 
@@ -209,13 +219,18 @@ def selling_environment(options: Options, state: State) -> dict[str, str]:
     return application_environment() | ({} if has_real_money() else simulated)
 
 
-def freeradius_program(raddb: Path) -> Program:
-    """FreeRADIUS with the hooks. UTC, because dates reach the hooks as text in local time."""
+def freeradius_program(raddb: Path, settings_path: Path) -> Program:
+    """FreeRADIUS with the hooks. UTC, because dates reach the hooks as text in local time.
+
+    It is alive while the hooks' metrics answer: a flood of log-ins makes them late, and Status-Server would queue.
+    """
+    told = settings_module.load(settings_path)
     return Program(
         name="freeradius",
         command=("freeradius", "-f", "-l", "stdout", "-d", str(raddb)),
         environment=application_environment(),
         is_ready=lambda log: FREERADIUS_READY in log,
+        is_alive=probe(told.metrics_bind, told.metrics_port),
     )
 
 
@@ -238,10 +253,19 @@ def application_environment() -> dict[str, str]:
     return kept | {"TZ": "UTC", "PYTHONUNBUFFERED": "1"}
 
 
-def answers(port: int) -> bool:
-    """Whether a server on this machine accepts connections on the port."""
+def probe(bind: str, port: int, path: str = "/metrics") -> Callable[[], bool]:
+    """How to ask a server of ours whether it serves. One that was told to listen nowhere (port 0) is believed."""
+    return lambda: not port or answers(EVERYWHERE.get(bind, bind), port, path)
+
+
+def answers(host: str, port: int, path: str) -> bool:
+    """Whether there is an HTTP answer, whatever it says. The kernel accepts connections for one that hangs, too."""
+    connection = http.client.HTTPConnection(host, port, timeout=PROBE_TIMEOUT_S)
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=PROBE_TIMEOUT_S):
-            return True
-    except OSError:
+        connection.request("GET", path)
+        connection.getresponse()
+    except (OSError, http.client.HTTPException):
         return False
+    finally:
+        connection.close()
+    return True

@@ -90,14 +90,14 @@ def start_all(options: Options, state: State, supervisor: Supervisor) -> Path:
     supervisor.start(application.engine_program(options, state))
     application.prepare_site(settings_path, options.ports.demo_coa)
     raddb = application.lay_configuration(options, state, settings_path)
-    supervisor.start(application.worker_program(options, settings_path))
-    supervisor.start(application.coa_program(options, settings_path))
+    supervisor.start(application.worker_program(settings_path))
+    supervisor.start(application.coa_program(settings_path))
     simulated = application.simulated_program(options, state)
     if simulated is not None:
         supervisor.start(simulated)
     supervisor.start(application.portal_program(options, state, settings_path))
     supervisor.start(application.billing_program(options, state, settings_path))
-    supervisor.start(application.freeradius_program(raddb))
+    supervisor.start(application.freeradius_program(raddb, settings_path))
     return settings_path
 
 

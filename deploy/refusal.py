@@ -4,6 +4,7 @@ import errno
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 
 
 class Refusal(Exception):
@@ -16,8 +17,9 @@ def command_name() -> str:
 
 
 def say(text: str) -> None:
-    """Tell the operator, at once, also when the output is a pipe."""
-    print(f"{command_name()}: {text}", flush=True)
+    """Tell the operator, at once, also when the output is a pipe. That nobody reads it any more stops no server."""
+    with suppress(OSError):
+        print(f"{command_name()}: {text}", flush=True)
 
 
 # What the disk or its rights may say at any file that is written: no fault of ours, and no case for a traceback.

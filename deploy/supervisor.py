@@ -133,14 +133,18 @@ class Child:
     def rotate(self) -> None:
         """Bound the log. The program keeps its descriptor (append mode), so the text is copied and the file emptied.
 
-        What is written between the two is lost: a line of a log, never accounting.
+        What is written between the two is lost: a line of a log, never accounting. Where the disk has no room for both,
+        the older text goes: it would only keep the disk full.
         """
         if not self.log.exists() or self.log.stat().st_size <= LOG_BYTES_MAX:
             return
         older = self.log.with_suffix(".log.1")
-        with self.log.open("rb") as source, older.open("wb") as target:
-            while chunk := source.read(1 << 20):
-                target.write(chunk)
+        try:
+            with self.log.open("rb") as source, older.open("wb") as target:
+                while chunk := source.read(1 << 20):
+                    target.write(chunk)
+        except OSError:
+            older.unlink(missing_ok=True)
         os.truncate(self.log, 0)
         self._log_start = 0
 
@@ -193,19 +197,29 @@ class Supervisor:
         return child
 
     def watch(self) -> None:
-        """Look after everything once: report deaths, end what hangs, restart what waited enough, bound the logs."""
+        """Look after everything once: report deaths, end what hangs, restart what waited enough, bound the logs.
+
+        What the machine refuses (a full disk, no memory for a process) is told and tried again: the others serve on.
+        """
         for child in self._children:
             now = self._clock()
-            if (death := child.death()) is not None:
-                self._bury(child, death, now)
-            elif child.restart_at is not None and now >= child.restart_at:
-                child.start(now)
-                say(f"{child.program.name} started again (pid {child.pid})")
-            elif child.restart_at is None and not child.probe(now):
-                say(f"{child.program.name} hangs: {PROBES_LOST_MAX} probes in a row had no answer; it is killed")
-                child.kill()
-            else:
-                child.rotate()
+            try:
+                self._look_after(child, now)
+            except OSError as error:
+                child.restart_at = now + child.pause.after_death(0.0) if child.pid is None else None
+                say(f"{child.program.name}: {error.filename or 'the machine'}: {error.strerror}")
+
+    def _look_after(self, child: Child, now: float) -> None:
+        if (death := child.death()) is not None:
+            self._bury(child, death, now)
+        elif child.restart_at is not None and now >= child.restart_at:
+            child.start(now)
+            say(f"{child.program.name} started again (pid {child.pid})")
+        elif child.restart_at is None and not child.probe(now):
+            say(f"{child.program.name} hangs: {PROBES_LOST_MAX} probes in a row had no answer; it is killed")
+            child.kill()
+        else:
+            child.rotate()
 
     def _bury(self, child: Child, death: str, now: float) -> None:
         self.deaths += 1

@@ -8,13 +8,14 @@ import textwrap
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import boto3
 import pytest
 
-from deploy import engine
-from deploy.refusal import Refusal
+from deploy import application, engine
+from deploy.refusal import Refusal, say
 from deploy.state import State, start_ticks
 from deploy.supervisor import (
     LOG_BYTES_MAX,
@@ -176,6 +177,59 @@ def test_a_log_is_bounded_while_its_program_writes_on(rig: Rig) -> None:
     assert child.pid is not None
 
 
+def test_a_full_disk_empties_the_log_and_ends_nobody(rig: Rig) -> None:
+    child = rig.supervisor.start(rig.program("worker", SERVES))
+    child.log.with_suffix(".log.1").symlink_to("/dev/full")
+    with child.log.open("ab") as log:
+        log.truncate(LOG_BYTES_MAX + 1)
+    rig.supervisor.watch()
+    assert child.log.stat().st_size == 0
+    assert not child.log.with_suffix(".log.1").is_symlink()
+    assert child.pid is not None
+
+
+def test_what_the_machine_refuses_is_told_and_tried_again(
+    rig: Rig, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rig.supervisor.start(rig.program("engine", SERVES))
+    program = tmp_path / "program"
+    program.write_text(f"#!{sys.executable}\n{SERVES}\n")
+    program.chmod(0o700)
+    child = rig.supervisor.start(replace(rig.program("worker", ""), command=(str(program),)))
+    away = program.rename(tmp_path / "away")
+    os.kill(child.pid or 0, signal.SIGKILL)
+    wait_until(lambda: child.death() is not None, "the death")
+    for _ in range(3):
+        rig.supervisor.watch()
+        rig.now += RESTART_PAUSE_S_MAX
+    told = capsys.readouterr().out
+    assert told.count(f"worker: {program}: No such file or directory") == 2
+    away.rename(program)
+    rig.supervisor.watch()
+    assert child.pid is not None
+
+
+def test_nobody_reading_any_more_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    with open("/dev/full", "w") as full:  # noqa: PTH123 - a device
+        monkeypatch.setattr(sys, "stdout", full)
+        say("engine died")
+        monkeypatch.undo()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), full.fileno())  # what is still buffered goes there
+
+
+def test_only_an_answer_is_a_sign_of_life(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(application, "PROBE_TIMEOUT_S", 0.2)
+    with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
+        port = server.server_address[1]
+        asked = application.probe("0.0.0.0", port)
+        assert not asked(), "the kernel takes the connection, and nobody answers"
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        assert asked()
+        server.shutdown()
+    assert not asked()
+    assert application.probe("127.0.0.1", 0)(), "it was told to listen nowhere"
+
+
 def test_a_child_between_two_runs_can_be_stopped(rig: Rig) -> None:
     child = Child(rig.program("worker", "pass"), rig.state)
     child.start(0.0)
@@ -214,12 +268,12 @@ time.sleep(1000)
 application.prepare_site = lambda path, port: None
 application.lay_configuration = lambda options, state, path: state.radius_folder
 application.engine_program = lambda options, state: program("engine")
-application.worker_program = lambda options, path: program("worker")
-application.coa_program = lambda options, path: program("coa")
+application.worker_program = lambda path: program("worker")
+application.coa_program = lambda path: program("coa")
 application.simulated_program = lambda options, state: program("simulated-mpesa")
 application.portal_program = lambda options, state, path: program("portal")
 application.billing_program = lambda options, state, path: program("billing")
-application.freeradius_program = lambda raddb: program("freeradius")
+application.freeradius_program = lambda raddb, path: program("freeradius")
 application.story_command = lambda options, path: (sys.executable, "-c", verdict)
 stopping = threading.Event()
 signal.signal(signal.SIGTERM, lambda *_: stopping.set())
