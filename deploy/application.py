@@ -114,10 +114,10 @@ def lay_configuration(options: Options, state: State, settings_path: Path) -> Pa
     """Lay our configuration over the stock raddb in the state folder, and return what `freeradius -d` is given.
 
     Raises:
-        Refusal: with lay.py's own line.
+        Refusal: with freeradius_config.lay's own line.
     """
     ports, settings = options.ports, settings_module.load(settings_path)
-    command = [sys.executable, "-P", str(ROOT / "freeradius_config" / "lay.py"), "--state", str(state.radius_folder)]
+    command = [sys.executable, "-P", "-m", "freeradius_config.lay", "--state", str(state.radius_folder)]
     command += ["--repo", str(ROOT), "--settings", str(settings_path), "--site-packages", str(site_packages(VENV))]
     command += ["--ports-a", str(ports.auth), str(ports.acct)]
     command += ["--ports-b", str(ports.auth_rotated), str(ports.acct_rotated), "--status-port", str(ports.status)]
@@ -126,7 +126,7 @@ def lay_configuration(options: Options, state: State, settings_path: Path) -> Pa
         command += ["--listen", address]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=LAY_TIMEOUT_S)
     if done.returncode != 0:
-        raise Refusal((done.stderr.strip().splitlines() or ["lay.py failed without a word"])[-1])
+        raise Refusal((done.stderr.strip().splitlines() or ["lay failed without a word"])[-1])
     return state.radius_folder / "raddb"
 
 

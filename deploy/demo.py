@@ -94,8 +94,10 @@ def _check_key(core: Core, router: Router) -> None:
 def _secret(state: Path) -> str:
     path = state / SECRET_FILE
     if not path.exists():
-        path.touch(0o600)
-        path.write_text(secrets.token_hex(12))
+        fresh = path.with_name(f"{path.name}.new")
+        fresh.touch(0o600)
+        fresh.write_text(secrets.token_hex(12))
+        fresh.replace(path)  # one that is half made would be refused for ever
     return path.read_text().strip()
 
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from freeradius_config.lay import LayError, Layout, PortPair, lay
+from freeradius_config.lay import lay
+from freeradius_config.layout import LayError, Layout, PortPair
 from tests.bench.packets import Customer
 from tests.bench.peers import Idle
 from tests.bench.processes import BenchError, Program, free_port

@@ -26,7 +26,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from freeradius_config.lay import Layout, PortPair, lay
+from freeradius_config.lay import lay
+from freeradius_config.layout import Layout, PortPair
 from tests.fakes.ports import free_port
 
 REPO = Path(__file__).resolve().parents[2]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import re
+import shutil
 import socket
 import stat
 import subprocess
@@ -13,7 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from freeradius_config.lay import TEXT_ATTRIBUTES, LayError, PortPair, lay, parse_arguments
+from freeradius_config.lay import CERTIFICATES, lay, make_certificates
+from freeradius_config.layout import LayError, PortPair, parse_arguments
+from freeradius_config.render import TEXT_ATTRIBUTES
 from tests.integration.freeradius_lab import REPO, StubLab, bare_access_request, exchange, missing_programs
 
 pytestmark = [
@@ -524,6 +527,30 @@ def test_laying_again_keeps_certificates_and_spool(tmp_path: Path) -> None:
     (tmp_path / "state/certs/server.key").unlink()
     with pytest.raises(LayError, match="holds only"):
         lay(lab.layout)
+
+
+def test_whoever_is_killed_while_certificates_are_made_makes_them_the_next_time(tmp_path: Path) -> None:
+    half = tmp_path / "certs.new"
+    half.mkdir()
+    (half / "ca.pem").write_text("half a certifi")
+    (tmp_path / "certs").mkdir()
+    (tmp_path / "certs" / "server.ext").write_text("of an older version")
+    make_certificates(tmp_path / "certs")
+    assert {path.name for path in tmp_path.rglob("*")} == {"certs", *CERTIFICATES}
+    assert (tmp_path / "certs" / "ca.pem").read_text().startswith("-----BEGIN CERTIFICATE")
+
+
+def test_a_failing_openssl_leaves_nothing_that_looks_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    (programs / "openssl").write_text(f'#!/bin/sh\n[ "$1" != x509 ] || exit 1\nexec {shutil.which("openssl")} "$@"\n')
+    (programs / "openssl").chmod(0o755)
+    monkeypatch.setenv("PATH", str(programs))
+    with pytest.raises(LayError, match="x509 failed"):
+        make_certificates(tmp_path / "certs")
+    assert not (tmp_path / "certs").exists()
+    monkeypatch.undo()
+    make_certificates(tmp_path / "certs")
 
 
 def test_the_certificate_is_for_servers_and_verifies(lab: StubLab) -> None:
