@@ -4,6 +4,7 @@ import typer
 
 from billing.cli import (
     books,
+    customers,
     cutting,
     joining,
     owed,
@@ -16,6 +17,7 @@ from billing.cli import (
     sites,
     till,
     vouchers,
+    why,
 )
 from billing.cli.exits import MEANINGS
 from billing.cli.frame import ROOT
@@ -31,7 +33,10 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-GROUPS = (sessions, cutting, packages, vouchers, till, payments, refunds, books, joining, proving, routers, sites)
+GROUPS = (
+    *(sessions, cutting, customers, why, packages, vouchers, till, payments, refunds, books, joining, proving),
+    *(routers, sites),
+)
 for group in dict.fromkeys(module.app for module in GROUPS):
     app.add_typer(group)
 owed.register(app)

@@ -1,6 +1,7 @@
 """`sessions`: who is online, since when, with how much, and who was."""
 
 import time
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -153,6 +154,12 @@ def one(frame: Frame, uid: SessionUid) -> dict[str, Any]:
     return {**(there or past(record)), "steps": [step_facts(step) for step in steps]}
 
 
+def now_or_past(frame: Frame, record: SessionRecord) -> dict[str, Any]:
+    """The figures of a session: of one that is not over its customer has them, its record only how it began."""
+    there = in_aggregate(frame, record) if not record.closed_at else None
+    return there or past(record)
+
+
 def in_aggregate(frame: Frame, record: SessionRecord) -> dict[str, Any] | None:
     """What its customer says of a session that is not filed away yet."""
     try:
@@ -223,7 +230,7 @@ def history(
         where, name = Where.SITE, frame.site
     else:
         raise Malformed("user", "say whose: --user, --router or --site")
-    rows = [past(record) for record in begun(frame, where, name, days, limit)]
+    rows = [now_or_past(frame, record) for record in begun(frame, where, name, days, limit)]
     frame.show.table(rows, PAST, f"No session in {days} days.")
 
 
@@ -233,9 +240,14 @@ def begun(frame: Frame, where: Where, name: str, days: int, limit: int) -> list[
     for ago in range(days):
         day = calendar.local(frame.now - ago * DAY_S, frame.zone).strftime("%Y%m%d")
         keys = frame.core.store.sessions.begun_on(where, name, day, limit - len(found), frame.deadline())
-        for first in range(0, len(keys), RECORDS_MAX):
-            page = frame.core.store.sessions.records(keys[first : first + RECORDS_MAX], frame.deadline())
-            found += sorted(page, key=lambda record: (-record.started_at, record.uid))
+        found += records_of(frame, keys)
         if len(found) >= limit:
             break
     return found
+
+
+def records_of(frame: Frame, keys: Sequence[tuple[SessionUid, int]]) -> Iterator[SessionRecord]:
+    """The records of keys that come the latest first, in that order; reads a page when it is wanted."""
+    for first in range(0, len(keys), RECORDS_MAX):
+        page = frame.core.store.sessions.records(keys[first : first + RECORDS_MAX], frame.deadline())
+        yield from sorted(page, key=lambda record: (-record.started_at, record.uid))

@@ -20,29 +20,41 @@ from tests.fixtures_engine import Engine, new_prefix
 
 
 @pytest.fixture
-def world(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+def world(engine: Engine, tmp_path: Path) -> Iterator[World]:
+    """A world for one test."""
+    yield from make(engine, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def town(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A world that the tests of a module share; each has customers and routers of its own there."""
+    yield from make(engine, tmp_path_factory.mktemp("town"))
+
+
+def make(engine: Engine, folder: Path) -> Iterator[World]:
     """The store's connections are kept between commands: they cost more than the commands. Names are forgotten."""
-    create_key_file(tmp_path / "data.key")
+    create_key_file(folder / "data.key")
     lines = [
-        f"state_dir = {json.dumps(str(tmp_path))}",
+        f"state_dir = {json.dumps(str(folder))}",
         f'store_endpoint = "{engine.url}"',
         f'table_prefix = "{new_prefix()}"',
         "request_deadline_ms = 5000",
     ]
-    (tmp_path / "settings.toml").write_text("\n".join(lines))
+    (folder / "settings.toml").write_text("\n".join(lines))
     clock = Clock()
-    for module in (wiring, hand):
-        monkeypatch.setattr(module, "time", clock)
-    monkeypatch.setattr(frame, "clock", clock.time)
-    core = build_core(load(tmp_path / "settings.toml"))
 
     def again(settings: Settings) -> Core:
         store = dataclasses.replace(core.store, close=lambda: True)
         names = NameBook(core.store.names, core.keys.alias_key, time.monotonic, 1000, 30)
-        return core._replace(settings=settings, store=store, bell=Bell(tmp_path), names=names)
+        return core._replace(settings=settings, store=store, bell=Bell(folder), names=names)
 
-    monkeypatch.setattr(frame, "build_core", again)
-    made = World(tmp_path, core, clock)
-    monkeypatch.setattr(frame, "money_of_environment", lambda: Money(made.provider, read_callback, read_notice))
-    yield made
-    core.close()
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (wiring, hand):
+            patch.setattr(module, "time", clock)
+        patch.setattr(frame, "clock", clock.time)
+        core = build_core(load(folder / "settings.toml"))
+        made = World(folder, core, clock)
+        patch.setattr(frame, "build_core", again)
+        patch.setattr(frame, "money_of_environment", lambda: Money(made.provider, read_callback, read_notice))
+        yield made
+        core.close()

@@ -16,6 +16,7 @@ from billing.domain.settle import Proof
 from billing.services.checkout import Buy
 from billing.store.open import open_billing
 from billing.wiring import Billing, BillingSettings, build_billing
+from radius.domain import subscriber as aggregate
 from radius.domain.identity import MacAddress, NasId, SubscriberId
 from radius.domain.nas import Family, Language, Router, Site
 from radius.domain.request import Status
@@ -56,6 +57,16 @@ class Clock:
 
     def time(self) -> float:
         return float(self.now)
+
+
+class Nobody:
+    """Stands for whoever is told: hears all, does nothing."""
+
+    def __getattr__(self, name: str) -> Any:
+        return self
+
+    def __call__(self, *_: object, **__: object) -> None:
+        return None
 
 
 class World:
@@ -106,6 +117,19 @@ class World:
             (accounting_request(Status.INTERIM, self.clock.now, used, seconds, **fields), self.clock.now),
         ):
             accounting.account(request, at, soon())
+
+    def stops(self, phone: str, router: NasId = GATE, session: str = "81c00001", mac: MacAddress = PHONE) -> None:
+        """The session's last report, now, with what it had used."""
+        (subscriber,) = {self.core.names.resolve(f"p:254{phone[1:]}", soon())}
+        stored = self.core.store.subscribers.read(SubscriberId(subscriber or ""), soon())
+        assert stored
+        found = next(each for each in aggregate.decode(stored.body).sessions if each.acct_session_id == session)
+        fields: dict[str, Any] = {
+            "router": router, "acct_session_id": session, "user_name": phone, "mac": mac, "device": mac,
+        }  # fmt: skip
+        used = (found.in_bytes, found.out_bytes)
+        packet = accounting_request(Status.STOP, self.clock.now, used, found.time_s, **fields)
+        build_accounting(self.core).account(packet, self.clock.now, soon())
 
     def registered(self, phone: str, site: str = "kilimani") -> SubscriberId:
         """A customer with a device, who proved a phone: has a balance and an account number."""

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from typing import Any
 
 import msgspec
 import pytest
@@ -12,13 +11,10 @@ from billing.cli.exits import Exit
 from coa.wiring import build_dispatcher
 from radius.domain.identity import NasId
 from radius.domain.nas import Family, Router
-from radius.domain.request import Status
 from radius.ports import Node
-from radius.wiring import build_accounting
-from tests.contract.cli.isp import ANNEX, GATE, LAPTOP, PHONE, SECRET, World
+from tests.contract.cli.isp import ANNEX, GATE, LAPTOP, SECRET, Nobody, World
 from tests.contract.values import soon
 from tests.fakes.router_das import FakeDas, Linger, Manners, Refuse
-from tests.unit.services.wired import accounting_request
 
 JANE, OTIENO = "0712345678", "0722000111"
 LIST = """\
@@ -54,16 +50,6 @@ def obey(world: World, das: FakeDas) -> None:
     das.add("81c00001", JANE, "10.5.0.7")
 
 
-class Nobody:
-    """Stands for whoever is told: hears all, does nothing."""
-
-    def __getattr__(self, name: str) -> Any:
-        return self
-
-    def __call__(self, *_: object, **__: object) -> None:
-        return None
-
-
 class Sleeps:
     """Stands where a command has `time`: while it sleeps, this happens."""
 
@@ -74,16 +60,6 @@ class Sleeps:
 
     def sleep(self, _: float) -> None:
         self._happens()
-
-
-def stops(world: World) -> Callable[[], None]:
-    fields = {"router": GATE, "acct_session_id": "81c00001", "user_name": JANE, "mac": PHONE, "device": PHONE}
-
-    def stop() -> None:
-        packet = accounting_request(Status.STOP, world.clock.now, (1_000_000, 9_000_000), 600, **fields)
-        build_accounting(world.core).account(packet, world.clock.now, soon())
-
-    return stop
 
 
 def test_who_is_online(evening: World) -> None:
@@ -128,7 +104,9 @@ def test_one_session_with_what_its_router_was_asked(evening: World) -> None:
 
 
 def test_a_disconnect_is_confirmed_by_the_routers_own_report(evening: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cutting, "time", Sleeps(stops(evening)))  # while the command waits, the Stop arrives
+    monkeypatch.setattr(
+        cutting, "time", Sleeps(lambda: evening.stops(JANE))
+    )  # while the command waits, the Stop arrives
     with FakeDas(SECRET.encode(), Manners.MIKROTIK, nas_ip="10.8.0.2") as das:
         obey(evening, das)
         ran = evening("sessions", "disconnect", uid(evening), "--reason", "test", yes=True)
@@ -176,10 +154,11 @@ def test_a_router_is_told_anew(evening: World) -> None:
 
 
 def test_history_of_a_customer_a_router_and_a_site(evening: World) -> None:
-    stops(evening)()
+    evening.stops(JANE)
     evening.online(JANE, session="81c00002", seconds=30)
     rows = evening("sessions", "history", "--user", JANE, "--json").json()
     assert [(row["since"] - evening.clock.now, bool(row["closed_at"])) for row in rows] == [(-30, False), (-600, True)]
+    assert rows[0]["bytes"] == 10_000_000  # also of one that is not over
     assert users(evening, "history", "--router", "lodge-01") == [OTIENO]
     assert users(evening, "history", "--site", "kilimani", "--limit", "1") == [JANE]
     evening.clock.now += 3 * 86_400
@@ -189,7 +168,7 @@ def test_history_of_a_customer_a_router_and_a_site(evening: World) -> None:
 
 
 def test_the_watch_looks_again(evening: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sessions, "time", Sleeps(stops(evening)))
+    monkeypatch.setattr(sessions, "time", Sleeps(lambda: evening.stops(JANE)))
     out = evening("sessions", "watch", "--rounds", "2").out
     assert (out.count("USER"), out.count(JANE), out.count(OTIENO)) == (2, 1, 2)
 

@@ -1,0 +1,164 @@
+"""`customers` over the engine: who is found by what, what is shown, and what is done to them, by whom and why."""
+
+import pytest
+
+from billing.cli.exits import Exit
+from radius.domain import subscriber as aggregate
+from radius.domain.identity import SubscriberId
+from radius.domain.subscriber import Subscriber
+from tests.contract.cli.isp import ANNEX, LAPTOP, PHONE, World
+from tests.contract.values import soon
+
+JANE, OTIENO, AMINA = "0712345678", "0722000111", "0733000222"
+ONE = """\
+CUSTOMER         {customer}
+NAMES            254712345678
+SITE             kilimani
+SINCE            2026-11-25 13:00:00
+BLOCKED          -
+ACCOUNT NUMBER   -
+BALANCE          KES 0
+RENEWS BY ITSELF -
+DEVICES SEEN     -
+TIED TO          -
+STILL OWED       -
+PACKAGE  STATE  FROM                 UNTIL                DATA LEFT  TIME LEFT  RIGHT
+basic.1  live   2026-11-25 13:00:00  2026-11-26 13:00:00   990.0 MB          -  r5678
+"""
+
+
+def home(world: World, who: SubscriberId) -> Subscriber:
+    stored = world.core.store.subscribers.read(who, soon())
+    assert stored
+    return aggregate.decode(stored.body)
+
+
+@pytest.fixture
+def place(world: World) -> World:
+    world("packages", "add", "daily", "--name", "Day", "--price", "50", "--lasts", "1d")
+    return world
+
+
+def squeezed(text: str) -> list[list[str]]:
+    return [line.split() for line in text.splitlines() if line.strip()]
+
+
+def test_one_customer_with_all_that_they_have(world: World) -> None:
+    jane = world.customer(JANE)
+    world.online(JANE)
+    shown = squeezed(world("customers", "show", JANE).out)
+    assert shown[: len(ONE.splitlines())] == squeezed(ONE.format(customer=jane))
+    assert shown[-1][1:4] == [JANE, "kilimani-01", PHONE]
+    told = world("customers", "show", JANE, "--json").json()
+    assert (told["packages"][0]["left_bytes"], told["online"][0]["bytes"]) == (990_000_000, 10_000_000)
+    assert world("customers", "show", "0799999999").code == Exit.NOBODY
+
+
+def test_who_is_found_by_what(place: World) -> None:
+    amina = place.registered(AMINA)
+    place.buys(amina, "daily.1", "TKP0000001", phone=AMINA)
+    kept = place.billing_store.ports.customer(amina, soon())
+    assert kept
+    for word, named in (
+        (AMINA, "phone"),
+        ("+254 733 000 222", "phone"),
+        ("02:07:33:00:02:22", "MAC address"),
+        (kept.number, "account number"),
+        (amina, "id"),
+        ("tkp0000001", "M-Pesa code"),
+    ):
+        rows = place("customers", "search", word, "--json").json()
+        assert [(row["customer"], row["named"]) for row in rows] == [(amina, named)], word
+    assert place("customers", "search", "0799999999").code == Exit.NOBODY
+    code = place("sell", "daily", "--json", yes=True).json()["code"]
+    (row,) = place("customers", "search", code, "--json").json()
+    assert (row["named"], row["names"]) == ("code or account name", ["a code or account name"])
+
+
+def test_who_came_online_at_a_site_on_a_day(world: World) -> None:
+    jane, _ = world.customer(JANE), world.customer(OTIENO, site="lodge")
+    world.online(JANE, seconds=3_000)
+    world.online(JANE, session="81c00002", seconds=100)
+    world.online(OTIENO, mac=LAPTOP, router=ANNEX, session="91c00001")
+    rows = world("customers", "list", "--site", "kilimani", "--json").json()
+    assert [(row["customer"], row["sessions"], row["online"]) for row in rows] == [(jane, 2, True)]
+    assert world("customers", "list", "--site", "lodge", "--day", "2026-11-24", "--json").json() == []
+    assert world("customers", "list").code == Exit.USAGE
+
+
+def test_a_new_customer_is_told_the_password_once(world: World) -> None:
+    made = world("customers", "add", AMINA, "--site", "lodge", "--json").json()
+    present = home(world, SubscriberId(made["customer"]))
+    sealed = present.credential.value
+    assert world.core.vault.unseal(sealed, made["customer"], "secret", 1) == made["password"]
+    assert (present.site, present.aliases) == ("lodge", ["p:254733000222"])
+    again = world("customers", "add", AMINA)
+    assert (again.code, "belongs to somebody else" in again.err) == (Exit.USAGE, True)
+    assert [deed[1:3] for deed in world.deeds()] == [("customers add", "new customer")] * 2
+
+
+def test_a_block_cuts_and_keeps_out_until_it_is_taken_back(world: World) -> None:
+    jane = world.customer(JANE)
+    world.online(JANE)
+    assert world("customers", "block", JANE, "--reason", "chargeback").code == Exit.DECLINED
+    assert world("customers", "block", JANE, yes=True).code == Exit.USAGE
+    assert home(world, jane).blocked == ""
+    done = world("customers", "block", JANE, "--reason", "chargeback", yes=True)
+    assert "1 session(s) are being cut" in done.out
+    assert (home(world, jane).blocked, len(home(world, jane).intents)) == ("chargeback", 1)
+    assert world("customers", "unblock", JANE, "--reason", "paid").code == Exit.DONE
+    assert home(world, jane).blocked == ""
+    deeds = world.core.store.deeds.on("2026-11-25", 0, soon())
+    (block,) = [deed for deed in deeds if (deed.what, deed.outcome) == ("customers block", "done")]
+    assert (block.actor, block.about, block.reason) == ("mary", jane, "chargeback")
+
+
+def test_a_package_is_given_on_two_persons_word(place: World) -> None:
+    jane = place.customer(JANE, terms=None)
+    args = ("customers", "give", JANE, "daily", "--reason", "outage", "--key", "slip 1")
+    assert place(*args).code == Exit.DECLINED
+    alone = place(*args, yes=True)
+    assert (alone.code, "second person" in alone.err) == (Exit.USAGE, True)
+    for _ in range(2):
+        assert place(*args, "--approved-by", "otieno", yes=True).code == Exit.DONE
+    assert [right.terms for right in home(place, jane).rights] == ["daily.1"]
+    assert place("ledger", "check", "--from", "2026-11-25").code == Exit.DONE
+
+
+def test_devices_are_named_seen_and_forgotten(place: World) -> None:
+    amina = place.registered(AMINA)
+    mac = "02:aa:bb:cc:dd:09"
+    place("customers", "devices", AMINA, "--add", mac, "--name", "laptop")
+    place.online(AMINA)
+    rows = place("customers", "devices", AMINA, "--json").json()
+    assert [(row["device"], row["name"], row["router"]) for row in rows] == [
+        ("02aabbccdd09", "laptop", ""),
+        (PHONE, "", "kilimani-01"),
+    ]
+    place("customers", "devices", AMINA, "--forget", mac)
+    assert [row["name"] for row in place("customers", "devices", AMINA, "--json").json()] == [""]
+    assert place("customers", "devices", AMINA, "--add", "tablet").code == Exit.USAGE
+    assert {about for _, what, about, _ in place.deeds() if what == "customers devices"} == {amina}
+
+
+def test_a_person_is_shown_all_of_it_and_forgotten(place: World) -> None:
+    amina = place.registered(AMINA)
+    place.buys(amina, "daily.1", "TKP0000001", phone=AMINA)
+    told = place("customers", "export", AMINA).json()
+    assert (told["phone"], told["packages"][0]["package"]) == ("254733000222", "daily.1")
+    assert place("customers", "erase", AMINA, "--reason", "letter").code == Exit.DECLINED
+    assert place("customers", "erase", AMINA, "--reason", "letter", yes=True).code == Exit.DONE
+    assert place("customers", "show", AMINA).code == Exit.NOBODY
+    assert place("customers", "export", amina).code == Exit.USAGE
+    assert place("ledger", "account", "revenue:daily", "--json").json()[0]["customer"] == amina
+    assert {deed[1] for deed in place.deeds() if deed[2] == amina} == {"customers export", "customers erase"}
+
+
+def test_two_who_share_a_name_are_not_confused(place: World) -> None:
+    """Twelve digits are a phone, a device and a code: whoever has one of them is named, never guessed."""
+    jane = place.customer(JANE)
+    code = place.core.provision.device("25:47:12:34:56:78", place.clock.now)
+    rows = place("customers", "search", "254712345678", "--json").json()
+    assert {row["customer"] for row in rows} >= {jane}
+    shown = place("customers", "show", "25:47:12:34:56:78", "--json")
+    assert shown.json()["customer"] == code
