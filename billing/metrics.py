@@ -91,6 +91,7 @@ def catalogue(packages: Iterable[str] = ()) -> Catalogue:
         Metric("PaidLetInAgain", Kind.COUNTER, Unit.COUNT, "devices let in again: paid and not online in 60 s"),
         Metric("PaidNotOnline", Kind.COUNTER, Unit.COUNT, "paid, and the device did not come at all: an alarm"),
         Metric("Messages", Kind.COUNTER, Unit.COUNT, "text messages, by what became of them", {"Outcome": _MESSAGES}),
+        Metric("Letters", Kind.COUNTER, Unit.COUNT, "e-mails, by what became of them", {"Outcome": _MESSAGES}),
         Metric("MessageCents", Kind.COUNTER, Unit.NONE, "cents (KES) that gateways said messages cost"),
         Metric("QueriesSent", Kind.COUNTER, Unit.COUNT, "questions about payments whose callback had not come"),
         Metric("TillsNotClosed", Kind.COUNTER, Unit.COUNT, "sellers whose cash nobody counted by the next noon"),

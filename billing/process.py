@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from billing.domain.journal import business_day
+from billing.mail.port import Mail
+from billing.mail.smtp import Smtp
 from billing.messages import Messages
 from billing.metrics import catalogue
 from billing.news import Alarms, News
@@ -18,6 +20,7 @@ from billing.sms.budget import Purse
 from billing.sms.port import Message
 from billing.sms.wiring import open_sender
 from billing.store.open import open_billing
+from billing.told import read_secret
 from billing.wallet import Money, money_of_environment
 from billing.wiring import Billing, build_billing
 from radius import log as logs
@@ -105,11 +108,21 @@ def open_process(settings_path: Path | None) -> Process:
         money.read_result,
         send or (lambda _message: None),
         Alarms(metrics, logger.logger).refund,
+        _write(selling, metrics, logger),
     )
     purse.book = billing.book
     money.share(StoredTokens(billing.book, core.keys, provider.shortcode))
     clocks = system_clocks(KeeperFiles(settings.state_dir).last_good(), settings.clock_floor_at)
     return Process(core, money, billing, metrics, logger, pseudonyms, clocks, send)
+
+
+def _write(selling: Selling, metrics: measures.Metrics, logger: logs.Log) -> Callable[[Mail], object]:
+    """What sends letters, if the settings say by whom. Raises Malformed for a secret that is not there."""
+    chosen = selling.mail
+    if chosen is None:
+        return lambda _mail: None
+    password = read_secret("password_ref", chosen.password_ref) if chosen.password_ref else ""
+    return Messages(Smtp(chosen, password, selling.billing.brand), metrics, logger.logger, "Letters").send
 
 
 def _send(

@@ -1,4 +1,4 @@
-"""Settings of selling: the tables ``[billing]`` and ``[sms]`` of the settings file, or their variables as JSON.
+"""Settings of selling: the tables ``[billing]``, ``[sms]`` and ``[mail]`` of the settings file, or variables as JSON.
 
     [billing]
     brand = "Kilifi WiFi"
@@ -7,6 +7,10 @@
     [sms.sender]
     kind = "file"
     path = "/var/lib/wifibilling/outbox"
+
+    [mail]
+    host = "smtp.example.co.ke"
+    sender = "wifi@example.co.ke"
 
 M-Pesa has variables of its own (`billing.mpesa.settings`).
 """
@@ -19,6 +23,8 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from billing.domain.money import VAT_KENYA
+from billing.mail import settings as mail
+from billing.mail.settings import MailSettings
 from billing.sms import settings as sms
 from billing.sms.settings import SmsSettings
 from billing.told import problem_lines
@@ -27,10 +33,11 @@ from radius.settings import SettingsError, table
 
 
 class Selling(NamedTuple):
-    """What was set. `sms` None: no message is sent."""
+    """What was set. `sms` None: no message is sent; `mail` None: no letter."""
 
     billing: BillingSettings
     sms: SmsSettings | None
+    mail: MailSettings | None = None
 
 
 class _Billing(BaseModel):
@@ -48,7 +55,7 @@ class _Billing(BaseModel):
 def load(path: Path | None) -> Selling:
     """Read them; `path` as for `radius.settings.load`. Raises SettingsError with a line for each problem."""
     said = _billing(table("billing", path))
-    messages = table("sms", path)
+    messages, letters = table("sms", path), table("mail", path)
     return Selling(
         BillingSettings(
             VAT_KENYA if said.vat_registered else (),
@@ -58,6 +65,7 @@ def load(path: Path | None) -> Selling:
             said.first_day.isoformat(),
         ),
         sms.load(messages) if messages else None,
+        mail.load(letters) if letters else None,
     )
 
 

@@ -8,6 +8,7 @@ from ipaddress import IPv4Network
 from typing import NamedTuple
 
 from billing.domain.money import VAT_KENYA, TaxRate
+from billing.mail.port import Mail
 from billing.provider import Provider, QueueTimedOut, Result
 from billing.services.agents import Agents
 from billing.services.arrivals import Arrivals
@@ -121,12 +122,13 @@ def build_billing(
     read_result: ReadResult | None = None,
     send: Callable[[Message], object] = lambda _message: None,
     troubled: Callable[[Heard], object] = lambda _heard: None,
+    write: Callable[[Mail], object] = lambda _mail: None,
 ) -> Billing:
     """Wire the services. `read` makes a proof of the body of the provider's callback; `told`: see `Book`.
 
     `read_result` reads a result that comes later, or (True) that the provider waits for it no longer; None: it says
-    nothing. Without it results wait for a person. `send` takes a message once and raises nothing.
-    `troubled`: see `Refunds`.
+    nothing. Without it results wait for a person. `send` takes a message once and raises nothing,
+    `write` a letter. `troubled`: see `Refunds`.
     """
     store = open_billing(core.store)
     ports = store.ports
@@ -147,7 +149,7 @@ def build_billing(
     turns = SharedTurns(book, provider.shortcode, settings.queries_per_minute)
     refunds = Refunds(book, provider, settings.approval_cents, troubled)
     renew_words = {"brand": settings.brand, "paybill": provider.shortcode}
-    desk = _desk(core, book, settings, refunds, lambda people: Renew(book, people, send, renew_words))
+    desk = _desk(core, book, settings, refunds, lambda people: Renew(book, people, send, renew_words, write))
     strays = Strays(book, desk.renew.renew)
     paid_to = (provider.shortcode, *settings.also_paid_to)
     shown = ShownCodes(book, settle, strays, provider, paid_to)

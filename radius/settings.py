@@ -36,7 +36,7 @@ from radius.domain.tunnel import check_key
 
 PREFIX = "WIFIBILLING_"
 FILE_VARIABLE = "WIFIBILLING_SETTINGS"
-TABLES = ("billing", "sms")  # of the file, for the programs that sell: `table`
+TABLES = ("billing", "sms", "mail")  # of the file, for the programs that sell: `table`
 EMBEDDED_ENDPOINT = "http://127.0.0.1:8450"
 UNSHOWN = ("key_ref", "store_endpoint")  # a secret pasted into the wrong place must not end up on a terminal
 

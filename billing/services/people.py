@@ -1,6 +1,5 @@
 """Customers as people: a phone proven by a one-time code, an account number, devices with names, and their erasure."""
 
-import re
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -12,6 +11,7 @@ from billing.domain.one_time import LIFE_S, QUIET_S, Ask, OneTimeRefusal, Pace
 from billing.domain.payment import check_phone
 from billing.domain.person import DEVICE_NAME_CHARS_MAX, DEVICES_MAX, Asker, Person, PhoneCode, look_again_at
 from billing.domain.thing import Thing
+from billing.mail.port import check_address
 from billing.ports import Claim, ClaimKind, Customer, Kept, Part, Posting
 from billing.services.book import Book
 from billing.services.codes import Seals
@@ -25,9 +25,6 @@ from radius.domain.subscriber import Subscriber
 from radius.ports import Change, Names, Outcome
 
 PHONE_FIELD, EMAIL_FIELD = "phone", "email"
-EMAIL_CHARS_MAX = 254
-
-_EMAIL = re.compile(r"[^@\s,;<>\"]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+", re.ASCII)
 
 
 class Secrets(NamedTuple):
@@ -184,9 +181,7 @@ class People:
 
     def email(self, subscriber: SubscriberId, address: str) -> None:
         """Where notices go; "" for nowhere."""
-        if address and (len(address) > EMAIL_CHARS_MAX or not _EMAIL.fullmatch(address)):
-            raise Malformed("email", "must be like amina@example.co.ke")
-        sealed = self._secrets.seals.seal(address, subscriber, EMAIL_FIELD, 1) if address else ""
+        sealed = self._secrets.seals.seal(check_address(address), subscriber, EMAIL_FIELD, 1) if address else ""
         self.change(subscriber, lambda person: msgspec.structs.replace(person, email=sealed))
 
     def phone_of(self, person: Person) -> str:

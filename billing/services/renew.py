@@ -15,6 +15,8 @@ from billing.domain.ledger import Missing, Sale, purchase
 from billing.domain.money import rate_on
 from billing.domain.package import Door, Package, for_sale
 from billing.domain.person import Person, look_again_at, reminder
+from billing.mail.port import Mail
+from billing.mail.texts import letter
 from billing.ports import Kept, Posting
 from billing.services.book import Book, Given, fact
 from billing.services.people import People
@@ -54,8 +56,19 @@ class Bought(NamedTuple):
 class Renew:
     """Buys from balances and reminds."""
 
-    def __init__(self, book: Book, people: People, send: Callable[[Message], object], words: Mapping[str, str]) -> None:
-        """`send` takes a message once and raises nothing; `words`: brand and paybill, as texts name them."""
+    def __init__(
+        self,
+        book: Book,
+        people: People,
+        send: Callable[[Message], object],
+        words: Mapping[str, str],
+        write: Callable[[Mail], object] = lambda _mail: None,
+    ) -> None:
+        """`send` takes a message once and raises nothing; `words`: brand and paybill, as texts name them.
+
+        `write` is the same for letters, to who gave an address.
+        """
+        self._write = write
         self._book = book
         self._stores = book.stores
         self._people = people
@@ -129,7 +142,7 @@ class Renew:
             return
         last = self._last(subscriber, now)
         person, days = kept.thing, None
-        if last is not None and person.phone:
+        if last is not None and (person.phone or person.email):
             days = reminder(last.ends_at, last.ends_at - last.starts_at, person.reminded, now)
         if last is not None and days is not None:
             person = msgspec.structs.replace(person, reminded=(last.ends_at, days))
@@ -156,4 +169,8 @@ class Renew:
             "end": f"{ends:%d/%m %H:%M}",
             "account": customer.number if customer else "",
         }
-        self._send(Message(self._people.phone_of(person), render(_KINDS[days], person.language, values)))
+        phone, address = self._people.phone_of(person), self._people.email_of(person)
+        if phone:
+            self._send(Message(phone, render(_KINDS[days], person.language, values)))
+        if address:
+            self._write(letter(address, _KINDS[days], person.language, values))

@@ -33,6 +33,7 @@ class Reason(StrEnum):
     """Why it was not sent: a metric's dimension, so never a gateway's free text."""
 
     NUMBER = "number"  # no such phone, or none that can be reached from there
+    ADDRESS = "address"  # no such mailbox, or none that takes this letter
     OPTED_OUT = "opted_out"
     ACCOUNT = "account"  # credit, key, sender name: ours to put right
     REJECTED = "rejected"

@@ -12,6 +12,7 @@ from billing.domain.ledger import Missing
 from billing.domain.one_time import TRIES_MAX, WAITS_S, OneTimeRefusal
 from billing.domain.package import Package, Trial, TrialRefusal
 from billing.domain.person import Person, days_left, look_again_at, reminder
+from billing.mail.port import Mail
 from billing.ports import ClaimKind
 from billing.services.people import People, Secrets, Verified
 from billing.services.renew import AHEAD_S, Bought, NotBought, Renew
@@ -55,7 +56,8 @@ class Home:
         self.sent: list[Message] = []
         secrets = Secrets(KEYS.subkey("one-time"), KEYS.alias_key, KEYS, payer_hash)
         self.people = People(town.book, town.core.names, secrets, random.Random(seed).randbytes)
-        self.renewals = Renew(town.book, self.people, self.sent.append, WORDS)
+        self.written: list[Mail] = []
+        self.renewals = Renew(town.book, self.people, self.sent.append, WORDS, self.written.append)
         self.trials = Trials(town.book, self.people, KEYS.alias_key)
 
     def found(self) -> "Home":
@@ -314,6 +316,28 @@ def test_each_end_is_told_of_three_days_one_day_and_that_day_before(home: Home) 
     assert kinds == ["3 days", "tomorrow", "today"]
     assert all(home.town.account in each.text and "Week" in each.text for each in home.sent)
     assert {each.to for each in home.sent} == {"254" + home.town.phone[1:]}
+    assert home.written == []
+
+
+@pytest.mark.parametrize("phone", [True, False])
+def test_who_gave_an_address_is_told_by_letter_too(home: Home, phone: bool) -> None:
+    customer = home.registered().subscriber
+    home.people.email(customer, "amina@example.co.ke")
+    if not phone:
+        home.people.change(customer, lambda person: msgspec.structs.replace(person, phone=""))
+    home.renewals.choose(home.town.customer, "week", T0)
+    home.town.notice(home.town.account, cents=20_000)
+    home.renewals.renew(home.town.customer, T0 + 20)
+    now = T0
+    for _ in range(9):
+        now = look_again_at(now)
+        home.renewals.round(now)
+    assert [letter.subject for letter in home.written] == [
+        "Plaza WiFi: Week ends in 3 days", "Plaza WiFi: Week ends tomorrow", "Plaza WiFi: Week ends today",
+    ]  # fmt: skip
+    assert {letter.to for letter in home.written} == {"amina@example.co.ke"}
+    assert all(home.town.account in letter.text for letter in home.written)
+    assert len(home.sent) == (3 if phone else 0)
 
 
 def test_a_package_that_is_no_longer_sold_is_not_renewed(home: Home) -> None:

@@ -37,6 +37,15 @@ def test_what_became_of_it(outcome: Outcome, counted: str, level: str, tmp_path:
     assert "2547" not in said
 
 
+def test_letters_are_counted_by_themselves(tmp_path: Path) -> None:
+    metrics, sender = Recording(catalogue()), Sender(Refused(Reason.ADDRESS))
+    log = open_log(tmp_path / "log", strict=True, metrics=metrics)
+    Messages(sender, metrics, log.logger, "Letters").send(MESSAGE)
+    log.sink.close()
+    assert metrics.total("Letters", Outcome="address") == 1
+    assert metrics.total("Messages", Outcome="address") == 0
+
+
 class Sender:
     def __init__(self, outcome: Outcome) -> None:
         self.sent: list[Message] = []

@@ -6,6 +6,7 @@ import pytest
 
 from billing import settings as selling
 from billing.domain.money import VAT_KENYA
+from billing.mail.settings import MailSettings
 from billing.sms.settings import FileSettings
 from billing.wiring import BillingSettings
 from radius import settings as radius
@@ -21,6 +22,9 @@ first_day = "2026-12-01"
 [sms]
 day_cents = 30_000
 sender = { kind = "file", path = "/var/outbox" }
+[mail]
+host = "smtp.example.co.ke"
+sender = "wifi@example.co.ke"
 """
 
 
@@ -38,6 +42,7 @@ def test_what_the_file_says(path: Path) -> None:
     assert found.sms
     assert found.sms.sender == FileSettings(path=Path("/var/outbox"))
     assert found.sms.day_cents == 30_000
+    assert found.mail == MailSettings(host="smtp.example.co.ke", sender="wifi@example.co.ke")
     assert radius.load(path).node_id == "shop-1", "who does not sell reads the same file"
 
 
@@ -47,7 +52,7 @@ def test_what_nobody_says(tmp_path: Path) -> None:
     empty.write_text("")
     for nowhere in (empty, None):
         found = selling.load(nowhere)
-        assert found == (BillingSettings(), None)
+        assert found == (BillingSettings(), None, None)
         assert found.billing.rates == VAT_KENYA
 
 
@@ -65,6 +70,7 @@ def test_a_variable_is_json_and_wins(path: Path, clean: pytest.MonkeyPatch) -> N
     ("name", "value", "named"),
     [
         ("BILLING", "{", "billing: must be a table"),
+        ("MAIL", '{"host": "smtp.example.co.ke"}', "mail.sender: "),
         ("SMS", "[1]", "sms: must be a table"),
         ("BILLING", '{"brand": ""}', "billing.brand: "),
         ("BILLING", '{"aproval_cents": 1}', "billing.aproval_cents: "),

@@ -1,0 +1,1 @@
+"""Notices by e-mail, to customers who gave an address: one port, and SMTP behind it."""
