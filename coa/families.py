@@ -81,7 +81,7 @@ WAYS: dict[Family, Way] = {
             why="help.mikrotik.com, RADIUS: the list of what a CoA changes has neither Total-Limit nor Address-List; "
             "without Framed-IP-Address a User-Name that is a MAC kicks the wireless station and not the hotspot user; "
             "a NAS-IP-Address that is not the router's own is refused (field reports)",
-            enters="no RADIUS session before the log-in: the page submits its form (`/login`), or mac-cookie does",
+            enters="no RADIUS session before the log-in: the page submits its form (`/login`)",
         ),
         Way(
             Family.COOVA,

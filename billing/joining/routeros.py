@@ -14,6 +14,7 @@ from billing.joining.texts import PAGES, read_text
 from radius.domain.errors import Malformed
 
 LISTEN_PORT = 13_239  # of the router's own end: not RouterOS's default, which another tunnel may have
+STOPPED = ". A line works once: ask for a new one. No certificate is good on a clock that is wrong; this one says "
 FEATURES = ("hotspot", "fetch")
 SCRIPT_FILE = "wifibilling.rsc"
 _PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 !#%&'()*+,-./:;<=>@[]^_`{|}~")
@@ -40,9 +41,9 @@ def line(plan: Plan, version: int = 7) -> str:
     return (
         ':global wbStep "fetching the script"; '
         + (trust if plan.trusted and version == 7 else "")
-        + f"/tool fetch http-method=post {words} check-certificate={_trust(plan)}; "
-        + f':do {{ /import {SCRIPT_FILE} }} on-error={{ :put ("wifibilling: stopped while " . $wbStep) }}; '
-        + f"/file remove {SCRIPT_FILE}"
+        + f":do {{ /tool fetch http-method=post {words} check-certificate={_trust(plan)}; /import {SCRIPT_FILE} }} "
+        + f'on-error={{ :put ("wifibilling: stopped while " . $wbStep . "{STOPPED}" . [/system clock get date]) }}; '
+        + f'/file remove [find where name="{SCRIPT_FILE}"]'
     )
 
 

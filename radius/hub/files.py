@@ -33,6 +33,7 @@ def write(path: Path, content: bytes, mode: int) -> None:
     fresh = path.with_name(f"{path.name}.new")
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     with os.fdopen(descriptor, "wb") as output:
+        os.fchmod(descriptor, mode)  # whatever the umask: others write scripts with the public key
         output.write(content)
         output.flush()
         os.fsync(output.fileno())

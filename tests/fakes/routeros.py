@@ -44,6 +44,7 @@ SINGLES = {
     "/radius incoming": {"accept": False, "port": "3799"},
     "/ppp aaa": {"use-radius": False, "accounting": True, "interim-update": "0s"},
     "/system ntp client": {"enabled": False, "servers": "", "server-dns-names": ""},
+    "/system clock": {"date": "2026-11-25"},
     "/system resource": {"version": "7.15.3 (stable)"},
     "/system device-mode": {"hotspot": True, "fetch": True},
     "/certificate settings": {"builtin-trust-anchors": "not-trusted"},

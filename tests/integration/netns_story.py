@@ -25,14 +25,13 @@ from coa.families import WAYS
 from coa.pace import Pace
 from radius.domain.identity import NasId
 from radius.domain.nas import Family, Router
-from radius.hub.__main__ import Hub
 from radius.hub.device import Device
 from radius.hub.files import last_report, public_key
 from radius.services.tunnels import Tunnels
 from tests.contract.values import soon
 from tests.fakes.nas import FakeRouter, NoAnswer
 from tests.fakes.router_das import FakeDas, Manners
-from tests.integration.box import DAY, Box, new_mac, wait_until
+from tests.integration.box import DAY, Box, Process, new_mac, wait_until
 
 CLONE_NEWNET = 0x40000000  # linux/sched.h
 NETWORK = IPv4Network("10.99.0.0/24")
@@ -151,32 +150,54 @@ def move(nat: str) -> None:
     subprocess.run(["ip", "-n", nat, "address", "replace", f"{CHANGED}/24", "dev", "public"], check=True)
 
 
-def replace(field: Field, box: Box, hub: Hub, tunnels: Tunnels) -> dict[str, str]:
+def hub_of(field: Field, box: Box) -> Process:
+    """The hub's own process, over the interface that is there."""
+    said = {
+        "state_dir": str(field.state),
+        "store_endpoint": f"http://127.0.0.1:{box.engine_port}",
+        "key_ref": f"file:{box.state / 'data.key'}",
+        "hub_endpoint": f"{HUB_PUBLIC}:{PORT}",
+        "hub_network": str(NETWORK),
+        "log_path": str(field.state / "hub.log"),
+    }
+    settings = field.state / "hub.toml"
+    settings.write_text("".join(f"{name} = {json.dumps(value)}\n" for name, value in said.items()))
+    words = ["-m", "radius.hub", "--settings", str(settings), "--interface", field.device.name]
+    return Process([sys.executable, *words], field.state / "hub.out")
+
+
+def replace(field: Field, box: Box, tunnels: Tunnels) -> dict[str, str]:
     """The left router dies; another device gets its name, its address and a key of its own."""
+    key = field.own_key("left")
     tunnels.shut(NasId("left"))
-    hub.round(int(time.time()))
+    wait_until(lambda: key not in {peer.key for peer in field.device.peers()}, "the old device is shut out")
     old = field.login(box, "left", SECRETS["left"], 2.0)
     fresh = field.folder.parent / "fresh.key"
     fresh.touch(0o600)
     fresh.write_text(field.wg("left", "genkey"))
     field.wg("left", "set", field.interface("left"), "private-key", str(fresh))
     tunnels.keyed(NasId("left"), field.own_key("left"))
-    hub.round(int(time.time()))
     wait_until(lambda: field.login(box, "left", SECRETS["left"], 2.0) == "accept", "the new device's tunnel is up")
     return {"old": old, "new": "accept"}
+
+
+def reported(field: Field) -> dict[str, list[object]]:
+    """What the hub wrote down: whether each router was heard lately, and from where."""
+    written = last_report(field.state)
+    return {name: [one.alive(written.at), one.endpoint] for name, one in written.routers.items()} if written else {}
 
 
 def play(field: Field) -> dict[str, object]:
     with Box(field.folder, listen=("127.0.0.1", HUB)) as box:
         tunnels = Tunnels(box.core.store.tunnels, NETWORK, soon)
-        hub = Hub(field.device, tunnels, field.state)
+        hub = hub_of(field, box)
         given = []
         for name in TUNNELS:
             given.append(tunnels.give(NasId(name)).address)
             tunnels.keyed(NasId(name), field.own_key(name))
             router = Router(NasId(name), "nairobi", Family.MIKROTIK, (given[-1],), tunnel=True)
             box.core.provision.router(router, SECRETS[name])
-        hub.round(int(time.time()))
+        hub.start()
         wait_until(lambda: field.login(box, "right", SECRETS["right"], 2.0) == "accept", "the tunnels are up")
         before, heard_before = field.both(box), field.endpoints()
 
@@ -189,10 +210,8 @@ def play(field: Field) -> dict[str, object]:
         field.there("right", lambda: stays.stop(mac))
         charged = box.charged(phone)
         after, asked = field.both(box), field.ask(box, "right")
-        untouched = hub.round(int(time.time()))
-        written = last_report(field.state)
-        assert written is not None
-        report = {name: [one.alive(written.at), one.endpoint] for name, one in written.routers.items()}
+        wait_until(lambda: {one[1] for one in reported(field).values()} == {CHANGED}, "the report says so")
+        report, replaced = reported(field), replace(field, box, tunnels)
         return {
             "addresses": given,
             "before": before,
@@ -202,8 +221,9 @@ def play(field: Field) -> dict[str, object]:
             "charged after the move": charged,
             "disconnect": asked,
             "report": report,
-            "untouched": untouched,
-            "a replaced router": replace(field, box, hub, tunnels),
+            "a replaced router": replaced,
+            "hub": [hub.stop(), len(field.device.peers())],  # what it made stays when it ends
+            "hub's log": re.findall('"message":"([^"]+)"', (field.state / "hub.log").read_text()),
         }
 
 

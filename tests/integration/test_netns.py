@@ -129,4 +129,5 @@ def test_two_routers_behind_one_nat_whose_public_address_changes(country: Countr
     assert told["disconnect"] == {"good": True, "heard": 1}
     assert told["report"] == {"left": [True, CHANGED], "right": [True, CHANGED]}
     assert told["a replaced router"] == {"old": "silence", "new": "accept"}
-    assert told["untouched"] == [0, 0]
+    assert told["hub"] == [0, 2]
+    assert told["hub's log"] == ["Hub ready", "Tunnels changed", "Tunnels changed", "Tunnels changed"]

@@ -253,7 +253,18 @@ def test_an_answer_that_cannot_be_changes_nothing(answers: list[str], why: str) 
 def test_a_line_whose_script_stops_says_where() -> None:
     made = router(Portal(msgspec.structs.replace(PLAN, ports=Ports(("ether9",), (), "ether1"))))
     made.paste(line(PLAN))
-    assert made.said[-1] == "wifibilling: stopped while checking the router"
+    assert made.said[-1].startswith("wifibilling: stopped while checking the router. A line works once")
+    assert made.said[-1].endswith("this one says 2026-11-25")
+    assert "wifibilling.rsc" not in [each["name"] for each in made.all("/file")]
+
+
+def test_a_server_that_cannot_be_reached_is_said_with_the_clock_that_may_be_why() -> None:
+    def away(_url: str, _body: str) -> str:
+        raise RouterError("SSL: certificate not yet valid")
+
+    made = FakeRouterOs(away)
+    made.paste(line(PLAN))
+    assert made.said[-1].startswith("wifibilling: stopped while fetching the script.")
 
 
 def test_routeros_6_joins_without_a_tunnel() -> None:
