@@ -13,7 +13,8 @@ from billing.cli import routers
 from billing.cli.frame import Frame, command
 from billing.cli.show import Column, when
 from billing.domain.ticket import System, Wish
-from billing.joining import openwrt, routeros
+from billing.joining import openwrt, routeros, texts
+from billing.wiring import roads_of
 from coa.families import WAYS
 from radius.domain.errors import Malformed
 from radius.domain.identity import NasId
@@ -129,6 +130,28 @@ def _undo(router: Router, version: int) -> str:
 
 def _words(text: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+@command(app, "pages", "routers pages kilimani-01 --to ./pages")
+def pages(
+    frame: Frame,
+    router: _Router,
+    to: Annotated[Path, typer.Option("--to", metavar="FOLDER", help="Made if it is not there.")],
+) -> None:
+    """Write the log-in pages of a MikroTik as it gets them, to be uploaded by hand."""
+    found = routers.find(frame, router)
+    if found.family is not Family.MIKROTIK:
+        raise Malformed("family", f"{router} is registered as {found.family.value}, which has no pages of its own")
+    portal = roads_of(frame.settings).portal
+    try:
+        to.mkdir(parents=True, exist_ok=True)
+        for name in texts.PAGES:
+            (to / name).write_text(texts.page(name, portal, found.id), "utf-8")
+    except OSError as refused:
+        raise Malformed("to", f"{to} cannot be written: {refused}") from None
+    frame.show.done(
+        f"{len(texts.PAGES)} pages of {router} are in {to}.", {"router": router, "pages": list(texts.PAGES)}
+    )
 
 
 # -- many at once --------------------------------------------------------------------------------------------------

@@ -15,6 +15,8 @@ from radius.domain.errors import Malformed
 
 LISTEN_PORT = 13_239  # of the router's own end: not RouterOS's default, which another tunnel may have
 STOPPED = ". A line works once: ask for a new one. No certificate is good on a clock that is wrong; this one says "
+# Not the router: to answer them it would have to answer the whole internet, unless its firewall says otherwise.
+PPPOE_DNS = "1.1.1.1,8.8.8.8"
 FEATURES = ("hotspot", "fetch")
 SCRIPT_FILE = "wifibilling.rsc"
 _PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 !#%&'()*+,-./:;<=>@[]^_`{|}~")
@@ -89,6 +91,7 @@ def _values(plan: Plan, version: int) -> dict[str, Value]:
         "wbPppoeNetwork": str(pppoe),
         "wbPppoeGateway": str(pppoe[1]),
         "wbPppoeRange": _range(pppoe[2], pppoe[-2]),
+        "wbPppoeDns": PPPOE_DNS,
         "wbGarden": tuple(dict.fromkeys((host, *plan.garden))),
         "wbPages": PAGES,
         "wbUndo": undo(version),
@@ -101,7 +104,7 @@ def _values(plan: Plan, version: int) -> dict[str, Value]:
 
 def _tunnel_values(plan: Plan) -> dict[str, Value]:
     if plan.tunnel is None:
-        return {"wbSource": ""}
+        return {"wbSource": "0.0.0.0"}  # noqa: S104 - RouterOS: whichever leads there
     return {
         "wbSource": plan.tunnel.address.partition("/")[0],
         "wbListen": LISTEN_PORT,

@@ -34,7 +34,7 @@ LISTS = {
     "/ip hotspot walled-garden ip": "action dst-host comment",
     "/ip firewall filter": "chain action protocol dst-port src-address dst-address connection-state comment dynamic",
     "/ip firewall nat": "chain action src-address out-interface comment",
-    "/ppp profile": "name! local-address remote-address change-tcp-mss",
+    "/ppp profile": "name! local-address remote-address dns-server change-tcp-mss",
     "/radius": "service address secret timeout authentication-port accounting-port src-address disabled "
     "require-message-auth comment",
     "/system script": "name! source comment dont-require-permissions",

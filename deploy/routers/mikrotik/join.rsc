@@ -141,8 +141,7 @@
   /radius add comment="wifibilling" service=$wbServices address=$wbServer secret=$wbSecret
 }
 /radius set [find where comment="wifibilling"] service=$wbServices address=$wbServer secret=$wbSecret timeout=3s \
-  authentication-port=$wbAuthPort accounting-port=$wbAcctPort disabled=no
-:if ($wbTunnel = true) do={ /radius set [find where comment="wifibilling"] src-address=$wbSource }
+  authentication-port=$wbAuthPort accounting-port=$wbAcctPort src-address=$wbSource disabled=no
 :do {
   :local wbSign [:parse "/radius set [find where comment=\"wifibilling\"] require-message-auth=yes-for-request-resp"]
   $wbSign
@@ -221,7 +220,8 @@
     /ip pool add name="wifibilling-pppoe" ranges=$wbPppoeRange
   }
   :if ([:len [/ppp profile find where name="wifibilling"]] = 0) do={ /ppp profile add name="wifibilling" }
-  /ppp profile set [find where name="wifibilling"] local-address=$wbPppoeGateway remote-address="wifibilling-pppoe" change-tcp-mss=yes
+  /ppp profile set [find where name="wifibilling"] local-address=$wbPppoeGateway remote-address="wifibilling-pppoe" \
+    dns-server=$wbPppoeDns change-tcp-mss=yes
   :foreach wbPort in=[:toarray $wbPppoe] do={
     :if ([:len [/interface pppoe-server server find where interface=$wbPort and service-name="wifibilling"]] = 0) do={
       /interface pppoe-server server add service-name="wifibilling" interface=$wbPort default-profile="wifibilling"

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from billing.cli.exits import Exit
+from billing.joining.texts import PAGES
 from radius.domain.nas import PortPair, Router
 from radius.domain.tunnel import Tunnel
 from radius.hub.files import REPORT, write
@@ -74,6 +75,16 @@ def test_what_takes_it_back(hub: World) -> None:
     assert text.startswith("# On the router, with the values of before:\n/system script run wifibilling-undo\n")
     assert all(call.verb in {"remove", "run"} for call in Reader(text).read().statements)
     assert hub("routers", "script", ANNEX, "--undo").out == "sh /root/wifibilling-undo.sh\n"
+
+
+def test_pages_for_whoever_uploads_them_by_hand(hub: World) -> None:
+    folder = hub.folder / "up" / "pages"
+    assert hub("routers", "pages", GATE, "--to", str(folder)).code == Exit.DONE
+    assert "https://portal.example.net/w/kilimani-01" in (folder / "login.html").read_text()
+    assert {path.name for path in folder.iterdir()} == set(PAGES)
+    assert hub("routers", "pages", ANNEX, "--to", str(folder)).code == Exit.USAGE
+    (hub.folder / "file").touch()
+    assert "cannot be written" in hub("routers", "pages", GATE, "--to", str(hub.folder / "file")).err
 
 
 @pytest.mark.parametrize(
