@@ -11,8 +11,10 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
+from billing.joining.texts import page as router_page
 from tests.e2e.stage import Stage
 from tests.fakes.daraja import Plan
+from tests.fakes.servlet import servlet
 from tests.integration.box import new_phone
 
 pytestmark = pytest.mark.integration
@@ -113,6 +115,15 @@ def test_paying_in_a_browser_on_the_smallest_phone(stage: Stage, tab: Open, tmp_
     assert stage.hotspot.online
     assert page.url == f"{stage.url}/online"
     look(page, tmp_path, "online")
+
+
+def test_the_pages_that_lie_on_the_router(tab: Open, tmp_path: Path) -> None:
+    said = {"link-login": "http://wifi.lan/login", "error": "no data left", "mac": "02:00:00:AA:BB:01"}
+    page = tab()
+    for name in ("login.html", "status.html", "logout.html", "error.html"):
+        text = servlet(router_page(name, "https://portal.example.net", "kilimani-01"), said)
+        page.set_content(text.replace("document.to.submit()", ""))
+        look(page, tmp_path, name)
 
 
 def _weight(answer: object) -> int:

@@ -4,7 +4,6 @@ Whoever is not logged in gets `login.html`, which hands the device over to the p
 `billing/portal/handover.py`; `/login` asks RADIUS with the browser's own CHAP response. One device stands before it.
 """
 
-import html
 import os
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,7 +11,9 @@ from threading import Thread
 from typing import Self
 from urllib.parse import parse_qsl, urlsplit
 
+from billing.joining.texts import PORTAL_MARK, ROUTER_MARK, read_text
 from tests.fakes.nas import FakeRouter, How, NoAnswer
+from tests.fakes.servlet import servlet
 
 WRONG = "web browser did not send challenge response (try again, enable JavaScript)"
 
@@ -106,7 +107,7 @@ class Hotspot:
         return 302, "", fields.get("dst") or f"{self.url}/status"
 
     def page(self, error: str = "") -> str:
-        """login.html, or status.html of who is in."""
+        """login.html, or status.html of who is in: the pages that routers get."""
         said = {"mac": self.mac, "ip": self.ip, "error": error, "logged-in": "yes" if self.online else "no"}
         if self.online:
             said["link-logout"] = f"{self.url}/logout"
@@ -115,10 +116,8 @@ class Hotspot:
             if self.chap:
                 chap = self._challenges[self.mac] = os.urandom(1), os.urandom(16)
                 said["chap-id"], said["chap-challenge"] = (_octal(each) for each in chap)
-        fields = "".join(f'<input type="hidden" name="{key}" value="{html.escape(said[key])}">' for key in said)
-        return f"""<!doctype html><title>WiFi</title>
-<form data-go name="go" method="post" action="{self.portal}">{fields}
-<button>Continue</button></form><script>document.forms.go.submit()</script>"""
+        text = read_text(f"mikrotik/{'status' if self.online else 'login'}.html")
+        return servlet(text.replace(PORTAL_MARK + ROUTER_MARK, self.portal), said)
 
 
 def _octal(data: bytes) -> str:

@@ -10,6 +10,7 @@ from billing.joining.texts import FOLDER, PAGES, garden, page
 from billing.portal.handover import read
 from radius.domain.identity import NasId
 from radius.domain.nas import Family, Router
+from tests.fakes.servlet import servlet
 
 ROUTER = Router(NasId("kilimani-01"), "kilimani", Family.MIKROTIK, (), login_hosts=("wifi.lan",))
 SAID = {
@@ -23,22 +24,6 @@ SAID = {
     "chap-challenge": r"\357\015\330\013",
     "session-timeout-secs": "0",
 }
-CONDITION = re.compile(r"\$\(if ([a-z-]+)(?: (==|!=) '?([^')]*)'?)?\)((?:(?!\$\(if ).)*?)\$\(endif\)", re.DOTALL)
-
-
-def servlet(text: str, said: dict[str, str]) -> str:
-    """help.mikrotik.com, Hotspot customisation: variables and conditions."""
-
-    def chosen(found: re.Match[str]) -> str:
-        name, operator, value, inner = found.groups()
-        there = said.get(name, "")
-        holds = bool(there) if operator is None else (there == value) is (operator == "==")
-        yes, _, no = inner.partition("$(else)")
-        return yes if holds else no
-
-    while CONDITION.search(text):
-        text = CONDITION.sub(chosen, text)
-    return re.sub(r"\$\(([a-z-]+)\)", lambda found: said.get(found.group(1), ""), text)
 
 
 class Form(HTMLParser):
