@@ -1,7 +1,7 @@
 """Where routers that join ask: ``POST /join/...``, the token first in the body, so that no address holds a secret.
 
 A preview of the address in a chat asks with GET and finds nothing. A token that is used, too old or was never there is
-answered alike. Every answer is logged by router and step.
+answered alike; who keeps trying is not looked up any more. Every answer is logged by router and step.
 """
 
 from collections.abc import Callable
@@ -11,7 +11,9 @@ from fastapi import APIRouter, Request
 from starlette.responses import PlainTextResponse, Response
 
 from billing.portal.deps import Deps
+from billing.portal.limits import Gate, address_key
 from billing.portal.problems import Code, Refusal
+from billing.portal.shield import address_of
 from billing.services.joining import PATH, Answer
 from radius.domain.errors import RadiusError
 
@@ -24,6 +26,10 @@ def routes(deps: Deps) -> APIRouter:
     joining = deps.joining
 
     async def answered(request: Request, step: str, ask: Callable[[str, str, int], Answer]) -> Response:
+        stranger = address_key(address_of(request.scope))
+        wait_s = deps.gates.wait_s(Gate.STRANGERS, stranger)
+        if wait_s:
+            raise Refusal(Code.TOO_MANY, wait_s)
         body = (await request.body()).decode("utf-8", "replace").strip()
         token, _, word = body.partition(" ")
 
@@ -32,6 +38,8 @@ def routes(deps: Deps) -> APIRouter:
 
         answer = await to_thread.run_sync(told)
         if answer.refused is not None:
+            if not answer.router:
+                deps.gates.count(Gate.STRANGERS, stranger)
             raise Refusal(Code.NOT_FOUND)
         return PlainTextResponse(answer.text)
 

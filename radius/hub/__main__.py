@@ -19,7 +19,7 @@ import msgspec
 
 from radius import log as logs
 from radius import settings as settings_module
-from radius.domain.errors import Malformed, Unavailable
+from radius.domain.errors import Malformed, RadiusError, Unavailable
 from radius.hub.device import Device
 from radius.hub.files import REPORT, write
 from radius.hub.peers import change, report
@@ -28,7 +28,7 @@ from radius.settings import Settings
 from radius.wiring import BACKGROUND_DEADLINE_S, build_core
 
 INTERFACE = "wifibilling"
-ROUND_S = 3.0  # a router that joins waits for it
+ROUND_S, FAR_ROUND_S = 3.0, 15.0  # a router that joins waits for it; where reads are paid for it waits longer
 
 
 class Hub:
@@ -88,9 +88,9 @@ def serve(settings: Settings, interface: str, stop: threading.Event) -> int:
                 put, dropped = hub.round(int(time.time()))
                 if put or dropped:
                     log.logger.info("Tunnels changed", entries=put, count=dropped)
-            except Unavailable as away:
-                log.logger.warning("Hub round failed", reason=str(away))
-            stop.wait(ROUND_S)
+            except (RadiusError, OSError) as failed:  # what is there stays as it is; the next round tries again
+                log.logger.warning("Hub round failed", error=type(failed).__name__, reason=str(failed))
+            stop.wait(ROUND_S if settings.store_kind == "embedded" else FAR_ROUND_S)
     finally:
         device.close()
         core.close()

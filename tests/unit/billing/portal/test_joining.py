@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from billing.domain.ticket import LIFE_S, TABLE, System, Ticket, TicketEvent, TicketState, Wish, digest
+from billing.portal.limits import LIMITS, Gate
 from radius.domain.errors import Malformed
 from radius.domain.identity import NasId
 from radius.domain.nas import Family, PortPair, Router
@@ -132,6 +133,15 @@ def test_what_is_no_token_looks_like_one_that_is_used(stand: Stand, token: str) 
     used = token_of(line(stand))
     post(stand, "script", used)
     assert post(stand, "script", token).json() == post(stand, "script", used).json()
+
+
+def test_whoever_keeps_trying_tokens_is_not_looked_up_any_more(stand: Stand) -> None:
+    used = token_of(line(stand))
+    tries = [post(stand, "script", f"{number:032d}").status_code for number in range(LIMITS[Gate.STRANGERS].burst + 1)]
+    assert (tries[0], tries[-1]) == (404, 429)
+    assert post(stand, "script", used).status_code == 429
+    stand.monotonic += 3_600
+    assert post(stand, "script", used).status_code == 200
 
 
 @pytest.mark.parametrize("name", ["", "../join.rsc", "join.rsc", "login.html/..", "/etc/passwd"])
