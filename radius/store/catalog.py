@@ -48,15 +48,22 @@ class ConfigTable:
         """Write an item whole. Raises Refused when its condition is false."""
         self.desk.ask(deadline, "put_item", TableName=self.name, Item=attributes(item), **condition)
 
-    def put_version(self, item: Item, version: int, deadline: float) -> None:
-        """Write an item that has versions, if the one before is there. Raises Refused with what is there instead."""
+    def put_version(self, kind: str, name: str, thing: Router | Tunnel, deadline: float) -> Outcome:
+        """Write what has versions, if the one before is there: COMMITTED, ALREADY_DONE or STALE. 1 is the first."""
+        version = thing.version
         condition: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(id)"}
         if version != 1:
             condition = {
                 "ConditionExpression": "version = :before",
                 "ExpressionAttributeValues": {":before": {"N": str(version - 1)}},
             }
-        self.put({**item, "version": version}, deadline, **condition, ReturnValuesOnConditionCheckFailure="ALL_OLD")
+        item = {**body_item(kind, name, thing), "version": version}
+        try:
+            self.put(item, deadline, **condition, ReturnValuesOnConditionCheckFailure="ALL_OLD")
+        except Refused as refused:
+            there = values(refused.there())
+            return Outcome.ALREADY_DONE if there and decode_body(there, type(thing)) == thing else Outcome.STALE
+        return Outcome.COMMITTED
 
 
 class DynamoCatalogue:
@@ -104,13 +111,8 @@ class DynamoRouters:
         return {NasId(str(item["id"])): int(item["at"]) for item in self._table.all(BOOT, deadline)}
 
     def put_router(self, router: Router, deadline: float) -> Outcome:
-        """See `Routers.put_router`. Version 1 is the first."""
-        try:
-            self._table.put_version(body_item(ROUTER, router.id, router), router.version, deadline)
-        except Refused as refused:
-            there = values(refused.there())
-            return Outcome.ALREADY_DONE if there and decode_body(there, Router) == router else Outcome.STALE
-        return Outcome.COMMITTED
+        """See `Routers.put_router`."""
+        return self._table.put_version(ROUTER, router.id, router, deadline)
 
     def put_site(self, site: Site, deadline: float) -> Outcome:
         """See `Routers.put_site`."""
@@ -176,13 +178,8 @@ class DynamoTunnels:
         return [decode_body(item, Tunnel) for item in self._table.all(TUNNEL, deadline)]
 
     def put_tunnel(self, tunnel: Tunnel, deadline: float) -> Outcome:
-        """See `Tunnels.put_tunnel`. Version 1 is the first."""
-        try:
-            self._table.put_version(body_item(TUNNEL, tunnel.address, tunnel), tunnel.version, deadline)
-        except Refused as refused:
-            there = values(refused.there())
-            return Outcome.ALREADY_DONE if there and decode_body(there, Tunnel) == tunnel else Outcome.STALE
-        return Outcome.COMMITTED
+        """See `Tunnels.put_tunnel`."""
+        return self._table.put_version(TUNNEL, tunnel.address, tunnel, deadline)
 
     def drop_tunnel(self, tunnel: Tunnel, deadline: float) -> Outcome:
         """See `Tunnels.drop_tunnel`."""

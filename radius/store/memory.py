@@ -39,6 +39,7 @@ def _never(_method: str) -> bool:
 
 
 Name = TypeVar("Name", bound=str)
+Versioned = TypeVar("Versioned", Router, Tunnel)
 
 
 @dataclass
@@ -259,13 +260,7 @@ class _MemoryConfig(_Room):
 
     def put_router(self, router: Router, deadline: float) -> Outcome:
         with self._request("put_router", deadline) as state:
-            there = state.routers.get(router.id)
-            if there == router:
-                return Outcome.ALREADY_DONE
-            if (there.version if there else 0) != router.version - 1:
-                return Outcome.STALE
-            state.routers[router.id] = router
-        return Outcome.COMMITTED
+            return _next_version(state.routers, router.id, router)
 
     def put_site(self, site: Site, deadline: float) -> Outcome:
         with self._request("put_site", deadline) as state:
@@ -294,13 +289,7 @@ class _MemoryConfig(_Room):
 
     def put_tunnel(self, tunnel: Tunnel, deadline: float) -> Outcome:
         with self._request("put_tunnel", deadline) as state:
-            there = state.tunnels.get(tunnel.address)
-            if there == tunnel:
-                return Outcome.ALREADY_DONE
-            if (there.version if there else 0) != tunnel.version - 1:
-                return Outcome.STALE
-            state.tunnels[tunnel.address] = tunnel
-        return Outcome.COMMITTED
+            return _next_version(state.tunnels, tunnel.address, tunnel)
 
     def drop_tunnel(self, tunnel: Tunnel, deadline: float) -> Outcome:
         with self._request("drop_tunnel", deadline) as state:
@@ -342,6 +331,16 @@ def _file(state: _State, record: SessionRecord) -> Outcome:
     if not record.closed_at:
         state.open_on[record.nas].add(key)
     state.records[key] = copy(record)  # it is mutable, and a store keeps what it was given
+    return Outcome.COMMITTED
+
+
+def _next_version(things: dict[Name, Versioned], name: Name, thing: Versioned) -> Outcome:
+    there = things.get(name)
+    if there == thing:
+        return Outcome.ALREADY_DONE
+    if (there.version if there else 0) != thing.version - 1:
+        return Outcome.STALE
+    things[name] = thing
     return Outcome.COMMITTED
 
 
