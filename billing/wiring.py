@@ -24,6 +24,7 @@ from billing.services.doors import Doors
 from billing.services.grants import Grants
 from billing.services.joining import Hub, Joining, Roads
 from billing.services.joining import Secrets as JoiningSecrets
+from billing.services.moves import Moves
 from billing.services.paper_care import PaperCare
 from billing.services.paper_sales import PaperSales
 from billing.services.people import People, Secrets
@@ -86,6 +87,7 @@ class Desk(NamedTuple):
     renew: Renew
     trials: Trials
     shelf: Shelf
+    moves: Moves
 
     def rounds(self) -> dict[str, Callable[[int], int]]:
         """What is to be done again and again, each minute or so: how many things were looked at or booked."""
@@ -239,6 +241,7 @@ def _desk(
         renew(people),
         Trials(book, people, lambda text: keyed(f"trial:{text}")),
         Shelf(book, core.provision.terms),
+        Moves(book, people),
     )
 
 

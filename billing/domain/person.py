@@ -101,6 +101,26 @@ class TriesOfDay(Thing, frozen=True, omit_defaults=True):
         return self.of
 
 
+class Moves(Thing, frozen=True, omit_defaults=True):
+    """How often a customer took on a device in a week."""
+
+    KIND: ClassVar[str] = "MV"
+
+    of: str
+    count: int
+
+    @property
+    def name(self) -> str:
+        """Subscriber and ISO week."""
+        return self.of
+
+
+def week_of(now: int) -> str:
+    """The week of a Nairobi day, such as ``2026-W48``."""
+    year, week, _ = calendar.local(now, ZONE_DEFAULT).isocalendar()
+    return f"{year}-W{week:02}"
+
+
 def look_again_at(now: int) -> int:
     """The next morning in Nairobi, when a person is looked at again."""
     here = calendar.local(now, ZONE_DEFAULT)

@@ -126,6 +126,7 @@ def _pages(
             core.keys.unseal(router.uam_secret, router.id, UAM_FIELD, 0) if router.uam_secret else ""
         ),
         people=billing.desk.people,
+        moves=billing.desk.moves,
         send=send,
     )
 

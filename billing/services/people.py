@@ -231,6 +231,14 @@ class People:
             else:
                 self._unbind(subscriber, [f"{NameKind.MAC.value}:{mac}"])
 
+    def lead(self, mac: MacAddress, subscriber: SubscriberId, now: int) -> None:
+        """A device is this customer's from now on. Raises Malformed for another's, who has something left."""
+        self._bind(subscriber, mac, now)
+
+    def part(self, mac: MacAddress, subscriber: SubscriberId) -> None:
+        """A device is this customer's no more."""
+        self._unbind(subscriber, [f"{NameKind.MAC.value}:{mac}"])
+
     def _bind(self, subscriber: SubscriberId, mac: MacAddress, now: int) -> None:
         alias = f"{NameKind.MAC.value}:{mac}"
         other = self._names.resolve(alias, self._book.deadline())

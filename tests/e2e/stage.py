@@ -107,7 +107,9 @@ class Stage:
             self.box.engine_port, portal_port=self.port, portal_metrics_port=0, portal_url=self.url,
             log_path=str(self._folder / "portal.log"), request_deadline_ms=2_000, **self._settings,
         )  # fmt: skip
-        path.write_text("".join(f"{name} = {_toml(value)}\n" for name, value in settings.items()))
+        lines = [f"{name} = {_toml(value)}" for name, value in settings.items()]
+        lines += ["[sms.sender]", 'kind = "file"', f'path = "{self.outbox}"']
+        path.write_text("\n".join(lines))
         ours = ("WIFIBILLING_", "MPESA_", "SMS_")
         kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
         with (self._folder / "portal.out").open("wb") as out:

@@ -3,6 +3,7 @@
 Takes some ten seconds: a browser that lays out and paints. Screenshots are kept in the folder that pytest names.
 """
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ from billing.joining.texts import page as router_page
 from tests.e2e.stage import Stage
 from tests.fakes.daraja import Plan
 from tests.fakes.servlet import servlet
-from tests.integration.box import new_phone
+from tests.integration.box import new_phone, wait_until
 
 pytestmark = pytest.mark.integration
 CHROMIUM = "/usr/bin/chromium"
@@ -160,6 +161,34 @@ def test_in_swahili_and_cancelled(stage: Stage, tab: Open, tmp_path: Path) -> No
     page.locator("#phone").fill("0712")
     page.locator("form[action='/buy'] button").click()
     expect(page.get_by_role("alert")).to_be_visible()
+
+
+def test_my_usage_and_a_phone_that_changed_its_address(stage: Stage, tab: Open, tmp_path: Path) -> None:
+    phone = new_phone()
+    page = tab()
+    arrive(stage, page)
+    pay(page, phone)
+    stage.daraja.step()
+    expect(page.get_by_role("heading", name="You are online")).to_be_visible()
+    page.get_by_role("link", name="My usage").click()
+    look(page, tmp_path, "sign-in")
+    page.locator("#phone").fill(phone)
+    page.get_by_role("button", name="Send the code").click()
+    page.locator("#code").wait_for()
+    wait_until(stage.outbox.exists, "a message is sent")
+    page.locator("#code").fill(json.loads(stage.outbox.read_text().splitlines()[-1])["text"][:6])
+    page.get_by_role("button", name="Go on").click()
+    expect(page.get_by_role("heading", name="My usage")).to_be_visible()
+    page.get_by_text("Add a TV or another device").click()
+    look(page, tmp_path, "usage")
+    stage.new_device()
+    new = tab()
+    arrive(stage, new)
+    new.get_by_text("I paid and I am not online").click()
+    new.locator("#receipt").fill(next(each.receipt for each in stage.daraja.money.values() if phone[1:] in each.phone))
+    new.get_by_role("button", name="Use it on this phone").click()
+    expect(new.get_by_role("heading", name="You are online")).to_be_visible()
+    assert stage.hotspot.online
 
 
 def test_the_window_closes_before_the_pin(stage: Stage, tab: Open) -> None:

@@ -18,6 +18,7 @@ from billing.portal.app import create_app
 from billing.portal.deps import Options
 from billing.portal.wiring import Told, build_deps
 from billing.provider import Notice
+from billing.sms.port import Message
 from billing.store.open import open_billing
 from billing.wallet import Money
 from billing.wiring import BillingSettings, build_billing
@@ -132,7 +133,10 @@ class Stand:
         self.core.provision.terms(TERMS)
         self.billing.store.ports.add(PACKAGE, soon())
         chosen = options or Options(inline=True, events_s=0)
-        self.deps = build_deps(self.core, self.billing, money, told, lambda: self.now, chosen, lambda: self.monotonic)
+        self.messages: list[Message] = []
+        self.deps = build_deps(
+            self.core, self.billing, money, told, lambda: self.now, chosen, lambda: self.monotonic, self.messages.append
+        )
         self.app = create_app(self.deps)
         self._runner = asyncio.Runner()
         self._transport = httpx.ASGITransport(self.app, client=("198.51.100.7", 4711))

@@ -8,6 +8,7 @@ from billing.domain.brand import EVERYWHERE, Brand, SiteNotice, renamed, shown
 from billing.domain.thing import Thing
 from billing.portal.pages.visit import Signer
 from billing.ports import Customers as Things
+from billing.services.moves import Moves
 from billing.services.people import People
 from billing.sms.port import Message
 from radius.domain.errors import Unavailable
@@ -104,4 +105,5 @@ class PageDeps(NamedTuple):
     world: Callable[[int], World]
     uam_secret: Callable[[Router], str]
     people: People
+    moves: Moves
     send: Callable[[Message], object] | None

@@ -367,6 +367,7 @@ TEXTS: dict[str, Text] = {
         "Hiyo si anwani ya kifaa. Huonekana kama A4:6C:F1:22:33:44.",
         "Beside the field.",
     ),
+    "payments_mine": Text("My payments", "Malipo yangu", "Heading: what was paid lately."),
     "balance": Text("Balance: {amount}", "Salio: {amount}", "Money of the customer that we hold."),
     "account": Text("Account number: {number}", "Namba ya akaunti: {number}", "For paying by hand."),
 }

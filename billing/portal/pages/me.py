@@ -1,0 +1,201 @@
+"""Routes of who signs in by a code in a text message: my usage, my devices, and "use on this phone instead"."""
+
+from fastapi import APIRouter, Request
+from starlette.background import BackgroundTask
+from starlette.responses import Response
+
+from billing.domain.one_time import LIFE_S, OneTimeRefusal
+from billing.portal.limits import Gate, address_key
+from billing.portal.pages.door import Door
+from billing.portal.pages.front import Form
+from billing.portal.pages.guest import Guest
+from billing.portal.pages.handbook import VISIT, words
+from billing.portal.pages.http import SEAT, route_class, see, set_cookie
+from billing.portal.pages.mine import mine
+from billing.portal.pages.texts import text
+from billing.portal.pages.visit import Seat, same, seat
+from billing.portal.problems import Code, Refusal
+from billing.portal.shield import address_of
+from billing.services.moves import MOVES_A_WEEK, Moved
+from billing.services.people import CodeAsked
+from billing.sms.port import Message
+from billing.sms.texts import Kind, render
+from radius.domain.errors import Malformed
+from radius.domain.identity import MacAddress, SubscriberId, parse_mac
+
+
+def routes(door: Door) -> APIRouter:
+    """All of them; none where there are no text messages."""
+    router = APIRouter(prefix="/me", route_class=route_class(door.book), include_in_schema=False)
+    me = Me(door)
+    for method, path, endpoint in (
+        ("GET", "", me.show),
+        ("POST", "/code", me.code),
+        ("POST", "/enter", me.enter),
+        ("POST", "/use", me.use),
+        ("POST", "/add", me.add),
+        ("POST", "/remove", me.remove),
+        ("POST", "/leave", me.leave),
+    ):
+        router.add_api_route(path, endpoint, methods=[method])
+    return router
+
+
+class Me:
+    """The routes. Nobody is signed in for long, and on one device only."""
+
+    def __init__(self, door: Door) -> None:
+        self._door = door
+        self._book = door.book
+        self._pages = door.book.pages
+
+    # -- signing in ------------------------------------------------------------------------------------------------
+
+    def show(self, request: Request) -> Response:
+        """What is left, or the way in."""
+        guest = self._book.guest(request.cookies.get(VISIT, ""))
+        if guest is None:
+            return self._book.strange(request)
+        sits = self._seat(request, guest)
+        return self._mine(request, guest, sits) if sits else self._sign_in(guest)
+
+    def code(self, request: Request, sent: Form) -> Response:
+        """Send a code. Whether one was sent is not told, nor to be seen by how long it took."""
+        guest = self._book.guest(sent.get("visit", ""))
+        if guest is None:
+            return self._book.strange(request)
+        if self._pages.send is None:
+            raise Refusal(Code.NOT_FOUND)
+        wait_s = self._book.deps.gates.enter(Gate.PURCHASES, address_key(address_of(request.scope)))
+        language, phone = guest.visit.language, sent.get("phone", "")[:20]
+        try:
+            asked = self._pages.people.ask(phone, guest.visit.arrival.mac, guest.now) if not wait_s else None
+        except Malformed:
+            return self._sign_in(guest, phone, problem=text("p_phone", language), status=422)
+        if asked is None or not asked.sent:
+            waits = words(Code.TOO_MANY, language, asked.wait_s if asked else wait_s)
+            return self._sign_in(guest, phone, problem=waits, status=429)
+        response = self._sign_in(guest, phone, asked=True, said=text("code_sent", language))
+        response.background = self._message(guest, asked)
+        return response
+
+    def _message(self, guest: Guest, asked: CodeAsked) -> BackgroundTask | None:
+        if not asked.code or self._pages.send is None:
+            return None
+        values = {"code": asked.code, "brand": guest.view().brand.title, "minutes": str(LIFE_S // 60)}
+        said = render(Kind.CODE, guest.visit.language, values)
+        return BackgroundTask(self._pages.send, Message(asked.phone, said, critical=True))
+
+    def enter(self, request: Request, sent: Form) -> Response:
+        """A code that is right signs in, and registers a phone that nobody had."""
+        guest = self._book.guest(sent.get("visit", ""))
+        if guest is None:
+            return self._book.strange(request)
+        visit, phone = guest.visit, sent.get("phone", "")[:20]
+        customer = self._book.deps.customers.whose(visit.arrival.mac, visit.site, guest.now)
+        found = self._pages.people.verify(
+            phone, visit.arrival.mac, sent.get("code", ""), customer, visit.language, guest.now
+        )
+        if isinstance(found, OneTimeRefusal):
+            problem = text("wrong_code", visit.language)
+            return self._sign_in(guest, phone, asked=True, problem=problem, status=422)
+        signed = self._pages.signer.sign(Seat(found.subscriber, visit.arrival.mac, guest.now))
+        return set_cookie(see("/me"), SEAT, signed, secure=self._door.secure)
+
+    def leave(self, request: Request, sent: Form) -> Response:
+        """Sign out."""
+        self._sits(request, sent)
+        return set_cookie(see("/"), SEAT, "", secure=self._door.secure)
+
+    # -- devices ---------------------------------------------------------------------------------------------------
+
+    def use(self, request: Request, sent: Form) -> Response:
+        """What is left moves to this device."""
+        guest, sits = self._sits(request, sent)
+        moved = self._pages.moves.take(SubscriberId(sits.subscriber), guest.visit.arrival.mac, guest.now, instead=True)
+        if moved is Moved.DONE:
+            return self._door.enter(guest)
+        return self._mine(request, guest, sits, problem=refused(moved, guest), status=409)
+
+    def add(self, request: Request, sent: Form) -> Response:
+        """A device that has no screen to sign in on."""
+        guest, sits = self._sits(request, sent)
+        mac = parse_mac(sent.get("mac", ""))
+        if mac is None:
+            problem = text("p_device", guest.visit.language)
+            return self._mine(request, guest, sits, problem=problem, status=422)
+        moved = self._pages.moves.take(SubscriberId(sits.subscriber), mac, guest.now, instead=False)
+        if moved is Moved.DONE:
+            return self._mine(request, guest, sits, said=text("added", guest.visit.language))
+        return self._mine(request, guest, sits, problem=refused(moved, guest), status=409)
+
+    def remove(self, request: Request, sent: Form) -> Response:
+        """A device is mine no more."""
+        guest, sits = self._sits(request, sent)
+        mac = parse_mac(sent.get("mac", ""))
+        if mac is not None:
+            self._pages.moves.drop(SubscriberId(sits.subscriber), MacAddress(mac), guest.now)
+        return self._mine(request, guest, sits, said=text("removed", guest.visit.language))
+
+    # -- who asks --------------------------------------------------------------------------------------------------
+
+    def _seat(self, request: Request, guest: Guest) -> Seat | None:
+        found = seat(self._pages.signer, request.cookies.get(SEAT, ""), guest.now)
+        return found if found is not None and found.device == guest.visit.arrival.mac else None
+
+    def _sits(self, request: Request, sent: dict[str, str]) -> tuple[Guest, Seat]:
+        """Who is signed in and sent this form; raises Malformed for a form that another page made."""
+        same(sent.get("seat", ""), request.cookies.get(SEAT, ""))
+        guest = self._book.guest(sent.get("visit", ""))
+        sits = self._seat(request, guest) if guest else None
+        if guest is None or sits is None:
+            raise Malformed("form", "is too old; open the page again")
+        return guest, sits
+
+    # -- pages -----------------------------------------------------------------------------------------------------
+
+    def _sign_in(
+        self,
+        guest: Guest,
+        phone: str = "",
+        *,
+        asked: bool = False,
+        problem: str = "",
+        said: str = "",
+        status: int = 200,
+    ) -> Response:
+        if self._pages.send is None:
+            problem, asked = text("no_sms", guest.visit.language), False
+        return self._book.renderer.page(
+            guest.view(),
+            "sign_in.html",
+            status,
+            asked=asked,
+            phone=phone,
+            wrong=bool(problem),
+            problem=problem,
+            said=said,
+        )
+
+    def _mine(
+        self, request: Request, guest: Guest, sits: Seat, *, problem: str = "", said: str = "", status: int = 200
+    ) -> Response:
+        shown = mine(self._book.deps, guest, SubscriberId(sits.subscriber))
+        return self._book.renderer.page(
+            guest.view(),
+            "mine.html",
+            status,
+            **shown._asdict(),
+            seat=request.cookies.get(SEAT, ""),
+            mac=guest.visit.arrival.mac,
+            opened=status == 422,
+            problem=problem,
+            said=said,
+        )
+
+
+def refused(moved: Moved, guest: Guest) -> str:
+    """Why a device was not taken on."""
+    if moved is Moved.TOO_MANY:
+        return text("too_many_moves", guest.visit.language, count=MOVES_A_WEEK)
+    return text("anothers" if moved is Moved.ANOTHERS else "p_no_code", guest.visit.language)

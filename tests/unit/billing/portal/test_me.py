@@ -1,0 +1,217 @@
+"""Signing in by a code, what one sees then, and devices that come and go."""
+
+import re
+
+import httpx
+
+from billing.portal.app import create_app
+from billing.services.moves import MOVES_A_WEEK
+from radius.domain import policy
+from radius.domain import subscriber as aggregate
+from radius.domain.identity import MacAddress, NameKind, ReservationId, SubscriberId, Username
+from radius.domain.intent import IntentReason
+from radius.domain.policy import Accept, Ask
+from radius.domain.subscriber import SessionState, Subscriber
+from radius.domain.terms import Service
+from radius.services.desk import Decided
+from tests.contract.values import soon
+from tests.fakes.browser import Browser
+from tests.fakes.portal import DEVICE, PORTAL, ROUTER, Stand
+from tests.unit.billing.portal.test_pages import LOGIN, arrive, buy
+from tests.unit.billing.values import T0
+
+PHONE = "0712 345 678"
+OLD, NEW = MacAddress("aabbccddeeff"), MacAddress("0a0b0c0d0e0f")
+NEW_DEVICE = "0A:0B:0C:0D:0E:0F"
+
+
+def whose(stand: Stand, mac: str) -> Subscriber | None:
+    found = stand.core.store.names.resolve(stand.core.names.alias(Username(mac, NameKind.MAC, mac)), soon())
+    stored = stand.core.store.subscribers.read(SubscriberId(found), soon()) if found else None
+    present = aggregate.decode(stored.body) if stored else None
+    return present if present is not None and f"m:{mac}" in present.aliases else None
+
+
+def code_of(stand: Stand, number: int = -1) -> str:
+    return re.findall(r"\d{6}", stand.messages[number].text)[0]
+
+
+def sign_in(stand: Stand, tab: Browser, phone: str = PHONE) -> str:
+    tab.open(f"{PORTAL}/me")
+    tab.submit("/me/code", phone=phone)
+    return tab.submit("/me/enter", code=code_of(stand))
+
+
+def paid(stand: Stand, device: str = DEVICE, number: int = 1, phone: str = PHONE) -> Browser:
+    arrive(tab := stand.browser(), mac=device)
+    buy(stand, tab, phone)
+    stand.callback(number, receipt=f"TKP000000{number}")
+    return tab
+
+
+def go_online(stand: Stand, mac: MacAddress) -> None:
+    """Its router lets it in and tells so."""
+    nas = stand.deps.pages.roster.find(ROUTER)
+    present = whose(stand, mac)
+    assert nas
+    assert present
+
+    def decide(fresh: Subscriber) -> Decided[None]:
+        ask = Ask(mac, mac, Service.HOTSPOT, f"s-{mac}", ReservationId(f"res{mac[:6]}0"))
+        granted = policy.reserve(fresh, ask, nas[1], stand.core.world(stand.now))
+        assert isinstance(granted, Accept)
+        granted.session.state = SessionState.OPEN
+        return Decided(None, changed=True)
+
+    stand.core.desk.change(present.id, decide, soon())
+
+
+def test_who_proves_a_phone_sees_what_is_left(stand: Stand) -> None:
+    tab = paid(stand)
+    go_online(stand, OLD)
+    shown = sign_in(stand, tab)
+    assert "Standard Until tomorrow" in shown
+    assert "…DD:EE:FF (this device) · online" in shown
+    assert "KES 50 · TKP0000001" in shown
+    assert re.search(r"Account number: \d{8}", shown)
+    assert str(tab.page.url) == f"{PORTAL}/me"
+    assert stand.messages[0].critical
+    assert "712345678" not in shown
+
+
+def test_a_code_is_for_one_phone_on_one_device_and_not_for_guessing(stand: Stand) -> None:
+    arrive(tab := stand.browser())
+    tab.open(f"{PORTAL}/me")
+    tab.submit("/me/code", phone=PHONE)
+    wrong = f"{(int(code_of(stand)) + 1) % 1_000_000:06}"
+    assert "That code is not right" in tab.submit("/me/enter", code=wrong)
+    arrive(other := stand.browser(), mac=NEW_DEVICE)
+    form = next(each for each in tab.forms if each.action == "/me/enter")
+    visit = other.forms[0].fields["visit"]
+    answer = other.client.post(f"{PORTAL}/me/enter", data={**form.fields, "visit": visit, "code": code_of(stand)})
+    assert "That code is not right" in answer.text
+    assert "Sign in" in other.open(f"{PORTAL}/me")
+
+
+def test_whether_a_phone_is_known_is_not_said(stand: Stand) -> None:
+    arrive(tab := stand.browser())
+    tab.open(f"{PORTAL}/me")
+    said = tab.submit("/me/code", phone=PHONE)
+    arrive(other := stand.browser(), mac=NEW_DEVICE)
+    other.open(f"{PORTAL}/me")
+    assert other.submit("/me/code", phone=PHONE) == said  # asked again too soon: nothing is sent, nothing else is said
+    assert len(stand.messages) == 1
+    assert "Too many tries" in (tab.open(f"{PORTAL}/me") and tab.submit("/me/code", phone=PHONE))
+    assert "no mobile number" in (tab.open(f"{PORTAL}/me") and tab.submit("/me/code", phone="12"))
+
+
+def test_without_messages_nobody_is_asked_to_sign_in(stand: Stand) -> None:
+    deps = stand.deps._replace(pages=stand.deps.pages._replace(send=None))
+    stand._transport = httpx.ASGITransport(create_app(deps))
+    arrive(tab := stand.browser())
+    assert "/me" not in tab.links
+    assert "Sign-in is not set up here" in tab.open(f"{PORTAL}/me")
+
+
+def test_a_seat_is_this_devices_and_ends(stand: Stand) -> None:
+    tab = paid(stand)
+    sign_in(stand, tab)
+    arrive(tab, mac=NEW_DEVICE)
+    assert "Sign in" in tab.open(f"{PORTAL}/me")
+    arrive(tab)
+    assert "My packages" in tab.open(f"{PORTAL}/me")
+    tab.submit("/me/leave")
+    assert "Sign in" in tab.open(f"{PORTAL}/me")
+    stand.now += 1_000
+    sign_in(stand, tab)
+    stand.now += 1_801
+    assert "Sign in" in tab.open(f"{PORTAL}/me")
+
+
+def test_another_sites_form_moves_nothing(stand: Stand) -> None:
+    tab = paid(stand)
+    sign_in(stand, tab)
+    form = next(each for each in tab.forms if each.action == "/me/remove")
+    for seat in ("", "x", form.fields["seat"] + "0"):
+        answer = tab.client.post(f"{PORTAL}/me/remove", data={**form.fields, "seat": seat})
+        assert answer.status_code == 422
+    assert whose(stand, OLD)
+
+
+def test_a_new_phone_takes_over_what_the_old_one_had(stand: Stand) -> None:
+    sign_in(stand, paid(stand))
+    go_online(stand, OLD)
+    arrive(new := stand.browser(), mac=NEW_DEVICE)
+    stand.now += 600
+    assert "Use on this device instead" in sign_in(stand, new)
+    new.submit("/me/use")
+    assert any(href.startswith(LOGIN) for href in new.links)
+    present = whose(stand, NEW)
+    assert present is not None
+    assert [each.terms for each in present.rights] == ["standard.1"]
+    assert [each.state for each in present.sessions] == [SessionState.CLOSED]
+    assert IntentReason.REPLACED in {each.reason for each in present.intents}
+    assert whose(stand, OLD) is None  # the package is for one device
+
+
+def test_a_phone_that_changed_its_mac_shows_the_code_of_m_pesa(stand: Stand) -> None:
+    paid(stand)
+    arrive(new := stand.browser(), mac=NEW_DEVICE)
+    assert "That is no M-Pesa code" in new.submit("/claim", receipt="123")
+    assert "We do not know that code" in new.submit("/claim", receipt="TKP0000002")
+    new.submit("/claim", receipt="tkp 000 0001")
+    assert any(href.startswith(LOGIN) for href in new.links)
+    assert whose(stand, NEW)
+
+
+def test_a_code_whose_package_is_over_opens_nothing(stand: Stand) -> None:
+    paid(stand)
+    stand.now += 2 * 86_400
+    arrive(new := stand.browser(), mac=NEW_DEVICE)
+    assert "We do not know that code" in new.submit("/claim", receipt="TKP0000001")
+
+
+def test_a_package_does_not_go_round(stand: Stand) -> None:
+    paid(stand)
+    for number in range(MOVES_A_WEEK):
+        arrive(tab := stand.browser(), mac=f"0A:0B:0C:0D:0E:1{number}")
+        tab.submit("/claim", receipt="TKP0000001")
+        assert any(href.startswith(LOGIN) for href in tab.links)
+    arrive(tab := stand.browser(), mac=NEW_DEVICE)
+    assert f"You changed devices {MOVES_A_WEEK} times this week" in tab.submit("/claim", receipt="TKP0000001")
+
+
+def test_a_device_on_which_another_has_something_stays_theirs(stand: Stand) -> None:
+    paid(stand)
+    other = paid(stand, NEW_DEVICE, 2, "0712345679")
+    arrive(other, mac=NEW_DEVICE)
+    other.open(f"{PORTAL}/?buy")
+    assert "This device is another customer's" in other.submit("/claim", receipt="TKP0000001")
+
+
+def test_a_television_is_added_by_its_address_and_removed(stand: Stand) -> None:
+    tab = paid(stand)
+    sign_in(stand, tab)
+    assert "That is no address of a device" in tab.submit("/me/add", mac="TV")
+    assert "The device was added" in tab.submit("/me/add", mac="A4-6C-F1-22-33-44")
+    assert "…22:33:44" in tab.text
+    assert whose(stand, "a46cf1223344")
+    form = next(each for each in tab.forms if each.fields.get("mac") == "a46cf1223344")
+    tab.page = tab.client.post(f"{PORTAL}/me/remove", data=form.fields)
+    assert "The device was removed" in tab.text
+    assert whose(stand, "a46cf1223344") is None
+
+
+def test_what_is_removed_is_cut(stand: Stand) -> None:
+    tab = paid(stand)
+    go_online(stand, OLD)
+    sign_in(stand, tab)
+    owner = whose(stand, OLD)
+    assert owner
+    tab.submit("/me/remove")
+    stored = stand.core.store.subscribers.read(owner.id, soon())
+    assert stored
+    present = aggregate.decode(stored.body)
+    assert [each.state for each in present.sessions] == [SessionState.CLOSED]
+    assert IntentReason.REPLACED in {each.reason for each in present.intents}
+    assert stand.now >= T0
