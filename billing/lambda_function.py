@@ -1,16 +1,19 @@
-"""`PaymentLambda`: the worker of selling as a function. Handler: ``billing.lambda_function.handler``.
+"""`PaymentLambda`: checkout, callbacks and the worker of selling. Handler: ``billing.lambda_function.handler``.
 
-Schedule it at a rate of one minute with a time-out of a minute and the reserve: there is always one at work, and two at
-once do each other no harm. A run does what the worker does until the time left to it is the reserve. What one that was
-ended by force had begun, the next does when it is due again; a push or a reversal is never sent twice. Settings come
-from the environment as for every process (`radius.settings`, `billing.settings`, `billing.mpesa.settings`).
+What API Gateway sends is answered by the portal (`billing.portal.lambda_function`); a schedule's event does the
+worker's rounds. Schedule it at a rate of one minute with a time-out of a minute and the reserve: there is always one
+at work, and two at once do each other no harm. A run does what the worker does until the time left to it is the
+reserve. What one that was ended by force had begun, the next does when it is due again; a push or a reversal is never
+sent twice. Settings come from the environment as for every process (`radius.settings`, `billing.settings`,
+`billing.mpesa.settings`).
 """
 
 import time
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from billing.metrics import LOOPS
+from billing.portal import lambda_function as portal
 from billing.process import Process, open_process
 from billing.run import Runner, runner_of
 from radius.cloudwatch import Lines
@@ -28,7 +31,14 @@ class Wired(NamedTuple):
     lines: Lines
 
 
-def handler(event: object, context: Context) -> dict[str, float]:
+def handler(event: object, context: Context) -> dict[str, Any]:
+    """Answer a request of API Gateway (payload format 2.0), or work when a schedule says so."""
+    if isinstance(event, dict) and "requestContext" in event:
+        return portal.handler(event, context)
+    return work(event, context)
+
+
+def work(event: object, context: Context) -> dict[str, float]:
     """Do what is due until the time is up; what was done, as numbers. Raises Malformed for what is no schedule's event.
 
     Raises Malformed also for settings that cannot be used and for a time-out that leaves no time to work, and

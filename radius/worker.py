@@ -164,7 +164,7 @@ def _rounds(worker: Worker, logger: logs.Log, *, once: bool) -> int:
         signal.signal(number, lambda *_: stop.set())
     verdict = 0
     while not stop.is_set():
-        verdict = _one_round(worker, logger)
+        verdict = one_round(worker, logger)
         if once or stop.wait(PAUSE_S):
             break
     return verdict if once else 0
@@ -192,7 +192,8 @@ def _replay_parked(worker: Worker, settings: Settings) -> int:
     return 1 if done.parked else 0
 
 
-def _one_round(worker: Worker, logger: logs.Log) -> int:
+def one_round(worker: Worker, logger: logs.Log) -> int:
+    """One round, its failure told; 1 if it failed."""
     try:
         worker.round()
     except Unavailable as away:

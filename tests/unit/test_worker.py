@@ -399,12 +399,12 @@ def test_a_store_that_is_away_is_waited_for_and_anything_else_is_told_with_its_t
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     site.node.store.faults.before = lambda _: True
-    assert workers._one_round(site.worker, site.log) == 1
+    assert workers.one_round(site.worker, site.log) == 1
     assert (site.lines[-1]["level"], site.lines[-1]["message"]) == ("WARN", "Worker waits for the store")
     site.node.store.faults.before = lambda _: False
-    assert workers._one_round(site.worker, site.log) == 0
+    assert workers.one_round(site.worker, site.log) == 0
     monkeypatch.setattr(site.node.directory, "refresh", lambda *_: 1 / 0)
-    assert workers._one_round(site.worker, site.log) == 1
+    assert workers.one_round(site.worker, site.log) == 1
     assert (site.lines[-1]["level"], site.lines[-1]["details"]["error"]) == ("ERROR", "ZeroDivisionError")
 
 

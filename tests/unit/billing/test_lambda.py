@@ -1,5 +1,6 @@
 """`PaymentLambda`: what starts it, that it does the worker's rounds until its reserve, and is wired once."""
 
+import asyncio
 import json
 import time
 from collections.abc import Iterator
@@ -12,11 +13,13 @@ from billing.domain.give_back import Refund, Way
 from billing.domain.reversal import ReversalState
 from billing.lambda_function import RESERVE_S, handler
 from billing.metrics import LOOPS
+from billing.portal import lambda_function as portal
 from billing.services.callbacks import SWEEP_AFTER_S
 from billing.services.refunds import Heard
 from billing.sms.port import Message
 from radius.domain.errors import Malformed
 from tests.fakes.portal import selling_process
+from tests.unit.billing.portal.test_lambda import event
 
 SCHEDULED = {"detail-type": "Scheduled Event", "source": "aws.events", "detail": {}}
 
@@ -83,3 +86,18 @@ def test_a_refund_that_failed_is_told_by_its_name(tmp_path: Path) -> None:
     assert (line["message"], line["level"]) == ("Refund needs a person", "ERROR")
     assert line["details"] == {"transactionId": "r1", "reason": "failed"}
     assert process.metrics.value("PaymentAlarms") == 1
+
+
+@pytest.mark.usefixtures("opened")
+def test_what_api_gateway_sends_is_answered_by_the_portal() -> None:
+    loop = asyncio.new_event_loop()  # the adapter would make one and never close it
+    asyncio.set_event_loop(loop)
+    try:
+        answer = handler(event("GET", "/api/v1/sites/nowhere/packages"), Left(10))
+        assert (answer["statusCode"], json.loads(answer["body"])["status"]) == (404, 404)
+    finally:
+        asyncio.set_event_loop(None)
+        loop.close()
+        portal.portal().close()
+        for kept in (portal.portal, portal._adapter, portal._lines):
+            kept.cache_clear()

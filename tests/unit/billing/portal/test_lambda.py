@@ -59,6 +59,7 @@ def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any
     lambda_function.portal().close()
     lambda_function.portal.cache_clear()
     lambda_function._adapter.cache_clear()
+    lambda_function._lines.cache_clear()
 
 
 def ask(*args: Any, **headers: str) -> tuple[int, Any]:
