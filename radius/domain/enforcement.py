@@ -142,11 +142,16 @@ def due_at(subscriber: Subscriber, known: int, *, looked_at: int = 0) -> int:
     """When a worker should look at this subscriber next; 0 for never.
 
     `known` is what the index says today: it stays unless something falls due earlier, so an ordinary interim update
-    touches no index key. `looked_at`: a worker looked at that instant, and `known` has served. A session that it could
-    not end then, because its router may have said more than was counted, is looked at again after `HELD_BACK_S`.
+    touches no index key. A new intent moves it: behind older work that still waits for its own worker, whoever looks
+    for intents would have passed it by. `looked_at`: a worker looked at that instant, and `known` has served. A session
+    that it could not end then, because its router may have said more than was counted, is looked at again after
+    `HELD_BACK_S`.
     """
     earliest = _earliest(subscriber, looked_at)
     if known and not looked_at:
+        new = max((intent.due_at for intent in subscriber.intents if intent.due_at == intent.created_at), default=0)
+        if new > known:
+            return new
         return known if earliest == 0 else min(known, earliest)
     return earliest
 

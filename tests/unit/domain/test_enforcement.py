@@ -377,6 +377,14 @@ def test_the_index_moves_only_forward_in_time_or_when_it_was_visited(known: int,
     assert enforcement.due_at(home, known, looked_at=looked_at) == due
 
 
+@pytest.mark.parametrize(("due_at", "due"), [(T0 + 900, T0 + 900), (T0 + 960, T0 + 500)], ids=["new", "put off"])
+def test_a_new_intent_does_not_lie_hidden_behind_work_that_is_overdue(due_at: int, due: int) -> None:
+    """A session that waits to be filed since T0 + 500: whoever cuts has looked there, and found nothing to do."""
+    home = subscriber(right(), sessions=[marked(state=SessionState.CLOSED, closed_at=T0 + 380), marked()])
+    home.intents = [Intent("u", IntentReason.BLOCKED, 0, T0 + 900, due_at)]
+    assert enforcement.due_at(home, T0 + 500) == due
+
+
 def test_what_is_done_leaves_the_index_only_when_visited() -> None:
     home = subscriber(right())
     assert enforcement.due_at(home, T0 + 900) == T0 + 900
