@@ -74,15 +74,17 @@ def reach_further(
 ) -> None:
     """Lease from rights that came since the log-in, before use that the leases do not cover is called too much.
 
-    A right of another rate is news for the router.
+    A right of another rate is news for the router. A session that was ended has no lease any more; late news of it, or
+    proof that it goes on, is covered by whatever its log-in could have had.
     """
     held = {lease.right for lease in session.leases}
-    if not held or charging.covered(session, delta_bytes, delta_s):
+    ended = session.state is SessionState.CLOSED
+    if not (held or ended) or charging.covered(session, delta_bytes, delta_s):
         return
     current = subscriber.right(session.right)
     for right, terms, lease in _leasable(subscriber, session, nas, world):
         if right.id not in held:
-            if current is not None and terms.rate != world.terms(current.terms).rate:
+            if not ended and current is not None and terms.rate != world.terms(current.terms).rate:
                 session.note_told()
                 lifecycle.add_intent(subscriber, session.uid, IntentReason.TERMS, world.now)
             session.leases.append(lease)

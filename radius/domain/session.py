@@ -304,6 +304,8 @@ def _count(
         enforcement.reach_further(subscriber, session, delta_bytes, delta_s, nas, world)
         slows = nas.capabilities.rate
         over = charging.charge(subscriber, session, delta_bytes, delta_s, since, event.at, world, slows=slows)
+    if session.state is SessionState.CLOSED:
+        session.leases = []
     session.over_bytes += over
     return delta_bytes, delta_s, over
 

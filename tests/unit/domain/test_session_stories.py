@@ -552,3 +552,18 @@ def test_use_beyond_the_first_right_goes_to_the_one_bought_meanwhile(
     assert [one.used_bytes // MIB for one in evening.home.rights] == [first, second]
     assert accounted.over_bytes == over_mib * MIB
     assert accounted.session.right == ("first" if used_mib < 100 else "second")
+
+
+@pytest.mark.parametrize("last", [Kind.INTERIM, Kind.STOP])
+def test_what_a_session_used_after_it_was_taken_for_over_goes_to_all_that_its_log_in_could_have_had(last: Kind) -> None:
+    home = subscriber(right(), right("right002"))
+    evening = Evening(home)
+    evening.log_in("res0000001", T0)
+    evening.hear(packet(Kind.START, T0))
+    evening.boots[nas().id] = T0 + 60
+    evening.settle(T0 + 61)
+    heard = evening.hear(interim(600, 1300)._replace(kind=last, cause="User-Request" if last is Kind.STOP else ""))
+    assert [one.used_bytes // MIB for one in home.rights] == [1000, 300]
+    assert (heard.session.over_bytes, [lease.bytes // MIB for lease in heard.session.leases]) == (
+        0, [] if last is Kind.STOP else [700]
+    )  # fmt: skip
