@@ -101,7 +101,7 @@ class Directory:
         site_by_id = {site.id: site for site in sites}
         with self._lock:
             known = self._table.boots
-            merged = {name: max(boots.get(name, 0), known.get(name, 0)) for name in {*boots, *known}}
+            merged = {name: max(boots.get(name, 0), known.get(name, 0)) for name in {**boots, **known}}
             nas: dict[NasId, Nas] = {}
             broken = {NasId(name): why for name, why in lost.items()}
             for router in by_id.values():

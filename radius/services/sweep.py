@@ -97,7 +97,7 @@ class Sweep:
         passed = passed if known_at == at else set()
         found = self._sessions.open_on(nas, at, BATCH_MAX + len(passed), self._deadline())
         fresh = [entry for entry in found if entry[:2] not in passed]
-        for subscriber in {entry[2] for entry in fresh if entry[2]}:
+        for subscriber in dict.fromkeys(entry[2] for entry in fresh if entry[2]):
             self._try(subscriber, now)
         self._boots[nas] = (at, passed | {entry[:2] for entry in fresh})
         return len(fresh)

@@ -50,7 +50,8 @@ def objections(
 def _heard_at(stage: Stage, session: TrueSession) -> int | None:
     """Since when the product knows for good that it is online: what a router says of its start ends what was before."""
     booted_at = max((at for at in stage.boots[session.router.name] if at <= session.ended_at), default=0)
-    return min((at for at in session.counted_at if at > booted_at), default=None)
+    counted = (heard for heard in session.heard if heard.at == heard.known_at)
+    return min((heard.at for heard in counted if heard.made_at > booted_at), default=None)
 
 
 def _over(session: TrueSession, purchases: list[int]) -> Iterator[Span]:
