@@ -38,7 +38,7 @@ STEADY_PER_S = 20
 LOOK_S = 0.002
 PATIENCE_S = 60.0
 SIZES, SIZES_QUICK = (1_000, 3_000, 9_000), (10,)
-CREDITS, CREDITS_QUICK = 1_000, 12
+CREDITS, CREDITS_QUICK = 500, 12
 
 
 def units(binary: Path, folder: Path, *, quick: bool) -> tuple[Sequence[str], list[list[str]]]:
@@ -53,7 +53,7 @@ def units(binary: Path, folder: Path, *, quick: bool) -> tuple[Sequence[str], li
         now = int(time.time())
         buyers = [shop.register(now) for _ in range(count)]
         meter.take()
-        sold = [shop.begin(buyer, number, now) for number, buyer in enumerate(buyers)]
+        sold = [shop.begin(buyer, now) for buyer in buyers]
         used = [meter.take()]
         bodies = [shop.take(each) for each in sold]
         used.append(meter.take())
@@ -74,8 +74,8 @@ def settle(binary: Path, folder: Path, *, quick: bool) -> tuple[Sequence[str], l
     count, lines = CREDITS_QUICK if quick else CREDITS, []
     with engines.dynoxide(binary, folder) as engine, Shop(box_settings(folder, engine.port)) as shop:
         shop.open()
-        for turn, threads in enumerate(SETTLING_THREADS):
-            sold = shop.sold(turn * count, count)
+        for threads in SETTLING_THREADS:
+            sold = shop.sold(count)
             bodies = [shop.take(each) for each in sold]
             with ThreadPoolExecutor(threads) as pool:
                 began = time.monotonic()
@@ -93,7 +93,7 @@ def callbacks(binary: Path, folder: Path, *, quick: bool) -> tuple[Sequence[str]
         settings = box_settings(folder, engine.port, portal_port=port)
         with Shop(settings) as shop:
             shop.open()
-            flood, steady = shop.sold(0, count), shop.sold(count, count)
+            flood, steady = shop.sold(count), shop.sold(count)
             with portal(folder, settings, port), closing(Caller(port)) as post:
                 with ThreadPoolExecutor(CALLERS) as pool:
                     began = time.monotonic()
@@ -118,7 +118,7 @@ def check(binary: Path, folder: Path, *, quick: bool) -> tuple[Sequence[str], li
         with Shop(settings) as shop:
             shop.open()
             for size in SIZES_QUICK if quick else SIZES:
-                sold = shop.sold(there, size - there)
+                sold = shop.sold(size - there)
                 with ThreadPoolExecutor(CALLERS) as pool:
                     list(pool.map(lambda each: shop.finish(shop.take(each)), sold))
                 there = size

@@ -7,12 +7,12 @@ are made from what was pushed.
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, TypeVar
 
 from billing.domain.package import Package
 from billing.provider import Accepted, PushRequest
@@ -20,6 +20,7 @@ from billing.services.checkout import Begun, Buy
 from billing.wallet import ByHand, read_callback, read_notice
 from billing.wiring import Billing, BillingSettings, build_billing
 from radius import secrets, settings
+from radius.domain.errors import Unavailable
 from radius.domain.identity import SubscriberId
 from radius.domain.terms import PeriodUnit, Terms, Window, WindowStart
 from radius.wiring import build_core
@@ -31,6 +32,18 @@ SHORTCODE = "600999"
 SECRET = "5ecret5ecret5ecret"
 PACKAGE = Package("day", 1, "Day", "Siku", 5_000, Terms("day.1", Window(WindowStart.PURCHASE, 1, PeriodUnit.DAY)))
 FILLING_THREADS = 8
+TRIES_MAX = 30
+T = TypeVar("T")
+
+
+def again(act: Callable[[], T]) -> T:
+    """What it says when the store is there: a box that is busy with others answers late now and then."""
+    for _ in range(TRIES_MAX):
+        try:
+            return act()
+        except Unavailable as away:
+            late = away
+    raise BenchError(f"the store does not answer: {late}")
 
 
 class Sold(NamedTuple):
@@ -83,13 +96,16 @@ class Shop:
 
     def register(self, now: int) -> SubscriberId:
         """One more customer."""
+        return self._core.provision.customer([f"07{self._next():08d}"], "bench password", now)
+
+    def _next(self) -> int:
         with self._lock:
             self._number += 1
-            number = self._number
-        return self._core.provision.customer([f"07{number:08d}"], "bench password", now)
+            return self._number
 
-    def begin(self, subscriber: SubscriberId, number: int, now: int) -> Sold:
+    def begin(self, subscriber: SubscriberId, now: int) -> Sold:
         """A payment whose push was accepted."""
+        number = self._next()
         begun = self.billing.cashier.buy(Buy(subscriber, f"2547{number:08d}", PACKAGE.id, device="aabbcc000001"), now)
         if begun.begun is not Begun.ACCEPTED:
             raise BenchError(f"a push was not accepted: {begun.begun.value}")
@@ -101,31 +117,32 @@ class Shop:
         body = json.dumps(stk_callback(payment.checkout_id, 0, items))
         return Sold(payment.id, self._till.tokens[payment.reference], body)
 
-    def sold(self, first: int, count: int) -> list[Sold]:
-        """That many customers with a payment each; `first`: of their numbers."""
+    def sold(self, count: int) -> list[Sold]:
+        """That many customers with a payment each."""
         now = int(time.time())
 
-        def one(number: int) -> Sold:
-            return self.begin(self.register(now), number, now)
+        def one(_: int) -> Sold:
+            subscriber = again(lambda: self.register(now))
+            return again(lambda: self.begin(subscriber, now))
 
         with ThreadPoolExecutor(FILLING_THREADS) as pool:
-            return list(pool.map(one, range(first, first + count)))
+            return list(pool.map(one, range(count)))
 
     def take(self, sold: Sold) -> str:
         """Store the callback's body, as the portal does before it answers."""
-        body = self.billing.callbacks.take(sold.token, sold.body, int(time.time()))
+        body = again(lambda: self.billing.callbacks.take(sold.token, sold.body, int(time.time())))
         if body is None:
             raise BenchError("a callback was not taken")
         return body
 
     def finish(self, body: str) -> None:
-        """Settle it, as the portal does behind the answer."""
-        self.billing.callbacks.finish(body, int(time.time()))
+        """Settle it, as the portal does behind the answer, and the worker again where the store was slow."""
+        again(lambda: self.billing.callbacks.finish(body, int(time.time())))
 
     def paid(self, sold: Sequence[Sold]) -> int:
         """How many of them are credited."""
         read, deadline = self.billing.book.stores.payments.payment, self.billing.book.deadline
-        kept = [read(each.payment, deadline()) for each in sold]
+        kept = [again(lambda: read(each.payment, deadline())) for each in sold]
         return sum(each is not None and each.payment.state.value == "paid" for each in kept)
 
 

@@ -42,7 +42,7 @@ def path(tmp_path: Path) -> Iterator[Path]:
 def test_what_is_not_as_it_must_be_fails_the_run(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with Shop(path) as shop:
         shop.open()
-        sold = shop.sold(0, 2)
+        sold = shop.sold(2)
         shop.finish(shop.take(sold[0]))
         with pytest.raises(BenchError, match="1 of 2 were not credited"):
             billing._all_paid(shop, sold)
