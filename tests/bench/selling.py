@@ -142,7 +142,7 @@ class Shop:
     def paid(self, sold: Sequence[Sold]) -> int:
         """How many of them are credited."""
         read, deadline = self.billing.book.stores.payments.payment, self.billing.book.deadline
-        kept = [again(lambda: read(each.payment, deadline())) for each in sold]
+        kept = [again(lambda payment=each.payment: read(payment, deadline())) for each in sold]
         return sum(each is not None and each.payment.state.value == "paid" for each in kept)
 
 
