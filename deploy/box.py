@@ -143,7 +143,7 @@ def stay_up(options: Options, state: State, supervisor: Supervisor, stopping: th
     say("try it: echo 'User-Name=0712345678,User-Password=x,Message-Authenticator=0' |")
     say(f'    radclient -x 127.0.0.1:{ports.auth} auth "$(sudo cat {state.folder}/demo-router.secret)"')
     say("a real router: register it as README.md tells ('First router in ten minutes'); it works within 30 seconds")
-    say(f"the operator's command: sudo {VENV}/bin/wifibilling --settings {state.settings_file} --help")
+    say(f"the operator's command: sudo {VENV}/bin/wifibilling sessions list --settings {state.settings_file}")
     say(f"data, keys and logs (freeradius.log: a line a packet; coa.log: a line a cut or change): {state.folder}")
     money = "M-Pesa as the environment says" if application.has_real_money() else "M-Pesa is SIMULATED: no money moves"
     say(f"the portal: http://127.0.0.1:{ports.portal}/api/v1/sites/demo/packages ({money})")
