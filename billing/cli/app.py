@@ -9,6 +9,7 @@ from billing.cli import (
     joining,
     owed,
     packages,
+    past,
     payments,
     proving,
     refunds,
@@ -41,3 +42,4 @@ for group in dict.fromkeys(module.app for module in GROUPS):
     app.add_typer(group)
 owed.register(app)
 till.register(app)
+past.register(app)

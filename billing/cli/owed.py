@@ -19,8 +19,8 @@ from radius.rlm import spool
 SENDER = "coa"  # the checkpoint of the sender
 OVERLAP_S = 120
 BEHIND_S = 300  # a sender polls each second: one that is further back does not run
-BACK_S_MAX = 3_600  # of the index, a query a minute and shard; what is older the sender itself walks to
-AHEAD_S = 900
+BACK_S_MAX = 1_800  # of the index, a query a minute and shard; what is older the sender itself walks to
+AHEAD_S, AHEAD_S_MAX = 900, 3_600
 LIST_MAX = 100
 
 PENDING = (
@@ -61,7 +61,7 @@ def pending(
     """
     checkpoint = frame.core.store.due_work.checkpoint(SENDER, frame.deadline())
     since = max(checkpoint - OVERLAP_S, frame.now - BACK_S_MAX)
-    until = frame.now + min(find.seconds(ahead), BACK_S_MAX)
+    until = frame.now + min(find.seconds(ahead), AHEAD_S_MAX)
     due = frame.core.store.due_work.due(since, until, limit, frame.deadline())
     rows = [row for subscriber, _ in due for row in _owed(frame, subscriber)]
     frame.show.table(rows, PENDING, "Nothing is owed: every router has been told.")
