@@ -19,6 +19,7 @@ from billing.domain.thing import Thing
 from billing.ports import Claim, ClaimKind, Kept, Posting, Unmatched, UnmatchedState
 from billing.provider import Notice, QueueTimedOut, Requested, Result, Taken
 from billing.services.book import Book
+from billing.services.rounds import of_each
 from billing.services.settle import Landed, Settle
 from billing.services.strays import Claimed, Strays
 from radius.domain.errors import Malformed
@@ -97,7 +98,7 @@ class ShownCodes:
     def round(self, now: int) -> int:
         """Look for the money of codes that wait; how many found theirs."""
         due = self._stores.customers.due_things(Shown, now, ROUND_MAX, self._book.deadline())
-        return sum(self.look(receipt, now) for receipt in due)
+        return sum(of_each(due, lambda receipt: self.look(receipt, now)))
 
     def look(self, receipt: str, now: int) -> bool:
         """True if somebody who showed this code has its money now; the provider is asked where there is none."""

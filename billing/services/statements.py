@@ -19,6 +19,7 @@ from billing.ports import PAGE_MAX, ClaimKind, Entry, Posting, UnmatchedState
 from billing.provider import Notice
 from billing.services import walk
 from billing.services.book import Book, fact
+from billing.services.rounds import tell, try_each
 from billing.services.settle import SAME_MONEY_S, Settle
 from billing.services.strays import AHEAD_S, RIVALS_MAX, Strays
 from billing.services.word import Word, said
@@ -81,34 +82,44 @@ class Statements:
         self._seen = seen
 
     def take(self, statement: Statement, actor: str, now: int) -> Imported:
-        """Import it. Raises Malformed, before anything is changed, for a statement of somebody else or of nothing."""
+        """Import it. Raises Malformed, before anything is changed, for a statement of somebody else or of nothing.
+
+        Raises ExceptionGroup, after all else was done, for rows that could not be settled.
+        """
         if statement.shortcode not in {*self._shortcodes, ""}:
             raise Malformed("short code", f"must be {self._shortcode}: this is another's statement")
         if not self._shortcode:
             raise Malformed("short code", "of our own till or paybill must be set first")
         found = sort(statement.rows)
-        before = {row.mpesa_receipt for row in found.came if self._owner(row.mpesa_receipt) is not None}
-        late = [row for row in found.came if row.mpesa_receipt not in before]
-        for row in late:
-            landed = self._settle.notice(self._notice(row), now, last=True)
-            if landed.subscriber:
-                self._topped_up(SubscriberId(landed.subscriber), now)
+        late = {row.mpesa_receipt: row for row in found.came if self._owner(row.mpesa_receipt) is None}
+        _, unlanded = try_each(late, lambda receipt: self._land(late[receipt], now))
         self._attach(found, statement, now)
-        for row in late:
-            if row.completed_at <= now - SAME_MONEY_S:
-                self._strays.look(row.mpesa_receipt, now)
-            self._seen(row.mpesa_receipt, now)
-        after = {row.mpesa_receipt for row in late if self._owner(row.mpesa_receipt) is not None}
-        return Imported(
+        _, unseen = try_each(late, lambda receipt: self._look(late[receipt], now))
+        here = {receipt for receipt in late if self._owner(receipt) is not None}
+        done = Imported(
             match(found.came, self._ours(found.came, statement), statement.since, statement.until),
-            tuple(row.mpesa_receipt for row in late if row.mpesa_receipt in after),
-            tuple(row.mpesa_receipt for row in late if row.mpesa_receipt not in after),
+            tuple(receipt for receipt in late if receipt in here),
+            tuple(receipt for receipt in late if receipt not in here),
             self._fees(found.charges, actor, now),
             tuple(payment.id for payment in self._proven(statement, now)),
             tuple(row.mpesa_receipt for row in found.reversals if not self._gone_back(row, now)),
             found.other,
             statement.problems,
         )
+        tell([*unlanded, *unseen])  # the others are done, and the next import tries these again
+        return done
+
+    def _land(self, row: Row, now: int) -> None:
+        """To the payment or the balance that it names, or written down."""
+        landed = self._settle.notice(self._notice(row), now, last=True)
+        if landed.subscriber:
+            self._topped_up(SubscriberId(landed.subscriber), now)
+
+    def _look(self, row: Row, now: int) -> None:
+        """Book what names nobody, when no other word of it will come; somebody may have shown its code."""
+        if row.completed_at <= now - SAME_MONEY_S:
+            self._strays.look(row.mpesa_receipt, now)
+        self._seen(row.mpesa_receipt, now)
 
     def decide(self, mpesa_receipt: str, payment: str, word: Word, now: int) -> Settlement | Reason:
         """A person says which of several receipts is that of a payment which a query proved: its payer shows it."""

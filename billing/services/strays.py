@@ -2,7 +2,8 @@
 
 Under a till every prompt may be told of twice, by callback and by a C2B notice that names nothing. So such a notice
 waits, and is booked when no payment of that amount and time is still without its receipt: for the customer whose
-telephone paid, where we were given its number, else as unmatched.
+telephone paid, where we were given its number, else as unmatched. A notice that names a payment which a query proved
+waits for the callback of it, and is its receipt when none came.
 """
 
 from collections.abc import Callable
@@ -10,17 +11,19 @@ from enum import StrEnum
 
 from billing.domain.journal import Cause
 from billing.domain.ledger import Came, mpesa, top_up, unmatched_claimed, unmatched_in
-from billing.domain.payment import Payment, PaymentState
-from billing.domain.settle import CLOCKS_APART_S_MAX
+from billing.domain.payment import Payment, PaymentEvent, PaymentState
+from billing.domain.settle import CLOCKS_APART_S_MAX, Proof, Settled
 from billing.ports import Claim, ClaimKind, Customer, Entry, Posting, Unmatched, UnmatchedState
 from billing.services.book import Book, fact
 from billing.services.rounds import of_each
+from billing.services.settle import Settle
 from radius.domain.identity import SubscriberId
 from radius.ports import Outcome
 
 ROUND_MAX = 100  # receipts looked at in one round
 RIVALS_MAX = 500  # payments without a receipt that are compared; with more of them money waits
 LOOK_AGAIN_S = 1_800
+CALLBACK_S_MAX = 3_600  # after a query said paid, no callback of that payment comes any more
 SAME_TIME_S = 600  # from the prompt to M-Pesa's time of the money, where only a proof with a receipt can come
 AHEAD_S = 30 * 86_400  # payments are due long before that
 
@@ -45,6 +48,7 @@ class Strays:
         """`topped_up`: money for a balance came."""
         self._book = book
         self._stores = book.stores
+        self._settle = Settle(book)
         self._topped_up = topped_up
 
     def round(self, now: int) -> int:
@@ -59,6 +63,8 @@ class Strays:
             return False
         if self._stores.postings.owner(ClaimKind.MPESA, receipt, self._book.deadline()) is not None:
             return self._write(money, UnmatchedState.SAME) and False
+        if self._is_named_payments(money, now):
+            return self._write(money, UnmatchedState.SAME) and False
         if self.may_be_a_payments(money, now):
             self._write(money, UnmatchedState.WAITS, now + LOOK_AGAIN_S)
             return False
@@ -68,6 +74,25 @@ class Strays:
         journal = unmatched_in(fact(receipt, money.paid_at, now), _came(money))
         claim = Claim(ClaimKind.MPESA, receipt, journal.id)
         return self._write(money, UnmatchedState.HELD, 0, (claim,), (Entry(journal),))
+
+    def _is_named_payments(self, money: Unmatched, now: int) -> bool:
+        """True if a payment that a query proved has taken this money for its own, which names its reference.
+
+        Whoever paid it twice has the other one too: it is other money from then on, and nobody's yet.
+        """
+        kept = self._stores.payments.payment(money.payment, self._book.deadline()) if money.payment else None
+        if kept is None or kept.payment.state is not PaymentState.PROVEN or now < kept.payment.paid_at + CALLBACK_S_MAX:
+            return False
+        proof = Proof(
+            PaymentEvent.RECEIPT_FOUND,
+            reference=kept.payment.reference,
+            shortcode=money.shortcode,
+            cents=money.cents,
+            mpesa_receipt=money.receipt,
+            paid_at=money.paid_at,
+        )
+        found = self._settle.prove(money.payment, proof, now) if money.cents == kept.payment.cents else None
+        return isinstance(found, Settled) and found.payment.mpesa_receipt == money.receipt
 
     def _payer(self, money: Unmatched) -> Customer | None:
         """Whose telephone paid."""

@@ -14,13 +14,14 @@ from billing.domain.settle import Settled
 from billing.domain.statement import Statement
 from billing.mpesa.statement import read_statement
 from billing.ports import UnmatchedState
+from billing.provider import Notice
 from billing.services.refunds import Ask, Refunds
-from billing.services.settle import SAME_MONEY_S
+from billing.services.settle import SAME_MONEY_S, Landed, Settle
 from billing.services.statements import Imported, Statements
 from billing.services.strays import Strays
 from billing.services.word import Word
 from billing.store.ports import BillingStore
-from radius.domain.errors import Malformed
+from radius.domain.errors import Corrupt, Malformed
 from radius.store.open import Store
 from tests.contract.billing.test_refunds import Bank
 from tests.contract.billing.town import DyingRows, Killed, Town
@@ -227,6 +228,27 @@ def test_another_tills_statement_and_one_that_contradicts_itself_change_nothing(
     assert town.billing.unmatched("TKP0000001", soon()) is None
     known = said(row("TKP0000001"), head=HEAD.replace(TILL, "600111"))
     assert service.take(known, "achieng", NEXT_DAY).found == ("TKP0000001",)
+
+
+def test_a_row_that_cannot_be_settled_keeps_no_other_waiting(town: Town) -> None:
+    begun = town.buy()
+
+    class Broken(Settle):
+        def notice(self, notice: Notice, now: int, *, last: bool = False) -> Landed:
+            if notice.mpesa_receipt == "TKP0000001":
+                raise Corrupt("somebody wrote into the store")
+            return super().notice(notice, now, last=last)
+
+    service = Statements(town.book, Broken(town.book), Strays(town.book), Refunds(town.book, Bank(), 0), (TILL,))
+    rows = (
+        row("TKP0000001"),
+        row("TKP0000002", account=begun.payment.reference),
+        row("TKP0000002", paid="", out="-1.00"),
+    )
+    with pytest.raises(ExceptionGroup, match="1 failed"):
+        service.take(said(*rows), "achieng", NEXT_DAY)
+    assert (town.rights(), town.cents(Account(AccountKind.FEES, TILL))) == ([begun.payment.id], 100)
+    assert take(town, *rows).found == ("TKP0000001",)
 
 
 @pytest.mark.parametrize("after", [True, False])

@@ -21,7 +21,7 @@ from billing.services.checkout import Checkout
 from billing.services.reconcile import RARE_UNTIL_S, Bucket, Reconciler, Round
 from billing.services.redeem import Redeem, Redeemed
 from billing.services.settle import SAME_MONEY_S, Landed
-from billing.services.strays import AHEAD_S, Claimed, Strays
+from billing.services.strays import AHEAD_S, CALLBACK_S_MAX, Claimed, Strays
 from billing.store.ports import BillingStore
 from radius.domain import subscriber as aggregate
 from radius.domain.entitlement import Right
@@ -338,6 +338,27 @@ def test_a_known_telephones_money_is_on_its_balance_after_a_while(town: Town) ->
     assert strays.claim(town.receipt, town.customer, T0 + 901) is Claimed.GONE
     assert town.balance() == 5_000
     assert town.findings() == []
+
+
+def test_a_notice_that_names_a_proven_payment_is_its_receipt_when_no_callback_came(town: Town) -> None:
+    """A paybill whose callback was lost; the customer paid once more by hand, and named the same."""
+    begun, strays = town.buy(), Strays(town.book)
+    town.query(begun.payment.id)
+    town.notice(begun.payment.reference)
+    town.notice(begun.payment.reference, "TKP0000077")
+    assert strays.round(T0 + 30 + CALLBACK_S_MAX - 1) == 0
+    assert town.payment(begun.payment.id).state is PaymentState.PROVEN
+    assert strays.round(T0 + 30 + 2 * CALLBACK_S_MAX) == 1
+    strays.round(T0 + 30 + 3 * CALLBACK_S_MAX)
+    paid = town.payment(begun.payment.id)
+    assert (paid.state, paid.mpesa_receipt in {town.receipt, "TKP0000077"}) == (PaymentState.PAID, True)
+    states = {
+        money.state for receipt in (town.receipt, "TKP0000077") if (money := town.billing.unmatched(receipt, soon()))
+    }
+    assert states == {UnmatchedState.SAME, UnmatchedState.HELD}
+    assert (town.rights(), town.mpesa_cents(), town.findings()) == ([begun.payment.id], 10_000, [])
+    town.callback(now=T0 + 4 * CALLBACK_S_MAX)  # of the one or the other: no second credit
+    assert (town.rights(), town.mpesa_cents(), town.findings()) == ([begun.payment.id], 10_000, [])
 
 
 LATE = 2 * SAME_MONEY_S + 60
