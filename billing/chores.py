@@ -79,6 +79,8 @@ class Chores:
             self._alarms.payment(payment, "no answer, or no receipt")
         for payment in done.missing:
             self._alarms.not_online(payment)
+        for reason in self._billing.pulls.round(now).trouble if self._billing.pulls else ():
+            self._alarms.pulled(reason)
         tell(done.failed)
         return False
 

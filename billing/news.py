@@ -129,6 +129,10 @@ class Alarms:
         self._metrics.count("PaidNotOnline")
         self._alarm("Paid and not online", transactionId=payment)
 
+    def pulled(self, reason: str) -> None:
+        """What the provider lists by itself cannot be had, or not be read."""
+        self._alarm("Pulled transactions need a person", reason=reason)
+
     def _alarm(self, message: str, **fields: str) -> None:
         self._metrics.count("PaymentAlarms")
         self._log.error(message, request_id=self._request_id(), **fields)

@@ -13,6 +13,7 @@ from billing.metrics import catalogue
 from billing.news import Alarms, News
 from billing.provider import Addresses, Already, Provider, Pushed, PushRequest, Queried, Refused, Requested, Unknown
 from billing.purse import SharedPurse
+from billing.services.pulls import Pulls
 from billing.settings import Selling
 from billing.settings import load as load_selling
 from billing.shelf import StoredTokens
@@ -110,6 +111,8 @@ def open_process(settings_path: Path | None) -> Process:
         Alarms(metrics, logger.logger).refund,
         _write(selling, metrics, logger),
     )
+    if money.puller is not None:
+        billing = billing._replace(pulls=Pulls(billing.book, billing.statements, money.puller, provider.shortcode))
     purse.book = billing.book
     money.share(StoredTokens(billing.book, core.keys, provider.shortcode))
     clocks = system_clocks(KeeperFiles(settings.state_dir).last_good(), settings.clock_floor_at)

@@ -23,6 +23,7 @@ from billing.provider import (
     Unknown,
 )
 from billing.services.callbacks import Read, ReadNotice
+from billing.services.pulls import Puller
 from billing.wiring import ReadResult
 from radius.domain.errors import Malformed
 
@@ -90,7 +91,8 @@ class Money(NamedTuple):
     """A provider and how its bodies are read. `path`: the segment that it was told, "" for one made of our own key.
 
     `read_result` None: nothing is asked for that answers later. `also`: numbers that stand for the provider's
-    shortcode in statements and answers. `share`: its access token, with other processes.
+    shortcode in statements and answers. `share`: its access token, with other processes. `puller`: who lists what came,
+    where that was activated.
     """
 
     provider: Provider
@@ -101,6 +103,7 @@ class Money(NamedTuple):
     read_result: ReadResult | None = None
     also: tuple[str, ...] = ()
     share: Callable[[Shelf], None] = lambda _shelf: None
+    puller: Puller | None = None
 
 
 def money_of_environment() -> Money:
@@ -112,5 +115,13 @@ def money_of_environment() -> Money:
     daraja = mpesa.open_daraja(settings)
     secret = mpesa.read_ref("callback_secret_ref", settings)
     return Money(
-        daraja, read_callback, read_notice, secret, daraja.close, read_result, (settings.shortcode,), daraja.share
+        daraja,
+        read_callback,
+        read_notice,
+        secret,
+        daraja.close,
+        read_result,
+        (settings.shortcode,),
+        daraja.share,
+        daraja if settings.pull else None,
     )

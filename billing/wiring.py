@@ -28,6 +28,7 @@ from billing.services.moves import Moves
 from billing.services.paper_care import PaperCare
 from billing.services.paper_sales import PaperSales
 from billing.services.people import People, Secrets
+from billing.services.pulls import Pulls
 from billing.services.reconcile import Reconciler
 from billing.services.redeem import Redeem
 from billing.services.refunds import Heard, Refunds
@@ -112,6 +113,7 @@ class Billing(NamedTuple):
     statements: Statements
     doors: Doors
     joining: Joining
+    pulls: Pulls | None = None
 
 
 def build_billing(

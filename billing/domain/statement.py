@@ -39,13 +39,29 @@ class Row(NamedTuple):
 
 
 class Statement(NamedTuple):
-    """What was read. `since` and `until` (excluded) are its period; `problems` name lines that could not be read."""
+    """What was read. `since` and `until` (excluded) are its period; `problems` name lines that could not be read.
+
+    `whole`: it has everything of that period; what it does not have was never paid.
+    """
 
     rows: tuple[Row, ...]
     since: int
     until: int
     shortcode: str = ""
     problems: tuple[Malformed, ...] = ()
+    whole: bool = True
+
+
+class Page(NamedTuple):
+    """A page of what came, as the provider lists it by itself. `problems` name transactions that could not be read."""
+
+    rows: tuple[Row, ...]
+    problems: tuple[Malformed, ...] = ()
+
+    @property
+    def listed(self) -> int:
+        """How many were listed."""
+        return len(self.rows) + len(self.problems)
 
 
 class Sorted(NamedTuple):

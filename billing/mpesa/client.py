@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 import httpx
 
-from billing.mpesa import wire
+from billing.domain.statement import Page
+from billing.mpesa import pull, wire
 from billing.mpesa.fields import BODY_BYTES_MAX
 from billing.mpesa.pace import Pace
 from billing.mpesa.tokens import Shelf, Tokens
@@ -143,6 +144,15 @@ class Daraja:
         """Name our addresses for C2B."""
         reply = self._ask(wire.REGISTER, wire.register_body(self._account, self._addresses), now)
         return wire.parse_register(*reply) if isinstance(reply, Reply) else reply
+
+    def pull(self, since: int, until: int, offset: int, now: int) -> Page | TooMany | Refused | Unknown:
+        """What came in [since, until) to the shortcode, a page from `offset` on, when it is our turn."""
+        body = pull.pull_body(self._account, since, until, offset)
+        wait_s = self._pace.take(now)
+        if wait_s:
+            return TooMany(wait_s)
+        reply = self._ask(pull.PULL, body, now)
+        return pull.parse_pull(*reply, since, until) if isinstance(reply, Reply) else reply
 
     def _request(self, path: str, body: wire.Body, now: int) -> Requested:
         reply = self._ask(path, body, now)

@@ -12,7 +12,7 @@ from typing import Any
 from billing.domain.money import parse
 from radius.domain.errors import Malformed
 
-BODY_BYTES_MAX = 65_536  # the longest real body has 2 KB
+BODY_BYTES_MAX = 1_048_576  # a page of pulled transactions may be long; all else has 2 KB
 EAT = timedelta(hours=3)  # East Africa Time has no summer time
 TEXT_CHARS_MAX = 200
 _ID = re.compile(r"[A-Za-z0-9_.:-]{1,100}", re.ASCII)

@@ -58,6 +58,8 @@ class MpesaSettings(BaseSettings):
     initiator_password_ref: Reference | None = None
     certificate: AbsolutePath | None = None  # from the portal; every environment has its own, and they expire
 
+    pull: bool = False  # Pull Transactions were activated for the shortcode, by Safaricom and in the portal
+
     requests_per_minute: int = Field(default=REQUESTS_PER_MINUTE, ge=1, le=6_000)
     connect_timeout_s: float = Field(default=CONNECT_S, ge=0.1, le=10)
     read_timeout_s: float = Field(default=READ_S, ge=0.1, le=60)

@@ -177,7 +177,7 @@ def register_body(account: Account, addresses: Addresses) -> Body:
     }
 
 
-class _Said(NamedTuple):
+class Said(NamedTuple):
     """A direct reply. `throttled`: refused for coming too often, before anything was done."""
 
     body: Body
@@ -186,42 +186,43 @@ class _Said(NamedTuple):
     throttled: bool
 
 
-def _said(status: int, raw: bytes) -> _Said:
+def read_reply(status: int, raw: bytes) -> Said:
     """The parts of a reply; none of them need be there."""
     try:
         body = fields.read(raw)
     except Malformed:
-        return _Said({}, "", "", throttled=status == 429)
+        return Said({}, "", "", throttled=status == 429)
     code, text = fields.optional(body.get("errorCode")), fields.shown(body.get("errorMessage"))
     fault = body.get("fault")
     if isinstance(fault, dict):  # the gateway's own: {"fault": {"faultstring": .., "detail": {"errorcode": ..}}}
         detail = fault.get("detail")
         code = code or fields.optional(detail.get("errorcode") if isinstance(detail, dict) else "")
         text = text or fields.shown(fault.get("faultstring"))
-    return _Said(body, code, text, throttled=status == 429 or "ratelimit" in code or code in _THROTTLED)
+    return Said(body, code, text, throttled=status == 429 or "ratelimit" in code or code in _THROTTLED)
 
 
 def stale_token(status: int, raw: bytes) -> bool:
     """True if the reply says that the access token is no good: nothing was done, and a new one may help."""
-    said = _said(status, raw)
+    said = read_reply(status, raw)
     return status == 401 or (bool(said.code) and push_error(said.code).token)
 
 
 def throttled(status: int, raw: bytes) -> bool:
     """True if the reply says that we come too often: nothing was done."""
-    return _said(status, raw).throttled
+    return read_reply(status, raw).throttled
 
 
 def parse_push(status: int, raw: bytes) -> Pushed:
     """What is known after this reply to a push."""
-    said = _said(status, raw)
+    said = read_reply(status, raw)
     if not said.code and not said.throttled and said.body.get("ResponseCode") == "0":
         checkout_id = fields.optional(said.body.get("CheckoutRequestID"))
         return Accepted(checkout_id) if checkout_id else Unknown("accepted without a CheckoutRequestID")
-    return _refused(status, said)
+    return not_taken(status, said)
 
 
-def _refused(status: int, said: _Said) -> Refused | Unknown:
+def not_taken(status: int, said: Said) -> Refused | Unknown:
+    """What a reply means that says nothing of what was wanted."""
     if said.throttled:
         return Refused(said.code or Local.THROTTLED, said.text, again=True)
     if status == 401:
@@ -234,7 +235,7 @@ def _refused(status: int, said: _Said) -> Refused | Unknown:
 
 def parse_query(status: int, raw: bytes, checkout_id: str) -> Queried:
     """What a query of `checkout_id` proves. An errorCode proves nothing: it is seen for finished payments too."""
-    said = _said(status, raw)
+    said = read_reply(status, raw)
     if said.throttled:
         return TooMany(THROTTLED_S)
     if status == 401 or (said.code and push_error(said.code).token):
@@ -251,21 +252,21 @@ def parse_query(status: int, raw: bytes, checkout_id: str) -> Queried:
 
 def parse_requested(status: int, raw: bytes) -> Requested:
     """What is known after a request whose result comes later (status, reversal)."""
-    said = _said(status, raw)
+    said = read_reply(status, raw)
     if not said.code and not said.throttled and said.body.get("ResponseCode") == "0":
         conversation = fields.optional(said.body.get("ConversationID"))
         return Taken(conversation) if conversation else Unknown("taken without a ConversationID")
-    return _refused(status, said)
+    return not_taken(status, said)
 
 
 def parse_register(status: int, raw: bytes) -> Refused | Unknown | Already | None:
     """None if the addresses are registered, Already if some were before."""
-    said = _said(status, raw)
+    said = read_reply(status, raw)
     if not said.code and not said.throttled and fields.optional(said.body.get("ResponseCode")) in {"0", "00000000"}:
         return None
     if said.code == _REGISTERED:
         return Already()
-    return _refused(status, said)
+    return not_taken(status, said)
 
 
 class Token(NamedTuple):
@@ -280,7 +281,7 @@ class Token(NamedTuple):
 
 def parse_token(status: int, raw: bytes) -> Token:
     """The token of an OAuth reply; raises Malformed, which does not show what was said (it might be a token)."""
-    said = _said(status, raw)
+    said = read_reply(status, raw)
     text = said.body.get("access_token")
     lives = said.body.get("expires_in")
     if status != 200 or not isinstance(text, str) or not text.isascii() or not text.isprintable() or not text:

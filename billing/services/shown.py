@@ -22,7 +22,6 @@ from billing.services.book import Book
 from billing.services.rounds import of_each
 from billing.services.settle import Landed, Settle
 from billing.services.strays import Claimed, Strays
-from radius.domain.errors import Malformed
 from radius.domain.identity import SubscriberId
 from radius.ports import Outcome
 
@@ -180,10 +179,7 @@ class ShownCodes:
     def _ask(self, receipt: str, now: int) -> None:
         """Ask what there is under a code. Who has no interface, or no initiator, waits for a statement."""
         kept = self._kept(receipt)
-        try:
-            answer = self._provider.transaction_status(receipt, now)
-        except Malformed:  # no initiator is set
-            answer = None
+        answer = self._provider.transaction_status(receipt, now)
         asked = msgspec.structs.replace(kept.thing, asked_at=now)
         claims: tuple[Claim, ...] = ()
         if isinstance(answer, Taken):

@@ -101,7 +101,7 @@ class Statements:
             tuple(receipt for receipt in late if receipt in here),
             tuple(receipt for receipt in late if receipt not in here),
             self._fees(found.charges, actor, now),
-            tuple(payment.id for payment in self._proven(statement, now)),
+            tuple(payment.id for payment in self._proven(statement, now)) if statement.whole else (),
             tuple(row.mpesa_receipt for row in found.reversals if not self._gone_back(row, now)),
             found.other,
             statement.problems,
@@ -167,7 +167,7 @@ class Statements:
         a person looks. A row that could not be read may be any of them.
         """
         proven = {payment.id: payment for payment in self._proven(statement, now)}
-        if statement.problems or not proven:
+        if statement.problems or not proven or not statement.whole:
             return
         rows = {row.mpesa_receipt: row for row in found.came if not row.account and not self._is_paid(row)}
         options = {
@@ -191,7 +191,7 @@ class Statements:
             known = self._known(row)
             if known is not None:
                 yield known
-        days = days_covered(statement.since, statement.until)
+        days = days_covered(statement.since, statement.until) if statement.whole else None
         for day in walk.days(*days) if days else ():
             for entry in walk.entries(self._book, day):
                 known = self._booked(entry)

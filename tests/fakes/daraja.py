@@ -106,6 +106,7 @@ class Daraja:
         self.token, self.tokens = "", 0
         self.urls: dict[str, str] = {}
         self.broken = Event()  # set: tokens are refused
+        self.pull_page, self.pull_utc = 0, True  # transactions on a page, 0: not activated; whose time it shows
         self._first = first
         self._due: list[tuple[str, dict[str, Any]]] = []
         self._lock, self._over = RLock(), Event()
@@ -217,6 +218,7 @@ class Daraja:
                 ("/transactionstatus/v1/query", self._status),
                 ("/reversal/v1/request", self._reverse),
                 ("/c2b/v2/registerurl", self._register),
+                ("/pulltransactions/v1/query", self._pull),
             ):
                 if path.endswith(end):
                     return reply(body)
@@ -302,6 +304,27 @@ class Daraja:
         }
         self._due.append((body["ResultURL"], {"Result": result}))
         return 200, {"OriginatorConversationID": "1", "ConversationID": conversation, "ResponseCode": "0"}
+
+    def _pull(self, body: dict[str, Any]) -> tuple[int, Any]:
+        """What came in the period, a page from a row on: a list in a list, whose times do not say whose they are."""
+        if self.pull_page == 0:
+            return 500, error("500", "Failed to retrieve transactions. The short code does not have any")
+        first, last = ("".join(filter(str.isdigit, body[each])) for each in ("StartDate", "EndDate"))
+        inside = sorted((each.at, each.receipt) for each in self.money.values() if first <= each.at <= last)
+        listed = []
+        for at, receipt in inside[int(body["OffSetValue"]) :][: self.pull_page]:
+            money, local = self.money[receipt], datetime.strptime(at, "%Y%m%d%H%M%S").replace(tzinfo=UTC)
+            listed.append(
+                {
+                    "transactionId": receipt,
+                    "trxDate": (local - timedelta(hours=3 if self.pull_utc else 0)).strftime("%Y-%m-%dT%H:%M:%SZ"),
+                    "msisdn": 722000000,
+                    "transactiontype": "c2b-pay-bill-debit",
+                    "billreference": money.reference,
+                    "amount": f"{money.shillings}.00",
+                }
+            )
+        return 200, {"ResponseRefID": "1", "ResponseCode": "1000" if listed else "1001", "Response": [listed]}
 
     def _register(self, body: dict[str, Any]) -> tuple[int, Any]:
         if self.urls:

@@ -12,6 +12,7 @@ import pytest
 from billing.domain.draw import token_hash
 from billing.domain.payment import Effect, Payment, PaymentEvent, PaymentState
 from billing.domain.settle import Proof, Refused, Settled, Waits, Why, expire, pushed, settle
+from billing.domain.statement import Page, Row
 from billing.mpesa import client, wire
 from billing.mpesa.callbacks import parse_callback, parse_notice, parse_result
 from billing.mpesa.pace import Pace
@@ -268,6 +269,22 @@ def test_status_and_reversal_answer_later(daraja: Daraja, inbox: Inbox, ours: cl
     status = results[0]
     assert (status.mpesa_receipt, status.cents, status.status) == (money.receipt, 5_000, "Completed")
     assert (status.paid_to, status.paid_at) == ("174379", NOW)
+
+
+@pytest.mark.parametrize("utc", [True, False])
+def test_what_came_is_listed_a_page_at_a_time_whoevers_time_it_shows(
+    daraja: Daraja, ours: client.Daraja, utc: bool
+) -> None:
+    first, second = (daraja.pay_by_hand(PHONE, shillings, "52810476") for shillings in (50, 70))
+    assert isinstance(ours.pull(NOW - 60, NOW + 60, 0, NOW), Unknown)
+    daraja.pull_page, daraja.pull_utc = 1, utc
+    pages = [ours.pull(NOW - 60, NOW + 60, offset, NOW + 120 * (offset + 1)) for offset in range(3)]
+    assert pages == [
+        Page((Row(1, money.receipt, NOW, done=True, paid_in_cents=money.shillings * 100, account="52810476"),))
+        for money in (first, second)
+    ] + [Page(())]
+    with pytest.raises(ValueError, match="period"):
+        ours.pull(NOW - 3 * 3_600, NOW, 0, NOW + 900)
 
 
 def test_threads_share_one_token_and_renew_it_early(daraja: Daraja, ours: client.Daraja) -> None:

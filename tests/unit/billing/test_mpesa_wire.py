@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from billing.mpesa import callbacks, wire
+from billing.mpesa import callbacks, pull, wire
 from billing.mpesa.fields import BODY_BYTES_MAX, stamp
 from billing.provider import PushRequest
 from radius.domain.errors import Malformed
@@ -26,6 +26,7 @@ OUT = {
     "out_query": wire.query_body(PAYBILL, CHECKOUT, NOW),
     "out_status": wire.status_body(PAYBILL, WHO, WHERE, "NLJ7RT61SV"),
     "out_reversal": wire.reversal_body(PAYBILL, WHO, WHERE, "NLJ7RT61SV", 5_000),
+    "out_pull": pull.pull_body(PAYBILL, NOW - 3_600, NOW, 40),
     "out_register": wire.register_body(PAYBILL, WHERE),
 }
 IN: dict[str, Callable[[int, bytes], Any]] = {
@@ -37,6 +38,7 @@ IN: dict[str, Callable[[int, bytes], Any]] = {
     "query": lambda status, body: wire.parse_query(status, body, CHECKOUT),
     "requested": wire.parse_requested,
     "register": wire.parse_register,
+    "pull": lambda status, body: pull.parse_pull(status, body, NOW - 3_600, NOW),
 }
 
 

@@ -40,6 +40,20 @@ def test_a_till_without_an_interface_is_paid_by_hand(monkeypatch: pytest.MonkeyP
     assert ByHand().push(PushRequest("254712345678", 100, "W37CRTX9H", "token"), T0) == Refused(NO_PROVIDER)
 
 
+@pytest.mark.parametrize("activated", [True, False])
+def test_what_came_is_listed_where_that_was_activated(monkeypatch: pytest.MonkeyPatch, activated: bool) -> None:
+    secrets = ("PASSKEY", "CONSUMER_KEY", "CONSUMER_SECRET", "CALLBACK_SECRET")
+    said = {"ENVIRONMENT": "sandbox", "SHORTCODE": "174379", "TILL": "5551234", "CALLBACK_BASE": "https://pay.example"}
+    said |= {f"{name}_REF": "env:SECRET" for name in secrets} | ({"PULL": "true"} if activated else {})
+    monkeypatch.setattr(
+        "os.environ", {"SECRET": "0123456789abcdef"} | {f"{PREFIX}{name}": value for name, value in said.items()}
+    )
+    money = money_of_environment()
+    assert (money.puller is money.provider) is activated
+    assert money.also == ("174379",)
+    money.close()
+
+
 @pytest.mark.parametrize("more", [{BY_HAND: "our till"}, {BY_HAND: ""}, {f"{PREFIX}SHORTCODE": "174379"}])
 def test_a_till_without_an_interface_is_a_number_and_nothing_else(
     monkeypatch: pytest.MonkeyPatch, more: dict[str, str]
