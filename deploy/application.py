@@ -13,10 +13,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from billing import settings as selling_settings
 from billing.mpesa import settings as mpesa
-from deploy import demo, engine, simulated_mpesa
+from deploy import demo, demo_hotspot, engine, simulated_mpesa
 from deploy.install import VENV, site_packages
 from deploy.options import ENGINE_VARIABLE, ROOT, STATE_VARIABLE, Options
-from deploy.ports import has_ipv6
+from deploy.ports import Ports, has_ipv6
 from deploy.refusal import Refusal
 from deploy.state import State
 from deploy.supervisor import Program
@@ -98,14 +98,14 @@ def replace_file(path: Path, text: str) -> None:
     fresh.replace(path)
 
 
-def prepare_site(settings_path: Path, coa_port: int) -> None:
+def prepare_site(settings_path: Path, ports: Ports) -> None:
     """Create the tables that are missing and seed the demo site, once; what exists is left, but for the demo's port.
 
     Raises:
         Refusal: the settings cannot be used, or the store does not answer or refuses.
     """
     try:
-        demo.prepare(settings_path, coa_port)
+        demo.prepare(settings_path, ports.demo_coa, ports.demo_hotspot)
     except (RadiusError, BotoCoreError, ClientError) as error:
         raise Refusal(f"the tables and the demo site cannot be made: {error}") from error
 
@@ -231,6 +231,21 @@ def freeradius_program(raddb: Path, settings_path: Path) -> Program:
         environment=application_environment(),
         is_ready=lambda log: FREERADIUS_READY in log,
         is_alive=probe(told.metrics_bind, told.metrics_port),
+    )
+
+
+def hotspot_program(options: Options, settings_path: Path) -> Program:
+    """The demo router's log-in page, for a person with a browser."""
+    ports = options.ports
+    command = (sys.executable, "-P", "-m", "deploy.demo_hotspot", "--settings", str(settings_path))
+    command += ("--port", str(ports.demo_hotspot), "--portal", f"http://127.0.0.1:{ports.portal}")
+    command += ("--auth-port", str(ports.auth), "--acct-port", str(ports.acct), "--coa-port", str(ports.demo_coa))
+    return Program(
+        name="demo-hotspot",
+        command=command,
+        environment=application_environment() | {"PYTHONPATH": str(ROOT)},
+        is_ready=lambda log: demo_hotspot.READY in log,
+        is_alive=lambda: answers(ports.demo_hotspot),
     )
 
 

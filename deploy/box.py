@@ -88,7 +88,7 @@ def start_all(options: Options, state: State, supervisor: Supervisor) -> Path:
     application.write_key(state.key_file)
     settings_path = application.write_settings(options, state)
     supervisor.start(application.engine_program(options, state))
-    application.prepare_site(settings_path, options.ports.demo_coa)
+    application.prepare_site(settings_path, options.ports)
     raddb = application.lay_configuration(options, state, settings_path)
     supervisor.start(application.worker_program(settings_path))
     supervisor.start(application.coa_program(settings_path))
@@ -146,7 +146,10 @@ def stay_up(options: Options, state: State, supervisor: Supervisor, stopping: th
     say(f"the operator's command: sudo {VENV}/bin/wifibilling sessions list --settings {state.settings_file}")
     say(f"data, keys and logs (freeradius.log: a line a packet; coa.log: a line a cut or change): {state.folder}")
     money = "M-Pesa as the environment says" if application.has_real_money() else "M-Pesa is SIMULATED: no money moves"
-    say(f"the portal: http://127.0.0.1:{ports.portal}/api/v1/sites/demo/packages ({money})")
+    say(f"the portal: http://127.0.0.1:{ports.portal} ({money})")
+    hotspot = f"http://127.0.0.1:{ports.demo_hotspot}"
+    say(f"be its customer: open {hotspot} in a browser on this box, the log-in page of the demo's router (a fake")
+    say(f"    one: no internet is behind it); {hotspot}/another is a phone that nobody has seen")
     served = (
         ports.radius_metrics,
         ports.worker_metrics,
@@ -179,6 +182,7 @@ def run(options: Options, stopping: threading.Event) -> int:
             verdict = tell_story(options, settings_path, supervisor, stopping)
             if verdict != 0 or options.once:
                 return verdict
+            supervisor.start(application.hotspot_program(options, settings_path))
             stay_up(options, state, supervisor, stopping)
         finally:
             supervisor.stop()

@@ -51,12 +51,13 @@ ADDRESS = "10.0.0.5"
 SECRET_FILE = "demo-router.secret"  # noqa: S105 - the name of the file
 
 
-def prepare(settings_path: Path, coa_port: int) -> None:
+def prepare(settings_path: Path, coa_port: int, hotspot_port: int) -> None:
     """Create tables, the demo site, its router and its packages, once; what exists is left, but for the router's port.
 
     Raises Corrupt when the key is not the one that sealed what is there.
     """
     settings = settings_module.load(settings_path)
+    host = f"127.0.0.1:{hotspot_port}"
     core = build_core(settings)
     try:
         core.store.create_tables()
@@ -64,11 +65,11 @@ def prepare(settings_path: Path, coa_port: int) -> None:
         known = {router.id: router for router in core.store.routers.routers(soon())}
         if ROUTER in known:
             _check_key(core, known[ROUTER])
-            _move(core, known[ROUTER], coa_port)
+            _move(core, known[ROUTER], coa_port, host)
         else:
             core.provision.site(Site(SITE))
-            secret = _secret(settings.state_dir)
-            router = Router(ROUTER, SITE, Family.MIKROTIK, ("127.0.0.1",), coa_port=coa_port)
+            secret = demo_secret(settings.state_dir)
+            router = Router(ROUTER, SITE, Family.MIKROTIK, ("127.0.0.1",), coa_port=coa_port, login_hosts=(host,))
             core.provision.router(router, secret)
         for package in (PACKAGE, UNLIMITED):
             core.provision.terms(package)
@@ -77,9 +78,9 @@ def prepare(settings_path: Path, coa_port: int) -> None:
         core.close()
 
 
-def _move(core: Core, router: Router, coa_port: int) -> None:
-    if router.coa_port != coa_port:
-        moved = msgspec.structs.replace(router, coa_port=coa_port, version=router.version + 1)
+def _move(core: Core, router: Router, coa_port: int, host: str) -> None:
+    if (router.coa_port, router.login_hosts) != (coa_port, (host,)):
+        moved = msgspec.structs.replace(router, coa_port=coa_port, login_hosts=(host,), version=router.version + 1)
         core.store.routers.put_router(moved, soon())
 
 
@@ -91,7 +92,8 @@ def _check_key(core: Core, router: Router) -> None:
         raise Corrupt(f"{wrong}: restore the data.key that was made with these tables") from None
 
 
-def _secret(state: Path) -> str:
+def demo_secret(state: Path) -> str:
+    """The demo router's shared secret, made once."""
     path = state / SECRET_FILE
     if not path.exists():
         fresh = path.with_name(f"{path.name}.new")
@@ -243,7 +245,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     settings = settings_module.load(given.settings)
     core = build_core(settings)
-    secret = _secret(settings.state_dir)
+    secret = demo_secret(settings.state_dir)
     router = FakeRouter(secret.encode(), str(ROUTER), auth_port=given.auth_port, acct_port=given.acct_port)
     try:
         with FakeDas(secret.encode(), Manners.MIKROTIK, port=given.coa_port, nas_ip=router.address) as das:

@@ -11,15 +11,15 @@ from deploy.refusal import Refusal
 
 PORT_MAX = 65535
 LISTENING = {"tcp": "0A", "udp": "07"}  # the state column of /proc/net/tcp and udp (kernel, net/tcp_states.h)
-_SELLING = ("portal", "portal_metrics", "billing_metrics", "simulated_mpesa")
+_SELLING = ("portal", "portal_metrics", "billing_metrics", "simulated_mpesa", "demo_hotspot")
 
 
 @dataclass(frozen=True, slots=True)
 class Ports:
     """1812 and 1813 are RADIUS (RFC 2865, 2866); the second pair answers the new secret while one is rotated.
 
-    On `demo_coa` the demo's router hears Disconnect- and CoA-Requests (RFC 5176: 3799) while the story is told; M-Pesa
-    is simulated on `simulated_mpesa` where the real one is not set up.
+    On `demo_coa` the demo's router hears Disconnect- and CoA-Requests (RFC 5176: 3799), on `demo_hotspot` it has its
+    log-in page; M-Pesa is simulated on `simulated_mpesa` where the real one is not set up.
     """
 
     auth: int = 1812
@@ -36,6 +36,7 @@ class Ports:
     portal_metrics: int = 18128
     billing_metrics: int = 18129
     simulated_mpesa: int = 18131
+    demo_hotspot: int = 18132
 
     def moved(self, offset: int) -> "Ports":
         """All ports, `offset` higher: a second instance beside the first.

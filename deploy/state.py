@@ -125,7 +125,7 @@ class State:
 
 def _stop_rank(name: str) -> int:
     """Who asks is stopped before who answers."""
-    order = ("freeradius", "billing", "portal", "simulated-mpesa", "coa", "worker", "engine")
+    order = ("demo-hotspot", "freeradius", "billing", "portal", "simulated-mpesa", "coa", "worker", "engine")
     return order.index(name) if name in order else 0
 
 

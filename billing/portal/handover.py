@@ -106,7 +106,8 @@ def read(router: Router, fields: Mapping[str, str]) -> Arrival:
 def back(arrival: Arrival, family: Family, secret: str, online: str) -> Handover | None:
     """How the device logs in; None where there is no page of the router to do it.
 
-    `secret`: the router's uamsecret in clear, "" for none. `online`: where the router sends the browser afterwards.
+    `secret`: the router's uamsecret in clear, "" for none. `online`: where the router sends the browser afterwards, ""
+    for its own page.
     """
     if not arrival.login:
         return None
@@ -116,11 +117,11 @@ def back(arrival: Arrival, family: Family, secret: str, online: str) -> Handover
         if secret and challenge:
             challenge = _md5(challenge + secret.encode())
         proof = {"response": _md5(b"\0" + name.encode() + challenge).hex()} if challenge else {"password": name}
-        return Handover(arrival.login, {"username": name, **proof, "userurl": online})
+        return Handover(arrival.login, {"username": name, **proof, **({"userurl": online} if online else {})})
     password = name
     if arrival.chap_id:
         password = _md5(arrival.chap_id + name.encode() + arrival.challenge).hex()
-    return Handover(arrival.login, {"username": name, "password": password, "dst": online})
+    return Handover(arrival.login, {"username": name, "password": password, **({"dst": online} if online else {})})
 
 
 def waiting(arrival: Arrival) -> Waiting | None:

@@ -21,14 +21,16 @@ WRONG = "web browser did not send challenge response (try again, enable JavaScri
 class Hotspot:
     """`portal`: where its page hands over to. `mac`: of the device before it. `chap`: its login-by has http-chap."""
 
-    def __init__(self, router: FakeRouter, portal: str, mac: str, ip: str = "10.5.50.9", *, chap: bool = True) -> None:
+    def __init__(
+        self, router: FakeRouter, portal: str, mac: str, ip: str = "10.5.50.9", *, chap: bool = True, port: int = 0
+    ) -> None:
         self.router = router
         self.portal = portal
         self.mac = mac
         self.ip = ip
         self.chap = chap
         self.lost = False  # it forgets its challenge before each answer, as a slow customer sees it
-        self.told: Callable[[str], None] = lambda _session: None
+        self.told: Callable[[str], object] = lambda _session: None
         self.logins: list[dict[str, str]] = []
         self._challenges: dict[str, tuple[bytes, bytes]] = {}
         hotspot = self
@@ -54,7 +56,7 @@ class Hotspot:
             def log_message(self, *args: object) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self.host = f"127.0.0.1:{self._server.server_address[1]}"
         self.url = f"http://{self.host}"
         self._thread = Thread(target=self._server.serve_forever, daemon=True)

@@ -13,6 +13,7 @@ from billing.domain.catalogue import CATALOGUE
 from billing.mpesa import settings as mpesa
 from billing.store.open import open_billing
 from deploy import application, options, selling
+from deploy.ports import Ports
 from deploy.refusal import Refusal
 from deploy.state import State
 from deploy.telling import Untrue, soon
@@ -41,19 +42,19 @@ def test_another_key_than_that_of_the_tables_is_named(
     state: State, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = settings(state, engine, monkeypatch)
-    application.prepare_site(path, 18126)
-    application.prepare_site(path, 18126)  # once is enough, twice does no harm
+    application.prepare_site(path, Ports())
+    application.prepare_site(path, Ports())  # once is enough, twice does no harm
     state.key_file.unlink()
     application.write_key(state.key_file)
     with pytest.raises(Refusal, match=r"restore the data\.key") as refused:
-        application.prepare_site(path, 18126)
+        application.prepare_site(path, Ports())
     assert "\n" not in str(refused.value)
 
 
 @pytest.fixture
 def core(state: State, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Core]:
     path = settings(state, engine, monkeypatch)
-    application.prepare_site(path, 18126)
+    application.prepare_site(path, Ports())
     made = build_core(settings_module.load(path))
     yield made
     made.close()

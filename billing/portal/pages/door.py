@@ -44,14 +44,15 @@ class Door:
 
     # -- coming ----------------------------------------------------------------------------------------------------
 
-    def arrive(self, name: str, said: Mapping[str, str], query: str, before: Visit | None) -> Response:
-        """A router sends a device. `query`: as it came, for CoovaChilli's checksum; `before`: the last visit."""
+    def arrive(self, name: str, said: Mapping[str, str], url: str, before: Visit | None) -> Response:
+        """A router sends a device. `url`: as it came, for CoovaChilli's checksum; `before`: the last visit."""
         found = self.book.pages.roster.find(name)
         if found is None:
             raise Refusal(Code.NO_SITE)
         router, nas = found
         secret = self.book.pages.uam_secret(router)
-        if secret and not handover.signed(f"{self.book.pages.url}/w/{name}?{query}", secret):
+        told = f"{self.book.pages.url}/w/{name}?{urlsplit(url).query}" if self.book.pages.url else url
+        if secret and not handover.signed(told, secret):
             raise Refusal(Code.INVALID)
         guest = self._guest(router, nas, said, before)
         return self.enter(guest)
@@ -130,7 +131,8 @@ class Door:
         visit, now = guest.visit, guest.now
         router = guest.router
         secret = self.book.pages.uam_secret(router[0]) if router else ""
-        given = handover.back(visit.arrival, guest.family, secret, f"{self.book.pages.url}/online")
+        url = self.book.pages.url
+        given = handover.back(visit.arrival, guest.family, secret, f"{url}/online" if url else "")
         if given is None:
             waits = guest.on(visit.waits(now))
             looks = now - waits.visit.tried_at < TRIES_S

@@ -62,7 +62,7 @@ class Front:
         before = self._book.guest(request.cookies.get(VISIT, ""))
         if not said and before is not None and before.visit.arrival.router == name:
             return self._door.enter(before)
-        return self._door.arrive(name, said, request.url.query, before.visit if before else None)
+        return self._door.arrive(name, said, str(request.url), before.visit if before else None)
 
     def packages(self, request: Request) -> Response:
         """The packages again."""
