@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from radius import vaults
 from radius.domain.errors import Malformed
 
 SECRET_BYTES_MAX = 4_096
@@ -26,13 +27,15 @@ def problem_lines(bad: ValidationError, where: str = "", kinds: Collection[str] 
 
 
 def read_secret(field: str, reference: str) -> str:
-    """The text behind ``file:/path`` (ours alone) or ``env:NAME``, without blanks around it.
+    """The text behind ``file:/path`` (ours alone), ``env:NAME`` or one that AWS keeps, without blanks around it.
 
     Raises Malformed naming `field`; what was read is never in the message.
     """
     scheme, _, rest = reference.partition(":")
     if scheme == "env":
         text = os.environ.get(rest, "")
+    elif scheme in vaults.SCHEMES:
+        text = vaults.fetch(field, reference)
     else:
         try:
             with Path(rest).open("rb") as file:

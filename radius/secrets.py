@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from radius import vaults
 from radius.domain.errors import Corrupt, Malformed, Unavailable
 from radius.domain.identity import SubscriberId
 
@@ -88,18 +89,27 @@ def read_key_file(path: Path) -> bytes:
 
 
 def resolve(reference: str) -> bytes:
-    """The data key behind a setting such as ``file:/etc/wifibilling/data.key`` or ``env:NAME`` (base64)."""
+    """The data key behind a setting such as ``file:/etc/wifibilling/data.key``.
+
+    ``env:NAME``, ``ssm:/name`` and ``secretsmanager:name`` hold it in base64. Raises Malformed with the fix.
+    """
     scheme, _, rest = reference.partition(":")
     if scheme == "file":
         return read_key_file(Path(rest))
+    if scheme in vaults.SCHEMES:
+        return _decoded(vaults.fetch("key_ref", reference), reference)
     if scheme != "env":
-        raise Malformed("key_ref", "must be file:/path or env:NAME")
+        raise Malformed("key_ref", "must be file:/path, env:NAME, ssm:/name or secretsmanager:name")
+    return _decoded(os.environ.get(rest, ""), f"the environment variable {rest}")
+
+
+def _decoded(text: str, source: str) -> bytes:
     try:
-        key = b64decode(os.environ.get(rest, ""), validate=True)
+        key = b64decode(text, validate=True)
     except Base64Error:
         key = b""
     if len(key) != KEY_BYTES:
-        raise Malformed("key_ref", f"the environment variable {rest} must hold {KEY_BYTES} bytes in base64")
+        raise Malformed("key_ref", f"{source} must hold {KEY_BYTES} bytes in base64")
     return key
 
 

@@ -51,13 +51,16 @@ class SettingsError(Malformed):
 
 def _reference(text: str) -> str:
     scheme, colon, rest = text.partition(":")
-    if colon and scheme in ("ssm", "secretsmanager", "kms"):
-        raise ValueError(f"{scheme}: is not supported yet; use file:/path or env:NAME")
+    if colon and scheme in ("ssm", "secretsmanager") and re.fullmatch(r"[A-Za-z0-9/_.:+=@-]{1,512}", rest):
+        return text
     if scheme == "file" and rest.startswith("/"):
         return text
     if scheme == "env" and re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", rest):
         return text
-    raise ValueError("must say where the secret is: file:/absolute/path or env:NAME, never the secret itself")
+    raise ValueError(
+        "must say where the secret is: file:/absolute/path, env:NAME, ssm:/name or secretsmanager:name,"
+        " never the secret itself"
+    )
 
 
 def _endpoint(text: str) -> str:

@@ -167,7 +167,7 @@ def test_other_key_references(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         with pytest.raises(Malformed, match="DATA_KEY must hold 32 bytes in base64") as refused:
             resolve("env:DATA_KEY")
         assert not wrong or wrong not in str(refused.value)
-    with pytest.raises(Malformed, match="must be file:/path or env:NAME"):
+    with pytest.raises(Malformed, match="must be file:/path, env:NAME"):
         resolve("kms:alias/x")
 
 
