@@ -158,6 +158,7 @@ class Runner:
         judged = self._clocks.judge()
         if isinstance(judged, Suspect):
             self._metrics.count("ClockSuspect", Reason=judged.reason.value)
+            self._queued.clear()  # this job may be one of these visits: the poll finds it anew
             return False
         try:
             return bool(job(judged.now))

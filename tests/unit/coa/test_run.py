@@ -146,6 +146,23 @@ def test_on_a_wrong_clock_nothing_is_done(machine: Machine) -> None:
     wait_until(lambda: not machine.das.sessions, "the Disconnect")
 
 
+def test_a_visit_that_a_wrong_clock_kept_from_its_thread_is_queued_anew(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue_visit, first = machine.runner._queue_visit, iter([1000.0])
+
+    def while_the_clock_leaps(subscriber: SubscriberId, **named: Any) -> None:
+        machine.wall_s = next(first, machine.wall_s)
+        queue_visit(subscriber, **named)
+
+    monkeypatch.setattr(machine.runner, "_queue_visit", while_the_clock_leaps)
+    machine.used_up()
+    machine.start()
+    wait_until(lambda: machine.metrics.value("ClockSuspect", Reason="below_floor") > 1, "it is counted")
+    machine.wall_s = float(BASE)
+    wait_until(lambda: not machine.das.sessions, "the Disconnect")
+
+
 def test_a_fault_of_ours_ends_no_thread(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     dispatcher, broken = machine.runner.dispatcher, iter([True] * runs.THREADS * 2)
     visit = dispatcher.visit
