@@ -39,9 +39,13 @@ ROUNDS_MAX = 50  # batches of one kind of work in one round, so that no kind wai
 
 
 class Worker:
-    """One round does a bounded share of each kind of work."""
+    """One round does a bounded share of each kind of work, less once `stop` is set.
+
+    The first one, and one after a long absence, walk over a day of the index: minutes where the store is far.
+    """
 
     def __init__(self, core: Core, metrics: measures.InProcess, logger: logs.Log, clocks: Clocks | None = None) -> None:
+        self.stop = Event()
         settings = core.settings
         kept = KeeperFiles(settings.state_dir).last_good()
         self._clocks = clocks or system_clocks(kept, settings.clock_floor_at)
@@ -64,10 +68,10 @@ class Worker:
             return
         self._play_back(now)
         for _ in range(ROUNDS_MAX):
-            if not self._sweep.poll(now).more:
+            if not self._sweep.poll(now).more or self.stop.is_set():
                 break
         for nas, at in list(self._core.directory.boots.items()):
-            if self._boots_done.get(nas) != at:
+            if self._boots_done.get(nas) != at and not self.stop.is_set():
                 self._end_booted(nas, at, now)
         if time.monotonic() - self._counted_at >= COUNT_S:
             self._count_active()
@@ -101,6 +105,8 @@ class Worker:
 
     def _end_booted(self, nas: NasId, at: int, now: int) -> None:
         for _ in range(ROUNDS_MAX):
+            if self.stop.is_set():
+                return
             if self._sweep.boots(nas, now) == 0:
                 if now > at + BOOT_WATCH_S:
                     self._boots_done[nas] = at
@@ -159,13 +165,12 @@ def _run(given: argparse.Namespace, opened: ExitStack) -> int:
 
 
 def _rounds(worker: Worker, logger: logs.Log, *, once: bool) -> int:
-    stop = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, lambda *_: worker.stop.set())
     verdict = 0
-    while not stop.is_set():
+    while not worker.stop.is_set():
         verdict = one_round(worker, logger)
-        if once or stop.wait(PAUSE_S):
+        if once or worker.stop.wait(PAUSE_S):
             break
     return verdict if once else 0
 

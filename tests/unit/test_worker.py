@@ -23,6 +23,7 @@ from radius.metrics import InProcess
 from radius.ports import Change
 from radius.rlm import spool
 from radius.rlm.clocks import Clocks
+from radius.services import sweep
 from radius.settings import Settings
 from radius.store.open import memory_store
 from radius.wiring import Core, Vault
@@ -353,6 +354,19 @@ def test_a_boot_is_worked_off_and_watched_for_a_while(site: Site) -> None:
     site.pass_time(20)
     site.worker.round()
     assert "open_on" not in asked
+
+
+def test_who_is_told_to_stop_does_not_walk_over_the_rest_of_the_day(site: Site) -> None:
+    def checkpoint() -> int:
+        return site.node.store.checkpoint(sweep.WORKER, time.monotonic() + 5)
+
+    site.worker.stop.set()
+    site.worker.round()
+    stopped_at = checkpoint()
+    assert BASE - 86_400 < stopped_at < BASE - 80_000
+    site.worker.stop.clear()
+    site.worker.round()
+    assert checkpoint() > stopped_at + 30_000
 
 
 def test_the_active_are_counted_where_the_truth_is_once_a_minute(site: Site) -> None:
