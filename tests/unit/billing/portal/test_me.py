@@ -202,6 +202,26 @@ def test_a_television_is_added_by_its_address_and_removed(stand: Stand) -> None:
     assert whose(stand, "a46cf1223344") is None
 
 
+def test_a_phone_learns_what_is_left_without_a_page(stand: Stand) -> None:
+    """RFC 8908: `captive` is always there; the rest where there is a limit."""
+    tab = paid(stand)
+    ask = f"{PORTAL}/w/{ROUTER}/captive"
+    held = tab.client.get(ask, params={"mac": DEVICE})
+    assert held.headers["content-type"] == "application/captive+json"
+    assert held.headers["cache-control"] == "private, no-store"
+    assert held.json() == {
+        "captive": True, "can-extend-session": True, "user-portal-url": f"{PORTAL}/w/{ROUTER}",
+    }  # fmt: skip
+    go_online(stand, OLD)
+    stand.now += 3_600
+    free = tab.client.get(ask, params={"mac": DEVICE}).json()
+    assert (free["captive"], free["seconds-remaining"]) == (False, 86_400 - 3_600)
+    assert "bytes-remaining" not in free
+    assert tab.client.get(ask, params={"mac": NEW_DEVICE}).json()["captive"] is True
+    assert tab.client.get(ask).json()["code"] == "invalid"
+    assert tab.client.get(f"{PORTAL}/w/nowhere/captive", params={"mac": DEVICE}).json()["code"] == "no_site"
+
+
 def test_what_is_removed_is_cut(stand: Stand) -> None:
     tab = paid(stand)
     go_online(stand, OLD)
