@@ -37,6 +37,7 @@ from billing.services.sell import Sell
 from billing.services.settle import Landed, Settle
 from billing.services.shelf import Shelf
 from billing.services.shown import ShownCodes
+from billing.services.signs import Signs
 from billing.services.statements import Statements
 from billing.services.strays import Strays
 from billing.services.trials import Trials
@@ -89,6 +90,7 @@ class Desk(NamedTuple):
     trials: Trials
     shelf: Shelf
     moves: Moves
+    signs: Signs
 
     def rounds(self) -> dict[str, Callable[[int], int]]:
         """What is to be done again and again, each minute or so: how many things were looked at or booked."""
@@ -244,6 +246,7 @@ def _desk(
         Trials(book, people, lambda text: keyed(f"trial:{text}")),
         Shelf(book, core.provision.terms),
         Moves(book, people),
+        Signs(book),
     )
 
 

@@ -15,6 +15,7 @@ from billing.cli import (
     refunds,
     routers,
     sessions,
+    signs,
     sites,
     till,
     vouchers,
@@ -36,7 +37,7 @@ app = typer.Typer(
 )
 GROUPS = (
     *(sessions, cutting, customers, why, packages, vouchers, till, payments, refunds, books, joining, proving),
-    *(routers, sites),
+    *(routers, sites, signs),
 )
 for group in dict.fromkeys(module.app for module in GROUPS):
     app.add_typer(group)

@@ -17,6 +17,9 @@ LINE_CHARS_MAX = 60
 NOTICE_CHARS_MAX = 240
 EVERYWHERE = "*"  # the name of what holds for all sites
 
+LOGO_BYTES_MAX = 12_000  # a first view stays under 30 KB
+_MAGIC = ((b"\x89PNG\r\n\x1a\n", "image/png"), (b"\xff\xd8\xff", "image/jpeg"), (b"RIFF", "image/webp"))
+
 _COLOUR = re.compile(r"#[0-9a-f]{6}", re.ASCII)
 _SUPPORT = re.compile(r"\+?[0-9][0-9 ]{2,18}", re.ASCII)
 _TILL = re.compile(r"[0-9]{5,7}|", re.ASCII)
@@ -25,7 +28,7 @@ _TILL = re.compile(r"[0-9]{5,7}|", re.ASCII)
 class Brand(Thing, frozen=True, omit_defaults=True):
     """A site's, or everybody's. `support`: a phone to call; `till`: where cash-like money goes by hand, "" for nowhere.
 
-    `sellers`: who sells vouchers near by, a line each. `colour`: ``#rrggbb``, behind buttons.
+    `sellers`: who sells vouchers near by, a line each. `colour`: ``#rrggbb``, behind buttons. `logo`: a small picture.
     """
 
     KIND: ClassVar[str] = "S"
@@ -36,6 +39,7 @@ class Brand(Thing, frozen=True, omit_defaults=True):
     support: str = ""
     till: str = ""
     sellers: tuple[str, ...] = ()
+    logo: bytes = b""
 
     @property
     def name(self) -> str:
@@ -62,7 +66,15 @@ def check_brand(brand: Brand) -> Brand:
     sound = all(1 <= len(line) <= LINE_CHARS_MAX and line.isprintable() for line in brand.sellers)
     if len(brand.sellers) > SELLERS_MAX or not sound:
         raise Malformed("sellers", f"must be at most {SELLERS_MAX} lines of {LINE_CHARS_MAX} characters")
+    if brand.logo and (len(brand.logo) > LOGO_BYTES_MAX or not picture(brand.logo)):
+        raise Malformed("logo", f"must be a PNG, JPEG or WebP picture of at most {LOGO_BYTES_MAX:,} bytes")
     return brand
+
+
+def picture(data: bytes) -> str:
+    """The media type of a picture, "" for what is none that pages show."""
+    found = next((media for magic, media in _MAGIC if data.startswith(magic)), "")
+    return found if found != "image/webp" or data[8:12] == b"WEBP" else ""
 
 
 def luminance(colour: str) -> float:

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from billing.portal import handover, shapes
 from billing.portal.limits import Gate, address_key
+from billing.portal.pages import render
 from billing.portal.pages.door import Door, Wrong
 from billing.portal.pages.guest import Guest
 from billing.portal.pages.handbook import VISIT, words
@@ -43,6 +44,7 @@ def routes(door: Door) -> APIRouter:
         ("POST", "/connect", front.connect),
         ("GET", "/online", front.online),
         ("GET", "/static/{name}", front.asset),
+        ("GET", "/logo/{site}/{name}", front.logo),
     ):
         router.add_api_route(path, endpoint, methods=[method])
     return router
@@ -109,6 +111,13 @@ class Front:
             raise Refusal(Code.NOT_FOUND)
         return found
 
+    def logo(self, site: str, name: str) -> Response:
+        """A site's picture."""
+        found = render.logo(self._book.pages.looks.brand(site), f"/logo/{site}/{name}")
+        if found is None:
+            raise Refusal(Code.NOT_FOUND)
+        return found
+
 
 class Counter:
     """What the forms of the first page do. None: nobody knows that device."""
@@ -132,8 +141,8 @@ class Counter:
             )
             begun = self._door.shop.buy(purchase, key, handover.waiting(guest.visit.arrival))
         except (ValidationError, Malformed) as bad:
-            field = "package" if _field(bad) == "package" else "phone"
-            said = typed._replace(words=text(f"p_{field}", language), field=field)
+            key, field = ("p_package", "package") if _field(bad) == "package" else ("p_phone", "phone")
+            said = typed._replace(words=text(key, language), field=field)
             return self._door.front(guest, said, status=422)
         except Refusal as refusal:
             if refusal.code not in SHOWN:

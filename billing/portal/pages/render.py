@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.responses import HTMLResponse, Response
 
-from billing.domain.brand import Brand, SiteNotice
+from billing.domain.brand import Brand, SiteNotice, picture
 from billing.portal.pages.plain import instant
 from billing.portal.pages.texts import text
 from radius.domain.nas import Language
@@ -50,7 +50,7 @@ class Renderer:
 
     def page(self, view: View, template: str, status: int = 200, to: str = "", **values: Any) -> Response:
         """`to`: the one address outside that a form of the page goes to, "" for none."""
-        style = self._style.replace("BRAND", view.brand.colour).replace("INK", view.brand.ink)
+        style = self._worn(view.brand)
         notice = view.notice
         shared: Mapping[str, Any] = {
             "brand": view.brand,
@@ -58,6 +58,7 @@ class Renderer:
             "t": partial(_text, view.language),
             "visit": view.visit,
             "carried": lambda: _CARRIED.format(view.visit),
+            "logo": logo_path(view.brand) if view.brand.logo else "",
             "style": Markup(style),  # noqa: S704 - our own file and a checked colour
             "script": f"/static/{self.script_name}",
             "notice": notice,
@@ -69,6 +70,14 @@ class Renderer:
         html = self._templates.get_template(template).render({**shared, **values})
         return HTMLResponse(html, status, {"Content-Security-Policy": _policy(style, to)})
 
+    def file(self, template: str, brand: Brand, **values: Any) -> str:
+        """A page that stands alone."""
+        style = Markup(self._worn(brand))  # noqa: S704 - our own file and a checked colour
+        return self._templates.get_template(template).render(brand=brand, style=style, **values)
+
+    def _worn(self, brand: Brand) -> str:
+        return self._style.replace("BRAND", brand.colour).replace("INK", brand.ink)
+
     def asset(self, name: str) -> Response | None:
         """A file that never changes under its name."""
         if name != self.script_name:
@@ -76,6 +85,20 @@ class Renderer:
         return Response(
             self.script, headers={"Cache-Control": f"public, max-age={YEAR_S}, immutable"}, media_type="text/javascript"
         )
+
+
+def logo_path(brand: Brand) -> str:
+    """Where a brand's picture is: another picture has another address."""
+    return f"/logo/{brand.of}/{sha256(brand.logo).hexdigest()[:12]}"
+
+
+def logo(brand: Brand, path: str) -> Response | None:
+    """The picture at that address, if it is still the brand's."""
+    if not brand.logo or path != logo_path(brand):
+        return None
+    return Response(
+        brand.logo, headers={"Cache-Control": f"public, max-age={YEAR_S}, immutable"}, media_type=picture(brand.logo)
+    )
 
 
 def _text(language: Language, key: str, **values: object) -> str:

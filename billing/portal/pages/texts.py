@@ -303,6 +303,10 @@ TEXTS: dict[str, Text] = {
     "identified": Text("We know the fault and are mending it", "Tumeijua hitilafu, tunarekebisha", "State of a fault."),
     "resolved": Text("The fault is mended", "Hitilafu imerekebishwa", "State of a fault."),
     "planned": Text("Planned work", "Matengenezo yaliyopangwa", "Work on the network that was announced."),
+    "status": Text("Status of the network", "Hali ya mtandao", "Heading of the public page."),
+    "all_well": Text("Everything works.", "Kila kitu kinafanya kazi.", "No fault is known."),
+    "everywhere": Text("Everywhere", "Kila mahali", "Of a fault at all sites."),
+    "written": Text("Written {at}.", "Imeandikwa {at}.", "When this page was made."),
     # -- sign-in and my usage --------------------------------------------------------------------------------------
     "sign_in": Text("Sign in", "Ingia", "Heading."),
     "sign_in_text": Text(
@@ -338,9 +342,6 @@ TEXTS: dict[str, Text] = {
     "remove": Text("Remove", "Ondoa", "Button: this device no longer belongs to me."),
     "removed": Text("The device was removed.", "Kifaa kimeondolewa.", "Said after it was done."),
     "use_here": Text("Use on this device instead", "Tumia kwenye kifaa hiki badala yake", "Button: moves the package."),
-    "used_here": Text(
-        "Your package is on this device now.", "Kifurushi chako sasa kiko kwenye kifaa hiki.", "Said after it was done."
-    ),
     "too_many_moves": Text(
         "You changed devices {count} times this week. Wait until next week, or talk to the staff.",
         "Umebadilisha kifaa mara {count} wiki hii. Subiri wiki ijayo, au ongea na mhudumu.",

@@ -1,6 +1,8 @@
 """The pages before one is online: what is shown, in which language, and what nobody can make them do."""
 
+import inspect
 import re
+from pathlib import Path
 from string import Formatter
 from typing import Any
 
@@ -9,10 +11,12 @@ import msgspec
 import pytest
 
 from billing.domain.brand import EVERYWHERE, Brand, NoticeState, SiteNotice, check_brand, luminance
-from billing.portal.pages.texts import TEXTS
+from billing.portal.pages.status import status_page
+from billing.portal.pages.texts import TEXTS, text
 from billing.portal.pages.visit import SEAT_S, VISIT_S, Seat, Signer, Visit, fresh, seat
 from billing.ports import Kept, Posting
 from billing.provider import Refused
+from radius.domain import calendar
 from radius.domain.errors import Malformed, Unavailable
 from radius.domain.identity import NasId
 from radius.domain.nas import Family, Language, Router
@@ -33,6 +37,8 @@ ARRIVAL = {
     "chap-challenge": "\\002" * 16,
 }
 FIRST_VIEW_BYTES_MAX = 30_000
+TEXTS_FILE = Path(inspect.getfile(text))
+PAGES = TEXTS_FILE.parent
 
 
 def arrive(tab: Browser, router: str = ROUTER, **said: str) -> str:
@@ -259,11 +265,18 @@ def test_swahili_is_one_press_away_and_stays(stand: Stand) -> None:
 
 
 def test_every_text_is_there_in_both_languages_with_the_same_blanks_and_a_note() -> None:
-    for key, text in TEXTS.items():
-        blanks = [sorted(name for _, name, _, _ in Formatter().parse(each) if name) for each in text[:2]]
+    for key, said in TEXTS.items():
+        blanks = [sorted(name for _, name, _, _ in Formatter().parse(each) if name) for each in said[:2]]
         assert blanks[0] == blanks[1], key
-        assert all(text), key
-        assert text.english != text.swahili, key
+        assert all(said), key
+        assert said.english != said.swahili, key
+
+
+def test_no_text_is_there_that_nobody_says() -> None:
+    code = "\n".join(each.read_text() for each in PAGES.rglob("*") if each.suffix in {".py", ".html"})
+    code = code.replace(TEXTS_FILE.read_text(), "")
+    unused = {key for key in TEXTS if f'"{key}"' not in code and not key.startswith(("per_", "why_"))}
+    assert unused <= {each.value for each in NoticeState}
 
 
 def put(stand: Stand, *things: Any) -> None:
@@ -304,6 +317,42 @@ def test_a_brand_that_pages_cannot_wear(change: dict[str, Any], field: str) -> N
         check_brand(msgspec.structs.replace(Brand("x"), **change))
     assert bad.value.field == field
     assert check_brand(Brand("x", support="+254 712 000 000", till="512345", sellers=("Duka",)))
+
+
+PNG = b"\x89PNG\r\n\x1a\n" + b"x" * 100
+
+
+def test_a_logo_is_shown_and_kept_by_browsers(stand: Stand) -> None:
+    put(stand, Brand(SITE, logo=PNG))
+    tab = stand.browser()
+    arrive(tab)
+    (source,) = re.findall(r'<img src="([^"]+)" alt=""', tab.page.text)
+    picture = tab.client.get(PORTAL + source)
+    assert (picture.content, picture.headers["content-type"]) == (PNG, "image/png")
+    assert "immutable" in picture.headers["cache-control"]
+    assert tab.client.get(f"{PORTAL}/logo/{SITE}/0123456789ab").status_code == 404
+
+
+@pytest.mark.parametrize("logo", [b"<svg onload=alert(1)>", b"RIFF....WAVE", PNG + b"x" * 12_000])
+def test_what_is_no_small_picture_is_no_logo(logo: bytes) -> None:
+    with pytest.raises(Malformed, match="logo"):
+        check_brand(Brand("x", logo=logo))
+
+
+def test_the_public_page_tells_what_is_so_with_both_times() -> None:
+    faults = (
+        SiteNotice("kilifi", NoticeState.RESOLVED, "Back.", "Imerudi.", T0 - 60, T0 + 60),
+        SiteNotice(EVERYWHERE, NoticeState.IDENTIFIED, "Cut <fibre>.", "Fibre imekatika.", T0, T0 + 3_600),
+        SiteNotice("lamu", NoticeState.PLANNED, "Over.", "Imeisha.", T0 - 60, T0),
+    )
+    page = status_page(Brand(EVERYWHERE, "Duka WiFi", support="0712 000 000"), faults, T0)
+    assert page.index("Everywhere: We know the fault") < page.index("kilifi: The fault is mended")
+    assert "Cut &lt;fibre&gt;." in page
+    assert "Over." not in page
+    local = calendar.local(T0, "Africa/Nairobi")
+    assert f"{local:%d/%m %H:%M} EAT ({(local.hour - 3) % 24:02}:{local:%M} UTC)" in page
+    assert "src=" not in page
+    assert "Everything works" in status_page(Brand(EVERYWHERE), (), T0)
 
 
 def test_what_operators_tell_is_on_every_page_until_it_is_over(stand: Stand) -> None:

@@ -1,0 +1,106 @@
+"""`sites`: how a site's pages look, what is told there, and the public status page."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from billing.cli.frame import Frame, command
+from billing.cli.sites import app
+from billing.domain.brand import EVERYWHERE, NoticeState, SiteNotice
+from billing.portal.pages.status import status_page
+from radius.domain import calendar
+from radius.domain.errors import Malformed
+
+HOURS_TOLD = 24.0
+TIME = "%Y-%m-%dT%H:%M"
+
+_Reason = Annotated[str, typer.Option(help="Kept with the change.")]
+
+
+@command(app, "brand", "sites brand --site kilimani --title 'Duka WiFi' --colour '#0b5f8a' --support '0712 345 678'")
+def brand(
+    frame: Frame,
+    title: Annotated[str | None, typer.Option(help="What the pages are headed.")] = None,
+    colour: Annotated[str | None, typer.Option(metavar="#RRGGBB", help="Behind buttons.")] = None,
+    support: Annotated[str | None, typer.Option(metavar="PHONE", help="Whom to call; '' for nobody.")] = None,
+    till: Annotated[str | None, typer.Option(help="Where to pay by hand while M-Pesa fails; '' for nowhere.")] = None,
+    seller: Annotated[list[str] | None, typer.Option(help="Who sells vouchers; again for each.")] = None,
+    logo: Annotated[Path | None, typer.Option(metavar="FILE", help="A small PNG, JPEG or WebP.")] = None,
+    reason: _Reason = "",
+) -> None:
+    """How customers' pages look at --site, or everywhere; what is not given stays."""
+    site = _place(frame)
+    given = {"title": title, "colour": colour, "support": support, "till": till}
+    changes: dict[str, object] = {name: value for name, value in given.items() if value is not None}
+    if seller is not None:
+        changes["sellers"] = tuple(each for each in seller if each)
+    if logo is not None:
+        changes["logo"] = _read(logo)
+    signs = frame.billing.desk.signs
+    wanted = msgspec.structs.replace(signs.brand(site), **changes)
+    with frame.deed(site, reason):
+        if changes:
+            signs.wear(wanted)
+    facts = {"site": site, "title": wanted.title, "colour": wanted.colour, "support": wanted.support}
+    facts |= {"till": wanted.till, "sellers": ", ".join(wanted.sellers)}
+    frame.show.done(f"{_where(site)} is {wanted.title}, {wanted.colour}; help: {wanted.support or 'nobody'}.", facts)
+
+
+@command(app, "tell", "sites tell investigating 'No internet since noon.' 'Hakuna intaneti tangu adhuhuri.'")
+def tell(
+    frame: Frame,
+    state: Annotated[NoticeState, typer.Argument(help="What it is.")],
+    english: Annotated[str, typer.Argument(help="For customers, in English.")],
+    swahili: Annotated[str, typer.Argument(help="The same in Swahili.")],
+    at: Annotated[
+        datetime | None, typer.Option(formats=[TIME], help="Since when, or when work begins; default now.")
+    ] = None,
+    hours: Annotated[float, typer.Option(help="For how long it is told, from then on.")] = HOURS_TOLD,
+    reason: _Reason = "",
+) -> None:
+    """Tell something on the pages of --site, or everywhere, instead of what is told there now."""
+    site = _place(frame)
+    begins = calendar.instant(at, frame.zone) if at is not None else frame.now
+    notice = SiteNotice(site, state, english, swahili, begins, begins + int(hours * 3_600))
+    with frame.deed(site, reason):
+        frame.billing.desk.signs.tell(notice)
+    frame.show.done(f"{_where(site)} is told within half a minute.", {"site": site, "state": state.value})
+
+
+@command(app, "status-page", "sites status-page --out /var/www/status/index.html")
+def page(
+    frame: Frame,
+    out: Annotated[Path, typer.Option(metavar="FILE", help="Is replaced whole.")],
+) -> None:
+    """Write the public status page: one file without anything else, for a server that is up when this one is not."""
+    signs = frame.billing.desk.signs
+    places = [EVERYWHERE, *(site.id for site in frame.directory.all_sites())]
+    notices = [found for place in places if (found := signs.notice(place))]
+    fresh = out.with_name(f"{out.name}.new")
+    try:
+        fresh.write_text(status_page(signs.brand(EVERYWHERE), notices, frame.now), "utf-8")
+        fresh.replace(out)
+    except OSError as refused:
+        raise Malformed("out", f"{out} cannot be written: {refused.strerror}") from refused
+    frame.show.done(f"{out} is written.", {"out": str(out), "told": len(notices)})
+
+
+def _place(frame: Frame) -> str:
+    """The site that is meant, else everywhere; raises Malformed for one that is not there."""
+    if frame.site and frame.site not in {site.id for site in frame.directory.all_sites()}:
+        raise Malformed("site", f"{frame.site} is not known")
+    return frame.site or EVERYWHERE
+
+
+def _where(site: str) -> str:
+    return "Every site" if site == EVERYWHERE else f"Site {site}"
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as refused:
+        raise Malformed("logo", f"{path} cannot be read: {refused.strerror}") from refused
