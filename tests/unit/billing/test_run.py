@@ -11,12 +11,14 @@ import pytest
 
 from billing.chores import EARLY_S, SICK_S, Chores
 from billing.domain.payment import EXPIRES_S, PaymentEvent
+from billing.domain.statement import Page, Row
 from billing.metrics import catalogue
 from billing.process import Timed
-from billing.provider import Accepted, PushRequest, Unknown
+from billing.provider import Accepted, PushRequest, Refused, Unknown
 from billing.run import Loop, Runner, loops_of
 from billing.services.arrivals import LOOKS_MAX, ONLINE_AFTER_S
 from billing.services.callbacks import SWEEP_AFTER_S
+from billing.services.pulls import AGAIN_S, Pulls
 from billing.services.reconcile import Round
 from billing.services.sell import Order
 from radius.domain.clock import ClockGuard, SuspectReason
@@ -29,7 +31,7 @@ from radius.store.memory import MemoryStore
 from radius.store.open import memory_store
 from tests.contract.billing.town import FakeProvider, checkout_of
 from tests.fakes.portal import DEVICE, Stand
-from tests.unit.billing.values import DAY, T0
+from tests.unit.billing.values import DAY, T0, TILL
 
 BASE = 1_800_000_000  # after the release, before which no clock is believed
 PATIENCE_S = 30.0
@@ -131,6 +133,25 @@ def test_a_payment_that_cannot_be_looked_at_keeps_no_other_waiting(
         chores.payments(T0 + EXPIRES_S)
     assert failed.group_contains(ValueError, match="nobody can read")
     assert messages(stand)[-2:] == ["Payment failed", "Payment needs a person"], "the other is expired, and told of"
+
+
+def test_what_m_pesa_lists_by_itself_is_read_and_trouble_is_told(stand: Stand) -> None:
+    answers: list[Page | Refused] = [Refused("401", "not active")]
+    push = bought(stand)
+
+    class Listed:
+        def pull(self, since: int, until: int, offset: int, now: int) -> Page | Refused:
+            row = Row(1, "TKP0000001", T0 + 15, done=True, paid_in_cents=push.cents, account=push.reference)
+            return answers.pop() if answers else Page((row,) if since <= T0 + 15 < until and not offset else ())
+
+    pulls = Pulls(stand.billing.book, stand.billing.statements, Listed(), TILL)
+    chores = Chores(stand.billing._replace(pulls=pulls), stand.metrics, stand.logger.logger, lambda: stand.monotonic)
+    chores.payments(T0 + 10)
+    assert messages(stand)[-1] == "Pulled transactions need a person"
+    assert stand.metrics.total("PaymentAlarms") == 1
+    for _ in range(200):  # two days back, an hour a round
+        chores.payments(T0 + 10 + 4 * AGAIN_S)
+    assert "Payment completed" in messages(stand)
 
 
 def test_a_store_that_is_away_is_no_sickness(stand: Stand, chores: Chores, monkeypatch: pytest.MonkeyPatch) -> None:
