@@ -1,7 +1,7 @@
 """Refunds: asked, approved, sent, done. The right ends when the refund is approved: nobody uses what is paid back.
 
-One refund of a sale is under way at a time. A reversal is sent once; whoever does not know what became of it asks for
-the state of the transaction.
+What is given back is a sale, or money that names nobody (`returns`). One refund of it is under way at a time. A
+reversal is sent once; whoever does not know what became of it asks for the state of the transaction.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,13 +10,14 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from billing.domain.give_back import Refund, TakenBack, Way
-from billing.domain.journal import Account, AccountKind, Cause, Fact, Journal, business_day
+from billing.domain.journal import Account, AccountKind, Fact, Journal, business_day
 from billing.domain.ledger import Reason, cash_of, customer, mpesa, refund, sold_at, taken_back_cents
 from billing.domain.refund import by_mpesa_cents, unused_cents
 from billing.domain.reversal import ReversalEvent, ReversalState, reversal
 from billing.domain.thing import Thing
 from billing.ports import Claim, ClaimKind, Customer, Entry, Kept, Posting
 from billing.provider import Refused, Requested, Result, Taken
+from billing.services import returns
 from billing.services.book import Book
 from billing.services.rounds import of_each
 from billing.services.sell import event_id
@@ -98,16 +99,20 @@ class Refunds:
             if known is not None:
                 return self._begun(known.thing, now)
             sold = self._stores.ledger.entry(ask.journal, self._book.deadline())
-            if sold is None or sold_at(sold.journal) is None:
+            if sold is None or (sold_at(sold.journal) is None and not returns.is_unmatched(sold)):
                 return Reason(f"{ask.journal} sold no package")
             taken = self._taken(ask.journal)
             if taken.thing.open:
                 return Reason(f"refund {taken.thing.open} of it is under way")
+            money = returns.held(self._book, sold, ask.way, ask.cents) if returns.is_unmatched(sold) else None
+            if isinstance(money, Reason):
+                return money
             wanted = self._wanted(ask, id_, sold, self._before(taken.thing), word, now)
             if isinstance(wanted, Reason):
                 return wanted
             opened = taken._replace(thing=_with_open(taken.thing, id_), version=taken.version + 1)
-            posting = Posting(self._book.new_id(), things=(Kept(wanted, 1), opened))
+            back = returns.reserved(money) if money else None
+            posting = Posting(self._book.new_id(), unmatched=back, things=(Kept(wanted, 1), opened))
             if self._book.post(posting).outcome is Outcome.COMMITTED:
                 return self._begun(wanted, now)
         raise AssertionError  # `tries` ends by raising
@@ -138,17 +143,15 @@ class Refunds:
         journal = sold.journal
         left = journal.cents - taken_back_cents(journal, before)
         cents = self._unused(sold, journal.cents - left, now) if ask.cents == UNUSED else ask.cents or left
-        payment = self._stores.payments.payment(journal.payment, self._book.deadline()) if journal.payment else None
-        receipt = payment.payment.mpesa_receipt if payment else ""
+        receipt, shortcode = self._paid_by(sold)
         if ask.way is Way.MPESA:
-            if not receipt or payment is None:
+            if not receipt:
                 return Reason(f"{journal.id} has no M-Pesa receipt (yet)")
             cents = by_mpesa_cents(cents)
         elif ask.way is Way.CASH and not ask.seller:
             raise Malformed("seller", "must name whose cash goes back")
         if not 0 < cents <= left:
             return Reason(f"{left} cents of {journal.id} are left, {cents} may go back")
-        shortcode = payment.payment.shortcode if payment else ""
         return Refund(
             id_,
             journal.id,
@@ -162,6 +165,15 @@ class Refunds:
             mpesa_receipt=receipt,
             shortcode=shortcode,
         )
+
+    def _paid_by(self, sold: Entry) -> tuple[str, str]:
+        """The M-Pesa receipt that brought the money, and to which number; "" where there is none, or none yet."""
+        if returns.is_unmatched(sold):
+            money = self._stores.customers.unmatched(sold.journal.mpesa_receipt, self._book.deadline())
+            return (money.receipt, money.shortcode) if money else ("", "")
+        paid = sold.journal.payment
+        kept = self._stores.payments.payment(paid, self._book.deadline()) if paid else None
+        return (kept.payment.mpesa_receipt, kept.payment.shortcode) if kept else ("", "")
 
     def _unused(self, sold: Entry, refunded_cents: int, now: int) -> int:
         stored = self._stores.subscribers.read(SubscriberId(sold.subscriber), self._book.deadline())
@@ -220,9 +232,10 @@ class Refunds:
 
     def gone_back(self, mpesa_receipt: str, cents: int, now: int) -> bool:
         """The provider's statement has a reversal of a receipt: as a result that came. False if it is none of ours."""
-        payment = self._stores.postings.owner(ClaimKind.MPESA, mpesa_receipt, self._book.deadline())
-        sale = f"{Cause.SALE_MPESA.value}:{payment}"
-        taken = self._taken(sale).thing
+        return any(self._is_back(journal, cents, now) for journal in returns.took(self._book, mpesa_receipt))
+
+    def _is_back(self, journal: str, cents: int, now: int) -> bool:
+        taken = self._taken(journal).thing
         kept = self._stores.customers.thing(Refund, taken.open, self._book.deadline()) if taken.open else None
         sent = kept is not None and kept.thing.way is Way.MPESA and bool(kept.thing.sent_at)
         if kept is not None and sent and kept.thing.cents == cents:
@@ -302,10 +315,13 @@ class Refunds:
             taken = self._taken(after.journal)
             if taken.thing.open == after.id:
                 things.append(taken._replace(thing=_with_open(taken.thing, ""), version=taken.version + 1))
-        change = self._without(after, id_, now) if after.state is ReversalState.APPROVED else None
+        ends = after.state is ReversalState.APPROVED and bool(after.subscriber)
+        change = self._without(after, id_, now) if ends else None
         named = after.conversation if after.conversation != kept.thing.conversation else ""
         claims = (Claim(ClaimKind.CONVERSATION, named, after.id),) if named else ()
-        return Posting(id_, claims=claims, changes=(change,) if change else (), things=tuple(things))
+        sold = self._stores.ledger.entry(after.journal, self._book.deadline())
+        money = returns.after(self._book, after) if sold and returns.is_unmatched(sold) else None
+        return Posting(id_, claims=claims, changes=(change,) if change else (), unmatched=money, things=tuple(things))
 
     def _without(self, after: Refund, posting: str, now: int) -> Change | None:
         """The customer without the right."""
@@ -322,14 +338,22 @@ class Refunds:
         number = self._book.number(after.id, attempt)
         booked = Fact(after.id, now, business_day(now), after.asked_by, after.reason, after.approved_by)
         out_of, balance = self._out_of(after)
+        if returns.is_unmatched(sold):
+            entry = returns.returned(self._book, after, sold, booked, out_of)
+            return self._marked(posting, after, entry, None) if entry else None
         journal = refund(booked, sold.journal, after.cents, self._before(taken.thing), out_of, number.text)
         if isinstance(journal, Reason):
             return None
+        return self._marked(posting, after, number.entry(journal, after.subscriber), balance)
+
+    def _marked(self, posting: Posting, after: Refund, entry: Entry, balance: Customer | None) -> Posting:
+        """The posting with its journal, which what was sold remembers."""
+        taken = self._taken(after.journal)
         own = taken.thing.open == after.id
-        marked = TakenBack(after.journal, (*taken.thing.by, journal.id), "" if own else taken.thing.open)
+        marked = TakenBack(after.journal, (*taken.thing.by, entry.journal.id), "" if own else taken.thing.open)
         things = [each for each in posting.things if not isinstance(each.thing, TakenBack)]
         return posting._replace(
-            entries=(number.entry(journal, after.subscriber),),
+            entries=(entry,),
             customer=balance,
             things=(*things, taken._replace(thing=marked, version=taken.version + 1)),
         )
