@@ -4,6 +4,7 @@ import sys
 from collections.abc import Sequence
 
 import typer
+from botocore.exceptions import ClientError
 
 from billing.cli.app import app
 from billing.cli.exits import Exit, code_of
@@ -19,6 +20,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except RadiusError as error:
         typer.echo(f"wifibilling: {error}", err=True)
         return int(code_of(error))
+    except ClientError as refused:  # what the store says of a table that is not there, or a right that is missing
+        typer.echo(f"wifibilling: the store refuses: {refused}. Is it this site's? `wifibilling doctor`", err=True)
+        return int(Exit.USAGE)
     except KeyboardInterrupt:
         return int(Exit.INTERRUPTED)
     return int(code or 0)

@@ -6,6 +6,7 @@ from billing.cli import (
     books,
     customers,
     cutting,
+    doctor,
     joining,
     owed,
     packages,
@@ -44,3 +45,4 @@ for group in dict.fromkeys(module.app for module in GROUPS):
 owed.register(app)
 till.register(app)
 past.register(app)
+doctor.register(app)

@@ -22,6 +22,7 @@ from rich.console import Console
 from billing.cli.exits import Declined, Exit
 from billing.cli.show import WIDTH_UNSEEN, Show
 from billing.settings import load as load_selling
+from billing.shelf import StoredTokens
 from billing.wallet import Money, money_of_environment
 from billing.wiring import Billing, BillingSettings, build_billing
 from radius import settings as settings_module
@@ -94,11 +95,14 @@ class Frame:
     @cached_property
     def billing(self) -> Billing:
         """The services of selling."""
-        money = self._money
-        return build_billing(self.core, self.selling, money.provider, money.read, money.read_notice)
+        money = self.billing_money
+        made = build_billing(self.core, self.selling, money.provider, money.read, money.read_notice)
+        money.share(StoredTokens(made.book, self.core.keys, money.provider.shortcode))
+        return made
 
     @cached_property
-    def _money(self) -> Money:
+    def billing_money(self) -> Money:
+        """The provider, and how what it says is read."""
         return money_of_environment()
 
     @cached_property
@@ -124,8 +128,8 @@ class Frame:
 
     def close(self) -> None:
         """Close what was opened."""
-        if "_money" in self.__dict__:
-            self._money.close()
+        if "billing_money" in self.__dict__:
+            self.billing_money.close()
         if "core" in self.__dict__:
             self.core.close()
 

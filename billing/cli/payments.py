@@ -11,8 +11,10 @@ from billing.cli.exits import Exit, Nobody
 from billing.cli.frame import Frame, command
 from billing.cli.show import Column, amount, when
 from billing.domain.daraja import RESULTS, error_class
+from billing.domain.doors import DoorState
 from billing.domain.give_back import TakenBack
 from billing.domain.journal import business_day
+from billing.domain.ledger import Reason
 from billing.domain.payment import PaymentState
 from billing.ports import PAGE_MAX, ClaimKind, KeptPayment, Unmatched
 from billing.services.strays import Claimed
@@ -222,6 +224,22 @@ def claim(
     facts_ = {"mpesa_receipt": found.receipt, "customer": customer, "outcome": claimed.value}
     frame.show.done(_CLAIMED[claimed], facts_)
     return Exit.DONE if claimed is Claimed.CLAIMED else Exit.NOT
+
+
+@command(app, "register", "payments register --reason 'new address'")
+def register(frame: Frame, reason: _Reason = "") -> Exit:
+    """Tell M-Pesa where to call about money that is paid by hand. Once is enough, and again is safe."""
+    frame.sure("Register our addresses with M-Pesa? A till has one pair of them.")
+    with frame.deed("addresses", reason) as came:
+        done = frame.billing.doors.register(frame.now)
+        came("refused" if isinstance(done, Reason) else done.state.value)
+    if isinstance(done, Reason):
+        frame.show.done(f"Not done: {done.text}.", {"registered": False})
+        return Exit.NOT
+    ours = done.state is DoorState.OURS
+    text = f"M-Pesa calls {done.base}." if ours else f"M-Pesa's answer for {done.base}: {done.state.value}."
+    frame.show.done(text, {"registered": ours, "state": done.state.value, "base": done.base})
+    return Exit.DONE if ours else Exit.NOT
 
 
 def facts(kept: KeptPayment) -> dict[str, Any]:

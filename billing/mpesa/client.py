@@ -104,6 +104,11 @@ class Daraja:
         """Share the token with other processes from now on."""
         self._tokens.shelf = shelf
 
+    def signed_in(self, now: int) -> Refused | None:
+        """None if there is a token to be had, else why not."""
+        token = self._tokens.get(now)
+        return token if isinstance(token, Refused) else None
+
     def close(self) -> None:
         """Close the connections."""
         self._http.close()

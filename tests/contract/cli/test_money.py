@@ -179,3 +179,9 @@ def test_the_books_for_a_bookkeeper(till: Till, tmp_path: Path) -> None:
     assert {row["customer"] for row in rows} == {till.jane}
     assert till.world("ledger", "export", "--from", DAY).out == out.read_text()
     assert till.world("ledger", "export", "--out", "/nowhere/x.csv").code == Exit.USAGE
+
+
+def test_a_till_without_an_interface_registers_nothing(till: Till) -> None:
+    assert till.world("payments", "register").code == Exit.DECLINED
+    ran = till.world("payments", "register", yes=True)
+    assert (ran.code, "import its statement instead" in ran.out) == (Exit.NOT, True)
