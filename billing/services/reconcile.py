@@ -142,10 +142,10 @@ class Reconciler:
                 failed += bad
         return {each.payment.id: each for each in kept}, failed
 
-    def _rank(self, kept: KeptPayment, now: int) -> tuple[bool, bool, int]:
-        """Those first that cost no question; then by turns."""
+    def _rank(self, kept: KeptPayment, now: int) -> tuple[bool, bool, int, int]:
+        """Those first that cost no question; then by turns, and in each turn whoever was asked about least."""
         young = now < kept.payment.created_at + QUICK_UNTIL_S
-        return _asks(kept), young is self._oldest, kept.due_at
+        return _asks(kept), young is self._oldest, kept.tries, kept.due_at
 
     def _one(self, kept: KeptPayment, now: int) -> Round:
         if not 0 < kept.due_at <= now:
@@ -156,7 +156,7 @@ class Reconciler:
         """Expire it, ask about it, put it off, or leave it to the next round."""
         may = _asks(kept) and self._turns.take(self._clock())
         late = now >= kept.payment.created_at + EXPIRES_S
-        claimed = self._claim(kept, now) if may or late or not _asks(kept) else None
+        claimed = self._claim(kept, now, asks=may) if may or late or not _asks(kept) else None
         if claimed is None:
             return Round()
         expired = claimed.payment.state is not kept.payment.state
@@ -183,10 +183,11 @@ class Reconciler:
             case Missing():
                 return Round(missing=(kept.payment.id,))
 
-    def _claim(self, kept: KeptPayment, now: int) -> KeptPayment | None:
+    def _claim(self, kept: KeptPayment, now: int, *, asks: bool) -> KeptPayment | None:
         """Expired if it is late, and due when it is to be asked about again."""
         payment = expire(kept.payment, now).payment
-        after = kept._replace(payment=payment, version=kept.version + 1, due_at=_next(kept, now), tries=kept.tries + 1)
+        after = kept._replace(payment=payment, version=kept.version + 1, due_at=_next(kept, now))
+        after = after._replace(tries=kept.tries + asks)
         posted = self._book.post(Posting(self._book.new_id(), after))
         if posted.outcome is not Outcome.COMMITTED:
             return None

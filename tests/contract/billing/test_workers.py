@@ -169,6 +169,18 @@ def test_questions_go_in_turns_to_who_looks_and_to_who_waits_longest(store: Stor
     assert towns[0].provider.queries == [young[0], old[0], young[1], old[1]]
 
 
+def test_of_many_that_nobody_looks_at_each_has_its_turn(store: Store, billing: BillingStore) -> None:
+    """They are put off together, and come together again: the same one must not win each time."""
+    towns = towns_of(3, store, billing)
+    asked = {town.buy().payment.checkout_id for town in towns}
+    clock = Clock()
+    worker = reconciler(towns[0], clock)
+    for _ in range(3):
+        clock.at += 600
+        assert worker.round(T0 + EXPIRES_S + int(clock.at)).asked == 1
+    assert set(towns[0].provider.queries) == asked
+
+
 def test_what_needs_no_question_waits_for_none(
     store: Store, billing: BillingStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
