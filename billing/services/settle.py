@@ -14,7 +14,7 @@ from billing.domain.journal import Account, AccountKind, Cause, Journal
 from billing.domain.ledger import Came, Sale, mpesa, sale_by_mpesa, top_up
 from billing.domain.ledger import customer as balance_of
 from billing.domain.money import rate_on
-from billing.domain.payment import Effect, Payment, PaymentEvent, PaymentState
+from billing.domain.payment import PAID_STATES, Effect, Payment, PaymentEvent, PaymentState
 from billing.domain.settle import Proof, Refused, Settled, Settlement, Waits, Why
 from billing.ports import (
     Claim,
@@ -34,7 +34,10 @@ from radius.domain.identity import SubscriberId
 from radius.ports import Change, Outcome
 
 RECEIPT_ASKED_AFTER_S = 600  # of a payment that a query proved: callback and C2B notice are given so long
+ASK_SOON_S = 30  # who is asked about within so long need not be asked about earlier
 SAME_MONEY_S = 600  # a notice that names nobody waits so long for the callback of the same money
+
+_DECIDED = PAID_STATES | {PaymentState.DISPUTED}
 
 
 class Landed(NamedTuple):
@@ -71,7 +74,7 @@ class Settle:
             if kept is None:
                 return None
             found = rules.settle(kept.payment, proof, now)
-            if found.payment == kept.payment and not _money_is_free(found):
+            if found.payment == kept.payment and not _money_is_free(found) and not _to_ask(kept, found, now):
                 return found
             done = self._commit(kept, found, proof, now, attempt)
             if done is not None:
@@ -90,7 +93,7 @@ class Settle:
             if credited is None:
                 return self._cannot(kept, found, proof, now)
             posting = credited
-        if found.payment == kept.payment:
+        if found.payment == kept.payment and not _to_ask(kept, found, now):
             posting = posting._replace(payment=None)
             if money is None:
                 return found
@@ -216,7 +219,9 @@ class Settle:
         if isinstance(found, Settled):
             return _paid(after, found, now)
         over = isinstance(found, Refused) and found.payment.state in {PaymentState.FAILED, PaymentState.DISPUTED}
-        return after._replace(due_at=0) if over else after
+        if over:
+            return after._replace(due_at=0)
+        return after._replace(due_at=now) if _to_ask(kept, found, now) else after
 
     # -- money that came by hand -----------------------------------------------------------------------------------
 
@@ -293,6 +298,19 @@ def _paid(after: KeptPayment, found: Settled, now: int) -> KeptPayment:
         return after._replace(due_at=now + ONLINE_AFTER_S, tries=0) if found.effect is Effect.CREDIT else after
     proven = after.payment.state is PaymentState.PROVEN
     return after._replace(due_at=now + RECEIPT_ASKED_AFTER_S if proven else 0)
+
+
+def _to_ask(kept: KeptPayment, found: Settlement, now: int) -> bool:
+    """True if only now there is something to ask about, and nobody will soon: the payment was given up, or has failed.
+
+    So it is when a callback says paid and not how much, and when one is the first to name the checkout.
+    """
+    payment = found.payment
+    if not isinstance(found, Waits) or not payment.checkout_id or payment.state in _DECIDED:
+        return False
+    if found.why is Why.NO_RECEIPT:
+        return not 0 < kept.due_at <= now + ASK_SOON_S
+    return not kept.due_at and payment.checkout_id != kept.payment.checkout_id
 
 
 def _money_is_free(found: Settlement) -> bool:

@@ -13,7 +13,7 @@ from billing.domain.journal import Cause
 from billing.domain.ledger import Came, mpesa, top_up, unmatched_claimed, unmatched_in
 from billing.domain.payment import Payment, PaymentEvent, PaymentState
 from billing.domain.settle import CLOCKS_APART_S_MAX, Proof, Settled
-from billing.ports import Claim, ClaimKind, Customer, Entry, Posting, Unmatched, UnmatchedState
+from billing.ports import PAGE_MAX, Claim, ClaimKind, Customer, Entry, Posting, Unmatched, UnmatchedState
 from billing.services.book import Book, fact
 from billing.services.rounds import of_each
 from billing.services.settle import Settle
@@ -21,7 +21,7 @@ from radius.domain.identity import SubscriberId
 from radius.ports import Outcome
 
 ROUND_MAX = 100  # receipts looked at in one round
-RIVALS_MAX = 500  # payments without a receipt that are compared; with more of them money waits
+RIVALS_MAX = 5_000  # payments without a receipt that are compared; with more of them money waits
 LOOK_AGAIN_S = 1_800
 CALLBACK_S_MAX = 3_600  # after a query said paid, no callback of that payment comes any more
 SAME_TIME_S = 600  # from the prompt to M-Pesa's time of the money, where only a proof with a receipt can come
@@ -54,18 +54,25 @@ class Strays:
     def round(self, now: int) -> int:
         """Look at what waits; how many were booked."""
         waiting = self._stores.customers.waiting_money(now, ROUND_MAX, self._book.deadline())
-        return sum(of_each(waiting, lambda receipt: self.look(receipt, now)))
+        rivals = self._rivals(now) if waiting else {}
+        return sum(of_each(waiting, lambda receipt: self.look(receipt, now, rivals)))
 
-    def look(self, receipt: str, now: int) -> bool:
-        """True if this money was booked. When another writer was first, the next round looks again."""
+    def look(self, receipt: str, now: int, rivals: dict[str, Payment] | None = None) -> bool:
+        """True if this money was booked. When another writer was first, the next round looks again.
+
+        `rivals`: payments whose money it may be, None: to be read. What begins after they were read is none of them:
+        money waits longer than clocks are apart. One that has its money is taken out.
+        """
         money = self._stores.customers.unmatched(receipt, self._book.deadline())
         if money is None or money.state is not UnmatchedState.WAITS:
             return False
         if self._stores.postings.owner(ClaimKind.MPESA, receipt, self._book.deadline()) is not None:
             return self._write(money, UnmatchedState.SAME) and False
         if self._is_named_payments(money, now):
+            if rivals is not None:
+                rivals.pop(money.payment, None)
             return self._write(money, UnmatchedState.SAME) and False
-        if self.may_be_a_payments(money, now):
+        if self.may_be_a_payments(money, now, rivals=rivals):
             self._write(money, UnmatchedState.WAITS, now + LOOK_AGAIN_S)
             return False
         payer = self._payer(money)
@@ -127,22 +134,25 @@ class Strays:
         posting = Posting(self._book.new_id(), claims=claims, entries=entries, unmatched=after)
         return self._book.post(posting).outcome is Outcome.COMMITTED
 
-    def may_be_a_payments(self, money: Unmatched, now: int, but: str = "") -> bool:
-        """True while a payment of that amount and time has no receipt yet (all of those are due some time).
+    def may_be_a_payments(
+        self, money: Unmatched, now: int, but: str = "", rivals: dict[str, Payment] | None = None
+    ) -> bool:
+        """True while a payment of that amount and time has no receipt yet.
 
-        `but`: a payment that is not looked at.
+        `but`: a payment that is not looked at; `rivals`: see `look`.
         """
         named = self._stores.payments.payment(money.payment, self._book.deadline()) if money.payment else None
         if named is not None and named.payment.state is PaymentState.PROVEN:
             return True
+        rivals = self._rivals(now) if rivals is None else rivals
+        return len(rivals) >= RIVALS_MAX or any(_alike(each, money) for each in rivals.values() if each.id != but)
+
+    def _rivals(self, now: int) -> dict[str, Payment]:
+        """By id: payments that have no receipt yet: all of them are due some time."""
         due = [name for name, _ in self._stores.payments.due(now + AHEAD_S, RIVALS_MAX, self._book.deadline())]
-        if len(due) == RIVALS_MAX:
-            return True
-        for first in range(0, len(due), 100):
-            kept = self._stores.payments.payments(due[first : first + 100], self._book.deadline())
-            if any(_alike(each.payment, money) for each in kept if each.payment.id != but):
-                return True
-        return False
+        pages = (due[first : first + PAGE_MAX] for first in range(0, len(due), PAGE_MAX))
+        kept = (each for page in pages for each in self._stores.payments.payments(page, self._book.deadline()))
+        return {each.payment.id: each.payment for each in kept}
 
     def claim(self, receipt: str, subscriber: SubscriberId, now: int, actor: str = "") -> Claimed:
         """All of this money for a customer's balance. The caller slows guessing down."""

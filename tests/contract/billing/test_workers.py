@@ -9,7 +9,7 @@ import pytest
 from billing.domain.journal import Account, AccountKind, Cause, Journal, Receipt
 from billing.domain.ledger import purchase
 from billing.domain.payment import EXPIRES_S, PaymentEvent, PaymentState
-from billing.domain.settle import Proof, Refused, Settled
+from billing.domain.settle import Proof, Refused, Settled, Waits
 from billing.domain.trade import Paper, batch_made
 from billing.domain.voucher import Voucher, VoucherRefusal, VoucherState
 from billing.ports import Claim, ClaimKind, Customer, Entry, KeptPayment, KeptVoucher, Posting, UnmatchedState
@@ -28,7 +28,7 @@ from radius.domain.entitlement import Right
 from radius.domain.subscriber import Credential, SecretKind, Subscriber
 from radius.ports import Outcome
 from radius.store.open import Store
-from tests.contract.billing.town import DEVICE, DyingRows, Killed, Town
+from tests.contract.billing.town import DEVICE, DyingRows, Killed, Town, checkout_of
 from tests.contract.values import change, name, soon
 from tests.unit.billing.values import T0, TILL, fact, sale
 
@@ -247,6 +247,48 @@ def test_a_push_whose_reply_was_lost_expires_without_a_query(town: Town) -> None
     assert town.payment(begun.payment.id).state is PaymentState.EXPIRED
 
 
+def nameless(town: Town, now: int) -> None:
+    """A callback that says paid, and neither how much nor by which receipt."""
+    assert isinstance(town.callback(now=now, cents=None, mpesa_receipt=""), Waits)
+
+
+def test_a_payment_that_was_given_up_is_asked_about_when_a_callback_names_its_checkout(town: Town) -> None:
+    """The reply to its push was lost, so there was nothing to ask about until then."""
+    town.provider.answer = PushUnknown("lost")
+    begun = town.buy().payment
+    worker = reconciler(town, Clock())
+    assert worker.round(T0 + EXPIRES_S).expired == 1
+    assert town.billing.due(T0 + AHEAD_S, 9, soon()) == []
+    town.callback(now=T0 + 2_000, event=PaymentEvent.CALLBACK_OPEN, code="1025", cents=None, mpesa_receipt="")
+    town.provider.says(checkout_of(town.provider.pushes[0]), PaymentEvent.QUERY_PAID, "0")
+    assert worker.round(T0 + 2_000).settled == 1
+    assert town.rights() == [begun.id]
+
+
+def test_paid_without_an_amount_is_asked_about_at_once_even_after_it_had_failed(town: Town) -> None:
+    begun = town.buy().payment
+    town.callback(event=PaymentEvent.CALLBACK_FAILED, code="1037", cents=None, mpesa_receipt="")
+    assert town.billing.due(T0 + AHEAD_S, 9, soon()) == []
+    for _ in range(2):
+        nameless(town, T0 + 60)
+    town.provider.says(begun.checkout_id, PaymentEvent.QUERY_PAID, "0")
+    assert reconciler(town, Clock()).round(T0 + 60) == Round(1, 1)
+    assert town.rights() == [begun.id]
+    assert town.findings() == []
+
+
+def test_what_will_be_asked_about_soon_or_is_decided_stays_as_it_is(town: Town) -> None:
+    begun = town.buy().payment
+    before = town.billing.payment(begun.id, soon())
+    nameless(town, T0 + 5)
+    assert before
+    assert town.billing.due(T0 + AHEAD_S, 9, soon()) == [(begun.id, before.due_at)]
+    town.callback(cents=1, now=T0 + 9)
+    assert town.payment(begun.id).state is PaymentState.DISPUTED
+    nameless(town, T0 + 60)
+    assert town.billing.due(T0 + AHEAD_S, 9, soon()) == []
+
+
 # -- money without a name ----------------------------------------------------------------------------------------------
 
 
@@ -263,6 +305,25 @@ def test_money_that_is_nobodys_is_booked_and_claimed_once(town: Town) -> None:
     assert strays.claim("TKP9999999", town.customer, T0 + 801) is Claimed.UNKNOWN
     assert town.balance() == 5_000
     assert town.findings() == []
+
+
+def test_a_round_compares_with_what_is_open_once(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever pays by hand on an evening without callbacks must not wait for a thousand other prompts to be read."""
+    town.buy(package="", cents=2_000)
+    reads: list[int] = []
+    due = BillingStore.due
+    monkeypatch.setattr(BillingStore, "due", lambda *given: reads.append(1) or due(*given))
+    for number in range(3):
+        town.notice("rent", f"TKP00000{number:02}")
+    assert Strays(town.book).round(T0 + 16 + SAME_MONEY_S) == 3
+    assert len(reads) == 1
+
+
+def test_with_too_much_open_to_compare_money_waits(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("billing.services.strays.RIVALS_MAX", 1)
+    town.buy(package="", cents=2_000)
+    town.notice("rent")
+    assert Strays(town.book).round(T0 + 16 + SAME_MONEY_S) == 0
 
 
 def test_the_same_money_by_callback_is_not_booked_again(town: Town) -> None:
