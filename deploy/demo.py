@@ -14,14 +14,16 @@ from typing import Any
 
 import msgspec
 
+from billing import settings as selling_settings
 from billing.store.open import open_billing
 from deploy import selling
+from deploy.selling import ROUTER, SITE
 from deploy.telling import Untrue, await_, check, say, soon
 from radius import settings as settings_module
 from radius.domain import entitlement
 from radius.domain import subscriber as aggregate
 from radius.domain.errors import Corrupt
-from radius.domain.identity import NasId, SubscriberId
+from radius.domain.identity import SubscriberId
 from radius.domain.nas import Family, Router, Site
 from radius.domain.subscriber import Subscriber
 from radius.domain.terms import PeriodUnit, Rate, Terms, Window, WindowStart
@@ -29,8 +31,6 @@ from radius.wiring import Core, build_core
 from tests.fakes.nas import FakeRouter, total_limit
 from tests.fakes.router_das import FakeDas, Manners
 
-SITE = "demo"
-ROUTER = NasId("demo-router")
 MEGABYTE = 1_000_000
 PACKAGE = Terms(
     "evening.1",
@@ -244,12 +244,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--strict", action="store_true", help="what the ledger's check finds ends the story")
     given = parser.parse_args(arguments)
     settings = settings_module.load(given.settings)
+    sold_by = selling_settings.load(given.settings).billing
     core = build_core(settings)
     secret = demo_secret(settings.state_dir)
     router = FakeRouter(secret.encode(), str(ROUTER), auth_port=given.auth_port, acct_port=given.acct_port)
     try:
         with FakeDas(secret.encode(), Manners.MIKROTIK, port=given.coa_port, nas_ip=router.address) as das:
-            shop = selling.Shop(core, router, given.portal, real=given.real_money, strict=given.strict)
+            shop = selling.Shop(core, sold_by, router, given.portal, real=given.real_money, strict=given.strict)
             Story(core, router, das, shop).play()
     except Exception as error:  # noqa: BLE001 - the verdict of a program
         print(f"\nThe story failed: {type(error).__name__}: {error}", file=sys.stderr)

@@ -7,6 +7,7 @@ says of itself what it is. What is real is everything of ours.
 import io
 import secrets
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +28,14 @@ from billing.wallet import ByHand
 from billing.wiring import BillingSettings, build_billing
 from deploy.telling import Untrue, await_, check, say, soon
 from radius.domain.errors import Malformed
+from radius.domain.identity import NasId
 from radius.domain.nas import Language
 from radius.domain.terms import PeriodUnit, Rate, Terms, Window, WindowStart
 from radius.ports import Outcome
 from radius.wiring import Core
 from tests.fakes.nas import FakeRouter
 
-SITE = "demo"
+SITE, ROUTER = "demo", NasId("demo-router")
 HOUR = Package(
     "demo-hour",
     1,
@@ -65,7 +67,9 @@ def stock(core: Core) -> None:
 class Shop:
     """Sells to two customers, and counts the money."""
 
-    def __init__(self, core: Core, router: FakeRouter, portal: str, *, real: bool, strict: bool) -> None:
+    def __init__(
+        self, core: Core, settings: BillingSettings, router: FakeRouter, portal: str, *, real: bool, strict: bool
+    ) -> None:
         """`portal`: its address; `real`: M-Pesa moves real money here, so nothing is sold.
 
         `strict`: what the ledger's check finds ends the story; else it is printed, and the hotspot goes on.
@@ -75,7 +79,7 @@ class Shop:
         self._portal = portal
         self._real = real
         self._strict = strict
-        self._billing = build_billing(core, BillingSettings(), ByHand(), lambda _: None)
+        self._billing = build_billing(core, settings, ByHand(), lambda _: None)
 
     def play(self) -> None:
         """Raises Untrue at the first thing that is not as it should be."""
@@ -89,33 +93,35 @@ class Shop:
     def _buys_by_mpesa(self, mac: str) -> None:
         say("A phone that nobody knows joins the hotspot; its router lets it reach the portal only.")
         self._refused(mac, mac, "")
-        with httpx.Client(base_url=self._portal, timeout=PAID_S_MAX) as page:
+        with httpx.Client(base_url=self._portal, timeout=PAID_S_MAX, follow_redirects=True) as page:
+            front = _sound(page.get(f"/w/{ROUTER}", params={"mac": mac}))
+            check(HOUR.name_en in front.text, f"it is shown the portal's page ({len(front.content):,} bytes)")
             offers = _good(page.get(f"/api/v1/sites/{SITE}/packages"))["packages"]
-            say(
-                "Its page shows: "
-                + ", ".join(f"{each['name_en']} KES {each['price_cents'] // SHILLING_CENTS}" for each in offers)
-            )
-            check(HOUR.id in {each["id"] for each in offers}, "the hour is for sale")
-            payer = f"07{secrets.randbelow(10**8):08d}"
-            print(
-                f"   -> buys the hour; M-Pesa (SIMULATED) is to ask {payer[:4]}***{payer[-3:]}"
-                f" for KES {HOUR.price_cents // SHILLING_CENTS}"
-            )
-            wanted = {"phone": payer, "package": HOUR.id, "site": SITE, "device": mac}
-            key = {"Idempotency-Key": secrets.token_hex(12)}
-            begun = _good(page.post("/api/v1/checkouts", json=wanted, headers=key))
-            again = _good(page.post("/api/v1/checkouts", json=wanted, headers=key))
-            check(again["token"] == begun["token"], "a page that asks twice has one payment, and the phone rings once")
-            shown = f"/api/v1/payments/{begun['token']}"
-            took_ms = await_(
-                lambda: _good(page.get(shown))["stage"] == "paid", "the payment is credited", PAID_S_MAX, ASKED_EVERY_S
-            )
-            print(f"   <- paid: M-Pesa (SIMULATED) called back, {took_ms} ms after the page began to wait")
+            shown = [f"{each['name_en']} KES {each['price_cents'] // SHILLING_CENTS}" for each in offers]
+            say(f"For sale: {', '.join(shown)}")
+            payment = self._pays(page, mac)
             say("The device logs in again by itself; nothing is typed:")
             self._online(mac, mac, "")
-            left = _good(page.get(f"{shown}/usage"))
+            left = _good(page.get(f"{payment}/usage"))
             check(left["package"] == HOUR.id and left["state"] == "live", "its page says that the hour is running")
         self._router.stop(mac)
+
+    @staticmethod
+    def _pays(page: httpx.Client, mac: str) -> str:
+        """Buy the hour and wait until it is credited; the address of the payment."""
+        payer, price = f"07{secrets.randbelow(10**8):08d}", HOUR.price_cents // SHILLING_CENTS
+        print(f"   -> buys the hour; M-Pesa (SIMULATED) is to ask {payer[:4]}***{payer[-3:]} for KES {price}")
+        wanted = {"phone": payer, "package": HOUR.id, "site": SITE, "device": mac}
+        key = {"Idempotency-Key": secrets.token_hex(12)}
+        begun = _good(page.post("/api/v1/checkouts", json=wanted, headers=key))
+        again = _good(page.post("/api/v1/checkouts", json=wanted, headers=key))
+        check(again["token"] == begun["token"], "a page that asks twice has one payment, and the phone rings once")
+        payment = f"/api/v1/payments/{begun['token']}"
+        took_ms = await_(
+            lambda: _good(page.get(payment))["stage"] == "paid", "the payment is credited", PAID_S_MAX, ASKED_EVERY_S
+        )
+        print(f"   <- paid: M-Pesa (SIMULATED) called back, {took_ms} ms after the page began to wait")
+        return payment
 
     def _opens_by_voucher(self, mac: str) -> None:
         batch, codes, path = self._sheet()
@@ -139,7 +145,7 @@ class Shop:
             raise Untrue(f"not exported: {found}")
         sheet = io.BytesIO()
         paper = slips(found.batch, HOUR, found.codes, Language.ENGLISH, "Demo hotspot")
-        write_sheet(paper, sheet, Brand("Demo WiFi", portal_url=f"{self._portal}/redeem"))
+        write_sheet(paper, sheet, Brand("Demo WiFi"))
         folder = self._core.settings.state_dir / "vouchers"
         folder.mkdir(mode=0o700, exist_ok=True)
         path = folder / f"{batch.id}.pdf"
@@ -154,8 +160,11 @@ class Shop:
         last = business_day(int(time.time()))
         days = walk.days(first, last)
         journals = [entry.journal for day in days for entry in walk.entries(self._billing.book, day)]
-        for account, cents in sorted(balances(journals).items()):
-            print(f"   {account.text:<40} {cents / SHILLING_CENTS:>12,.2f}")
+        sums = Counter[str]()
+        for account, cents in balances(journals).items():
+            sums[account.kind.value] += cents
+        for kind, cents in sorted(sums.items()):
+            print(f"   {kind:<24} {cents / SHILLING_CENTS:>12,.2f}")
         found = self._findings(first, last)
         for finding in found:
             print(f"   ledger check: {finding.rule.value}: {finding.what}: {finding.text}")
@@ -193,6 +202,10 @@ def _device() -> str:
 
 
 def _good(answer: httpx.Response) -> Any:
+    return _sound(answer).json()
+
+
+def _sound(answer: httpx.Response) -> httpx.Response:
     if answer.is_error:
         raise Untrue(f"{answer.request.method} {answer.request.url.path.split('/payments/')[0]}: {answer.text}")
-    return answer.json()
+    return answer

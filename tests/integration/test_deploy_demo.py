@@ -12,6 +12,7 @@ from billing.domain.books import Finding, Rule
 from billing.domain.catalogue import CATALOGUE
 from billing.mpesa import settings as mpesa
 from billing.store.open import open_billing
+from billing.wiring import BillingSettings
 from deploy import application, options, selling
 from deploy.ports import Ports
 from deploy.refusal import Refusal
@@ -106,7 +107,7 @@ def test_what_the_ledgers_check_finds_spoils_the_verdict_and_stops_no_hotspot(
     monkeypatch.setattr(selling, "LOOK_AGAIN_S", 0)
 
     def shop(*, strict: bool) -> selling.Shop:
-        made = selling.Shop(core, None, "http://127.0.0.1:1", real=True, strict=strict)  # type: ignore[arg-type]
+        made = selling.Shop(core, BillingSettings(), None, "http://127.0.0.1:1", real=True, strict=strict)  # type: ignore[arg-type]
         made._billing = made._billing._replace(check=Books(looks))
         return made
 
