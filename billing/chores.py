@@ -79,15 +79,23 @@ class Chores:
             self._alarms.payment(payment, "no answer, or no receipt")
         for payment in done.missing:
             self._alarms.not_online(payment)
-        for reason in self._billing.pulls.round(now).trouble if self._billing.pulls else ():
-            self._alarms.pulled(reason)
         tell(done.failed)
         return False
 
     def strays(self, now: int) -> bool:
-        """Book money that names nobody, and find that of codes which customers show."""
+        """Book money that names nobody."""
         self._billing.strays.round(now)
+        return False
+
+    def shown(self, now: int) -> bool:
+        """Find the money of codes that customers show."""
         self._billing.shown.round(now)
+        return False
+
+    def pulls(self, now: int) -> bool:
+        """Read what the provider lists by itself, where it does."""
+        for reason in self._billing.pulls.round(now).trouble if self._billing.pulls else ():
+            self._alarms.pulled(reason)
         return False
 
     def vouchers(self, now: int) -> bool:

@@ -17,7 +17,17 @@ OTHER = "other"
 MESSAGE_SENT, MESSAGE_UNKNOWN = "sent", "unknown"
 TOP_UP = "top-up"  # money for a balance: no package
 PACKAGES_MAX = 200  # of dimension values; CloudWatch bills each
-LOOPS = ("callbacks", "payments", "strays", "vouchers", "refunds", "renewals", "days")  # of the worker
+LOOPS = (
+    "callbacks",
+    "payments",
+    "strays",
+    "shown",
+    "pulls",
+    "vouchers",
+    "refunds",
+    "renewals",
+    "days",
+)  # of the worker
 SUBMIT_S = (0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 8.0, 13.0, 20.0, 30.0)  # replies of 20 s are seen
 ONLINE_S = (1.0, 2.0, 3.0, 5.0, 8.0, 13.0, 20.0, 30.0, 45.0, 60.0, 120.0, 180.0)  # 60: then it is looked into
 ANSWER_S = (5.0, 10.0, 15.0, 20.0, 30.0, 45.0, 60.0, 90.0, 180.0, 900.0, 3600.0)  # a person types a PIN

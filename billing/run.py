@@ -26,6 +26,8 @@ from radius.wiring import build_meter
 CALLBACKS_S = 5.0  # what is settled by nobody for half a minute
 PAYMENTS_S = 5.0  # of the rate of questions, which is what limits; a round without any costs 8 small queries
 STRAYS_S = 30.0
+SHOWN_S = 10.0  # whoever shows a code waits
+PULLS_S = 10.0  # a page of an hour
 VOUCHERS_S = 15.0  # batches are due once an hour
 REFUNDS_S = 10.0
 RENEWALS_S = 60.0  # each customer is due once a day
@@ -60,6 +62,8 @@ def loops_of(chores: Chores) -> tuple[Loop, ...]:
         Loop("callbacks", CALLBACKS_S, chores.callbacks),
         Loop("payments", PAYMENTS_S, chores.payments),
         Loop("strays", STRAYS_S, chores.strays),
+        Loop("shown", SHOWN_S, chores.shown),
+        Loop("pulls", PULLS_S, chores.pulls),
         Loop("vouchers", VOUCHERS_S, chores.vouchers),
         Loop("refunds", REFUNDS_S, chores.refunds),
         Loop("renewals", RENEWALS_S, chores.renewals),
