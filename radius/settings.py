@@ -36,7 +36,7 @@ from radius.domain.tunnel import check_key
 
 PREFIX = "WIFIBILLING_"
 FILE_VARIABLE = "WIFIBILLING_SETTINGS"
-TABLES = ("billing", "sms", "mail")  # of the file, for the programs that sell: `table`
+TABLES = ("alerts", "backup", "billing", "mail", "sms")  # of the file, for the programs that sell: `table`
 EMBEDDED_ENDPOINT = "http://127.0.0.1:8450"
 UNSHOWN = ("key_ref", "store_endpoint")  # a secret pasted into the wrong place must not end up on a terminal
 
@@ -155,6 +155,9 @@ class Settings(BaseSettings):
         default_factory=lambda data: EMBEDDED_ENDPOINT if data.get("store_kind") == "embedded" else None
     )
     region: Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")] = "af-south-1"
+    store_file: AbsolutePath = Field(  # where the embedded engine keeps its tables, for backups
+        default_factory=lambda data: Path(f"{data.get('state_dir')}/engine/wifibilling.sqlite")
+    )
     table_prefix: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{0,100}$")] = ""
     key_ref: Reference = Field(default_factory=lambda data: f"file:{data.get('state_dir')}/data.key")
 

@@ -90,22 +90,24 @@ class Core(NamedTuple):
         self.bell.close()
 
 
+def store_settings(settings: Settings) -> StoreSettings:
+    """Where the store is, and with which credentials."""
+    return StoreSettings(
+        kind=StoreKind(settings.store_kind),
+        region=settings.region,
+        endpoint_url=settings.store_endpoint,
+        credentials=EMBEDDED_CREDENTIALS if settings.store_kind == "embedded" else None,
+        prefix=settings.table_prefix,
+        timeout_s=settings.request_deadline_ms / 1000,
+        connections=settings.store_connections_max,
+    )
+
+
 def build_core(settings: Settings) -> Core:
     """Open the store and the keys. Raises Malformed for settings or a key file that cannot be used."""
     keys = KeyRing.open(settings.key_ref)
     vault = Vault(keys)
-    embedded = settings.store_kind == "embedded"
-    store = open_store(
-        StoreSettings(
-            kind=StoreKind(settings.store_kind),
-            region=settings.region,
-            endpoint_url=settings.store_endpoint,
-            credentials=EMBEDDED_CREDENTIALS if embedded else None,
-            prefix=settings.table_prefix,
-            timeout_s=settings.request_deadline_ms / 1000,
-            connections=settings.store_connections_max,
-        )
-    )
+    store = open_store(store_settings(settings))
     desk: Desk[Subscriber] = Desk(
         store.subscribers, secrets.new_write_id, time.monotonic, settings.subscriber_cache_entries, time.time
     )

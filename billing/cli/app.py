@@ -3,6 +3,7 @@
 import typer
 
 from billing.cli import (
+    backups,
     books,
     customers,
     cutting,
@@ -38,7 +39,7 @@ app = typer.Typer(
 )
 GROUPS = (
     *(sessions, cutting, customers, why, packages, vouchers, till, payments, refunds, books, joining, proving),
-    *(routers, sites, signs),
+    *(routers, sites, signs, backups),
 )
 for group in dict.fromkeys(module.app for module in GROUPS):
     app.add_typer(group)

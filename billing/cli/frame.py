@@ -31,11 +31,13 @@ from radius.domain.entitlement import ZONE_DEFAULT
 from radius.domain.errors import Malformed, RadiusError
 from radius.services.directory import Directory
 from radius.settings import FILE_VARIABLE, Settings
-from radius.wiring import BACKGROUND_DEADLINE_S, Core, build_core
+from radius.store.desk import make_client
+from radius.wiring import BACKGROUND_DEADLINE_S, Core, build_core, store_settings
 
 BOX_SETTINGS = Path(__file__).resolve().parents[2] / "deploy" / ".state" / "settings.toml"
 PANEL = "Everywhere"
 ROOT = "wifibilling"
+WHOLE_TABLES_S = 30.0  # a page of a table, over a far line
 
 
 class Given(NamedTuple):
@@ -70,22 +72,20 @@ class Frame:
     # -- what is behind it -----------------------------------------------------------------------------------------
 
     @cached_property
-    def _file(self) -> Path | None:
+    def settings_file(self) -> Path | None:
         """Of `--settings`, else of the environment (None), else of the box that `deploy/run` keeps in this clone."""
-        named = self._given.settings
-        if named is None and not os.environ.get(FILE_VARIABLE) and _there(BOX_SETTINGS):
-            named = BOX_SETTINGS
-        return named
+        named = self._given.settings or (Path(os.environ[FILE_VARIABLE]) if os.environ.get(FILE_VARIABLE) else None)
+        return BOX_SETTINGS if named is None and _there(BOX_SETTINGS) else named
 
     @cached_property
     def settings(self) -> Settings:
         """The core's."""
-        return settings_module.load(self._file)
+        return settings_module.load(self.settings_file)
 
     @cached_property
     def selling(self) -> BillingSettings:
         """Those of selling."""
-        return load_selling(self._file).billing
+        return load_selling(self.settings_file).billing
 
     @cached_property
     def core(self) -> Core:
@@ -99,6 +99,19 @@ class Frame:
         made = build_billing(self.core, self.selling, money.provider, money.read, money.read_notice)
         money.share(StoredTokens(made.book, self.core.keys, money.provider.shortcode))
         return made
+
+    @cached_property
+    def raw_client(self) -> Any:
+        """DynamoDB's own words, for whole tables (`radius.store.copying`)."""
+        where = store_settings(self.settings)
+        return make_client(
+            where.endpoint_url,
+            where.region,
+            where.credentials,
+            timeout_s=WHOLE_TABLES_S,
+            connect_timeout_s=where.connect_timeout_s,
+            connections=where.connections,
+        )
 
     @cached_property
     def billing_money(self) -> Money:
@@ -130,6 +143,8 @@ class Frame:
         """Close what was opened."""
         if "billing_money" in self.__dict__:
             self.billing_money.close()
+        if "raw_client" in self.__dict__:
+            self.raw_client.close()
         if "core" in self.__dict__:
             self.core.close()
 
