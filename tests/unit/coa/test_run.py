@@ -176,10 +176,13 @@ def test_a_fault_of_ours_ends_no_thread(machine: Machine, monkeypatch: pytest.Mo
     found = machine.used_up()
     machine.start()
     bell = Bell(machine.folder)
-    for _ in range(runs.THREADS * 2 + 1):
-        bell.ring(found)
+
+    def is_cut() -> bool:
+        bell.ring(found)  # again and again: one that is full drops it
+        return not machine.das.sessions
+
+    wait_until(is_cut, "the Disconnect")
     bell.close()
-    wait_until(lambda: not machine.das.sessions, "the Disconnect")
     assert [line for line in machine.lines if line["message"] == "Enforcement job failed"]
 
 
@@ -191,7 +194,7 @@ def test_while_its_threads_are_busy_it_neither_spins_nor_queues_a_customer_twice
 
     def poll(now: int, visit: Callable[[SubscriberId, bool], object]) -> bool:
         polls[0] += 1
-        for subscriber in found:
+        for subscriber in [] if free.is_set() else found:
             visit(subscriber, False)
         return not free.is_set()
 
@@ -206,7 +209,8 @@ def test_while_its_threads_are_busy_it_neither_spins_nor_queues_a_customer_twice
     for name, fake in (("poll", poll), ("visit", visit), ("check", check)):
         monkeypatch.setattr(dispatcher, name, fake)
     machine.start()
-    began = time.monotonic()
+    wait_until(lambda: len(visits) == runs.THREADS, "all threads are busy")
+    began, checks[0] = time.monotonic(), 0
     wait_until(lambda: checks[0] > 20, "the loop goes on")
     assert checks[0] <= (time.monotonic() - began) / runs.BUSY_S + 3
     assert polls[0] > 1
