@@ -9,7 +9,9 @@ from tests.e2e.stage import Stage
 from tests.e2e.test_buy_and_log_in import look_until, pay
 from tests.fakes.browser import Browser
 from tests.fakes.chilli import Chilli
-from tests.integration.box import new_mac, new_phone
+from tests.fakes.router_das import FakeDas, Manners
+from tests.integration.box import SECRET as SHARED
+from tests.integration.box import new_mac, new_phone, wait_until
 
 pytestmark = pytest.mark.integration
 SECRET = "uam-secret-of-the-site"
@@ -52,3 +54,27 @@ def test_an_address_that_somebody_changed_is_not_believed(chilli: Chilli, browse
         assert "cannot be used" in shown
     else:
         assert "Choose a package" in shown
+
+
+def test_who_closed_the_page_is_let_in_by_a_request_to_the_router(stage: Stage, browser: Browser) -> None:
+    """No page is open when the money comes: the sender names the entry that the redirect told of, with all limits."""
+    name, address = "coova-closed", "127.0.0.9"
+    with FakeDas(SHARED.encode(), Manners.COOVA, bind=address, nas_ip=address) as das:
+        router = stage.box.add_router(name, address, family=Family.COOVA, coa_port=das.port)
+        stage.box.await_router(name, address)
+        with Chilli(stage.box.router(name, address), f"{stage.url}/w/{name}", new_mac()) as chilli:
+            stage.box.core.provision.login_page(router, [chilli.host])
+            stage.await_pages(name)
+            entry = das.add(chilli.session, chilli.mac.replace(":", "-"), chilli.ip)
+            entry.authorized = False
+            browser.open(chilli.url)
+            pay(stage, browser, new_phone())
+            browser.close()
+            stage.box.coa.start()
+            try:
+                stage.daraja.step()
+                wait_until(lambda: entry.authorized, "the router is asked to let it in")
+            finally:
+                assert stage.box.coa.stop() == 0
+    assert entry.limits["Session-Timeout"] == pytest.approx(3_600, abs=60)
+    assert entry.limits["ChilliSpot-Max-Total-Octets"] == 500_000_000

@@ -19,7 +19,7 @@ class Chilli(Hotspot):
         super().__init__(router, portal, mac, "10.1.0.9")
         self.secret = secret
         self._challenge = os.urandom(16)
-        self._next = 1
+        self.session = "65a10001"
 
     def answer(self, path: str, fields: dict[str, str]) -> tuple[int, str, str]:
         if path == "/logon":
@@ -56,7 +56,7 @@ class Chilli(Hotspot):
             said["challenge"] = self._challenge.hex()
         if reply:
             said["reply"] = reply
-        said |= {"nasid": self.router.identity, "sessionid": f"65a1{self._next:04x}", "userurl": "http://neverssl.com/"}
+        said |= {"nasid": self.router.identity, "sessionid": self.session, "userurl": "http://neverssl.com/"}
         url = f"{self.portal}?{urlencode(said)}"
         if self.secret:
             url += "&md=" + md5((url + self.secret).encode(), usedforsecurity=False).hexdigest().upper()
