@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ import pytest
 
 from billing.portal import lambda_function
 from billing.portal.limits import LIMITS, Gate
+from radius.domain.identity import NasId
+from radius.domain.nas import Family, Router
 from tests.contract.billing.values import PACKAGE
 from tests.fakes.portal import DEVICE, SITE, selling_process
 
@@ -82,6 +85,21 @@ def test_bodies_headers_and_problems_get_through(opened: list[Any]) -> None:
     status, body = ask("POST", "/api/v1/checkouts", json.dumps({**purchase, "phone": "1"}), **KEY)
     assert (status, [slip["field"] for slip in body["errors"]]) == (422, ["phone"])
     assert ask("POST", "/pay/stk/" + "0" * 32, "{}")[0] == 404
+
+
+def test_a_page_its_cookie_and_its_script_get_through(opened: list[Any]) -> None:
+    core = lambda_function.portal().process.core
+    core.provision.router(Router(NasId("kilifi-1"), SITE, Family.MIKROTIK, ("10.8.0.2",)), "a-secret-of-it-0000")
+    typed = {"content-type": "application/x-www-form-urlencoded"}
+    answer = lambda_function.handler(event("POST", "/w/kilifi-1", f"mac={DEVICE}", **typed), None)
+    assert (answer["statusCode"], answer["isBase64Encoded"]) == (200, False)
+    assert "Pay with M-Pesa" in answer["body"]
+    (cookie,) = answer["cookies"]
+    assert cookie.startswith("wb=")
+    front = lambda_function.handler({**event("GET", "/"), "cookies": [cookie.partition(";")[0]]}, None)
+    assert "Pay with M-Pesa" in front["body"]
+    script = re.findall(r'src="([^"]+)"', answer["body"])[0]
+    assert "use strict" in lambda_function.handler(event("GET", script), None)["body"]
 
 
 def test_an_address_is_the_callers_and_no_header_changes_it(opened: list[Any]) -> None:
