@@ -32,6 +32,17 @@ class StatusTokens:
         return hmac.new(self._key, text, sha256).hexdigest()[:MAC_CHARS]
 
 
+class Numbers:
+    """Numbers that nobody foresees, always the same for a text."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    def of(self, text: str) -> int:
+        """Of 64 bits."""
+        return int.from_bytes(hmac.new(self._key, text.encode(), sha256).digest()[:8])
+
+
 def callback_path(key: bytes) -> str:
     """The segment that only the provider is told: the same for all nodes with this key."""
     return hmac.new(key, b"callback path", sha256).hexdigest()[:PATH_CHARS]

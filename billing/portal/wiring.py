@@ -17,8 +17,9 @@ from billing.portal.pages.deps import Looks, PageDeps, Roster
 from billing.portal.pages.visit import Signer
 from billing.portal.pulse import Pulse
 from billing.portal.settling import Settler
-from billing.portal.tokens import StatusTokens, callback_path
+from billing.portal.tokens import Numbers, StatusTokens, callback_path
 from billing.process import Process, open_process
+from billing.services.screens import Screens
 from billing.sms.port import Message
 from billing.wallet import Money
 from billing.wiring import Billing
@@ -127,6 +128,9 @@ def _pages(
         ),
         people=billing.desk.people,
         moves=billing.desk.moves,
+        screens=Screens(
+            billing.book, lambda text: core.keys.alias_key(f"screen:{text}"), Numbers(core.keys.subkey("screens")).of
+        ),
         send=send,
     )
 

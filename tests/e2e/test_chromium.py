@@ -217,6 +217,14 @@ def test_a_second_touch_orders_nothing_twice(stage: Stage, tab: Open) -> None:
     assert len(stage.daraja.pushes()) == before + 1
 
 
+def test_a_television_shows_its_code(stage: Stage, tab: Open, tmp_path: Path) -> None:
+    page = tab()
+    arrive(stage, page)
+    page.get_by_role("link", name="This is a TV").click()
+    expect(page.get_by_role("heading", name="Add this TV with a phone")).to_be_visible()
+    look(page, tmp_path, "television")
+
+
 def test_words_for_who_comes_from_nowhere(stage: Stage, tab: Open, tmp_path: Path) -> None:
     page = tab()
     page.goto(stage.url)

@@ -10,6 +10,7 @@ from billing.portal.pages.visit import Signer
 from billing.ports import Customers as Things
 from billing.services.moves import Moves
 from billing.services.people import People
+from billing.services.screens import Screens
 from billing.sms.port import Message
 from radius.domain.errors import Unavailable
 from radius.domain.nas import Nas, Router
@@ -106,4 +107,5 @@ class PageDeps(NamedTuple):
     uam_secret: Callable[[Router], str]
     people: People
     moves: Moves
+    screens: Screens
     send: Callable[[Message], object] | None

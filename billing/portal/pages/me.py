@@ -12,22 +12,26 @@ from billing.portal.pages.guest import Guest
 from billing.portal.pages.handbook import VISIT, words
 from billing.portal.pages.http import SEAT, route_class, see, set_cookie
 from billing.portal.pages.mine import mine
+from billing.portal.pages.paying import slow_down
 from billing.portal.pages.texts import text
 from billing.portal.pages.visit import Seat, same, seat
 from billing.portal.problems import Code, Refusal
 from billing.portal.shield import address_of
 from billing.services.moves import MOVES_A_WEEK, Moved
 from billing.services.people import CodeAsked
+from billing.services.screens import DIGITS
 from billing.sms.port import Message
 from billing.sms.texts import Kind, render
 from radius.domain.errors import Malformed
 from radius.domain.identity import MacAddress, SubscriberId, parse_mac
+from radius.domain.policy import Accept
 
 
 def routes(door: Door) -> APIRouter:
     """All of them; none where there are no text messages."""
-    router = APIRouter(prefix="/me", route_class=route_class(door.book), include_in_schema=False)
+    router = APIRouter(route_class=route_class(door.book), include_in_schema=False)
     me = Me(door)
+    router.add_api_route("/screen", me.screen, methods=["GET"])
     for method, path, endpoint in (
         ("GET", "", me.show),
         ("POST", "/code", me.code),
@@ -37,7 +41,7 @@ def routes(door: Door) -> APIRouter:
         ("POST", "/remove", me.remove),
         ("POST", "/leave", me.leave),
     ):
-        router.add_api_route(path, endpoint, methods=[method])
+        router.add_api_route(f"/me{path}", endpoint, methods=[method])
     return router
 
 
@@ -120,7 +124,7 @@ class Me:
     def add(self, request: Request, sent: Form) -> Response:
         """A device that has no screen to sign in on."""
         guest, sits = self._sits(request, sent)
-        mac = parse_mac(sent.get("mac", ""))
+        mac = self._named(guest, sent.get("mac", ""))
         if mac is None:
             problem = text("p_device", guest.visit.language)
             return self._mine(request, guest, sits, problem=problem, status=422)
@@ -128,6 +132,24 @@ class Me:
         if moved is Moved.DONE:
             return self._mine(request, guest, sits, said=text("added", guest.visit.language))
         return self._mine(request, guest, sits, problem=refused(moved, guest), status=409)
+
+    def _named(self, guest: Guest, typed: str) -> MacAddress | None:
+        """The device of an address, or of the code that it shows."""
+        digits = "".join(typed.split())
+        if len(digits) != DIGITS or not digits.isdecimal():
+            return parse_mac(typed)
+        slow_down(self._book, guest)
+        return self._pages.screens.find(digits, guest.now)
+
+    def screen(self, request: Request) -> Response:
+        """The code that a television shows; it goes on by itself once it is somebody's."""
+        guest = self._book.guest(request.cookies.get(VISIT, ""))
+        if guest is None:
+            return self._book.strange(request)
+        if isinstance(guest.standing(guest.customer()), Accept):
+            return self._door.enter(guest)
+        code = self._pages.screens.show(guest.visit.arrival.mac, guest.now)
+        return self._book.renderer.page(guest.view(), "screen.html", code=code)
 
     def remove(self, request: Request, sent: Form) -> Response:
         """A device is mine no more."""

@@ -353,10 +353,12 @@ TEXTS: dict[str, Text] = {
         "It cannot be taken over.",
     ),
     "add_tv": Text("Add a TV or another device", "Ongeza TV au kifaa kingine", "Opens a field."),
-    "tv_mac": Text("Its WiFi (MAC) address", "Anwani yake ya WiFi (MAC)", "Label; twelve digits and letters."),
+    "tv_mac": Text("Code on its screen", "Namba iliyo kwenye skrini yake", "Label; six digits."),
     "tv_mac_hint": Text(
-        "In its settings, under network or about: for example A4:6C:F1:22:33:44.",
-        "Kwenye settings zake, sehemu ya network au about: kwa mfano A4:6C:F1:22:33:44.",
+        "Open the WiFi page on it and choose This is a TV. Or type its WiFi (MAC) address, for example "
+        "A4:6C:F1:22:33:44.",
+        "Fungua ukurasa wa WiFi kwenye TV na uchague Hii ni TV. Au andika anwani yake ya WiFi (MAC), kwa mfano "
+        "A4:6C:F1:22:33:44.",
         "Below the field.",
     ),
     "add": Text("Add", "Ongeza", "Button."),
@@ -364,11 +366,21 @@ TEXTS: dict[str, Text] = {
         "The device was added. Turn its WiFi off and on.", "Kifaa kimeongezwa. Zima na uwashe WiFi yake.", "Done."
     ),
     "p_device": Text(
-        "That is no address of a device. It looks like A4:6C:F1:22:33:44.",
-        "Hiyo si anwani ya kifaa. Huonekana kama A4:6C:F1:22:33:44.",
+        "No screen shows that code, and it is no address like A4:6C:F1:22:33:44.",
+        "Hakuna skrini yenye namba hiyo, wala si anwani kama A4:6C:F1:22:33:44.",
         "Beside the field.",
     ),
     "payments_mine": Text("My payments", "Malipo yangu", "Heading: what was paid lately."),
+    "tv_here": Text("This is a TV", "Hii ni TV", "Link, for a device that nobody types on."),
+    "screen": Text("Add this TV with a phone", "Ongeza TV hii kwa simu", "Heading on the television."),
+    "screen_text": Text(
+        "On a phone that is online here, open My usage, then Add a TV, and type:",
+        "Kwenye simu iliyo mtandaoni hapa, fungua Matumizi yangu, kisha Ongeza TV, na uandike:",
+        "A code of six digits follows, in large.",
+    ),
+    "screen_then": Text(
+        "This screen goes on by itself.", "Skrini hii itaendelea yenyewe.", "Below the code; nothing is to be pressed."
+    ),
     "balance": Text("Balance: {amount}", "Salio: {amount}", "Money of the customer that we hold."),
     "account": Text("Account number: {number}", "Namba ya akaunti: {number}", "For paying by hand."),
 }

@@ -3,6 +3,7 @@
 import re
 
 import httpx
+import pytest
 
 from billing.portal.app import create_app
 from billing.services.moves import MOVES_A_WEEK
@@ -192,7 +193,7 @@ def test_a_device_on_which_another_has_something_stays_theirs(stand: Stand) -> N
 def test_a_television_is_added_by_its_address_and_removed(stand: Stand) -> None:
     tab = paid(stand)
     sign_in(stand, tab)
-    assert "That is no address of a device" in tab.submit("/me/add", mac="TV")
+    assert "it is no address" in tab.submit("/me/add", mac="TV")
     assert "The device was added" in tab.submit("/me/add", mac="A4-6C-F1-22-33-44")
     assert "…22:33:44" in tab.text
     assert whose(stand, "a46cf1223344")
@@ -200,6 +201,31 @@ def test_a_television_is_added_by_its_address_and_removed(stand: Stand) -> None:
     tab.page = tab.client.post(f"{PORTAL}/me/remove", data=form.fields)
     assert "The device was removed" in tab.text
     assert whose(stand, "a46cf1223344") is None
+
+
+def test_a_television_shows_a_code_that_a_phone_types(stand: Stand) -> None:
+    tab = paid(stand)
+    sign_in(stand, tab)
+    arrive(screen := stand.browser(), mac="A4:6C:F1:22:33:44")
+    assert "/screen" in screen.links
+    shown = screen.open(f"{PORTAL}/screen")
+    code = re.findall(r"\b\d{6}\b", shown)[0]
+    assert code in screen.open(f"{PORTAL}/screen")  # however often it is painted
+    wrong = f"{(int(code) + 1) % 1_000_000:06}"
+    assert "No screen shows that code" in tab.submit("/me/add", mac=wrong)
+    assert "The device was added" in tab.submit("/me/add", mac=f"{code[:3]} {code[3:]}")
+    assert whose(stand, "a46cf1223344")
+    screen.open(f"{PORTAL}/screen")
+    assert any(href.startswith(LOGIN) for href in screen.links)
+    stand.now += 1_201
+    assert "No screen shows that code" in tab.submit("/me/add", mac=code)
+
+
+def test_two_screens_never_show_one_code(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    screens = stand.deps.pages.screens
+    monkeypatch.setattr(screens, "_number", lambda text: int(text[-1]))  # each draws 0, 1, 2, ...
+    assert [screens.show(mac, T0) for mac in (OLD, NEW, OLD)] == ["000000", "000001", "000000"]
+    assert (screens.find("000001", T0), screens.find("000002", T0)) == (NEW, None)
 
 
 def test_a_phone_learns_what_is_left_without_a_page(stand: Stand) -> None:
