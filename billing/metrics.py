@@ -9,12 +9,14 @@ from enum import StrEnum
 
 from billing.domain.daraja import ErrorClass
 from billing.domain.payment import PaymentState
+from billing.sms.delivery import DeliveryState
 from billing.sms.port import Reason
 from radius import metrics as core
 from radius.metrics import Catalogue, Kind, Metric, Unit
 
 OTHER = "other"
 MESSAGE_SENT, MESSAGE_UNKNOWN = "sent", "unknown"
+UNREADABLE = "unreadable"
 TOP_UP = "top-up"  # money for a balance: no package
 PACKAGES_MAX = 200  # of dimension values; CloudWatch bills each
 LOOPS = (
@@ -48,6 +50,7 @@ _OUTCOMES = tuple(
     state.value for state in (PaymentState.PAID, PaymentState.FAILED, PaymentState.EXPIRED, PaymentState.DISPUTED)
 )
 _MESSAGES = (MESSAGE_SENT, MESSAGE_UNKNOWN, *(reason.value for reason in Reason))
+_DELIVERIES = (*(state.value for state in DeliveryState), UNREADABLE)
 _CLASSES = tuple(each.value for each in ErrorClass)
 
 
@@ -101,6 +104,7 @@ def catalogue(packages: Iterable[str] = ()) -> Catalogue:
         Metric("PaidLetInAgain", Kind.COUNTER, Unit.COUNT, "devices let in again: paid and not online in 60 s"),
         Metric("PaidNotOnline", Kind.COUNTER, Unit.COUNT, "paid, and the device did not come at all: an alarm"),
         Metric("Messages", Kind.COUNTER, Unit.COUNT, "text messages, by what became of them", {"Outcome": _MESSAGES}),
+        Metric("Deliveries", Kind.COUNTER, Unit.COUNT, "delivery reports of text messages", {"State": _DELIVERIES}),
         Metric("Letters", Kind.COUNTER, Unit.COUNT, "e-mails, by what became of them", {"Outcome": _MESSAGES}),
         Metric("MessageCents", Kind.COUNTER, Unit.NONE, "cents (KES) that gateways said messages cost"),
         Metric("QueriesSent", Kind.COUNTER, Unit.COUNT, "questions about payments whose callback had not come"),

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from billing.domain.journal import business_day
 from billing.mail.port import Mail
 from billing.mail.smtp import Smtp
-from billing.messages import Messages
+from billing.messages import Messages, Notes
 from billing.metrics import catalogue
 from billing.news import Alarms, News
 from billing.provider import Addresses, Already, Provider, Pushed, PushRequest, Queried, Refused, Requested, Unknown
@@ -98,7 +98,8 @@ def open_process(settings_path: Path | None) -> Process:
     news = News(metrics, logger.logger, pseudonyms, time.time, codes)
     provider = Timed(money.provider, metrics)
     purse = SharedPurse()
-    send = _send(selling, metrics, logger, purse)
+    notes = Notes(time.time)
+    send = _send(selling, metrics, logger, purse, notes)
     billing = build_billing(
         core,
         selling.billing._replace(also_paid_to=money.also),
@@ -113,7 +114,7 @@ def open_process(settings_path: Path | None) -> Process:
     )
     if money.puller is not None:
         billing = billing._replace(pulls=Pulls(billing.book, billing.statements, money.puller, provider.shortcode))
-    purse.book = billing.book
+    purse.book, notes.deliveries = billing.book, billing.deliveries
     money.share(StoredTokens(billing.book, core.keys, provider.shortcode))
     clocks = system_clocks(KeeperFiles(settings.state_dir).last_good(), settings.clock_floor_at)
     return Process(core, money, billing, metrics, logger, pseudonyms, clocks, send)
@@ -129,11 +130,10 @@ def _write(selling: Selling, metrics: measures.Metrics, logger: logs.Log) -> Cal
 
 
 def _send(
-    selling: Selling, metrics: measures.Metrics, logger: logs.Log, purse: Purse
+    selling: Selling, metrics: measures.Metrics, logger: logs.Log, purse: Purse, notes: Notes
 ) -> Callable[[Message], object] | None:
     """What sends messages, if the settings say by whom. Raises Malformed for a secret that is not there."""
     if selling.sms is None:
         return None
-    return Messages(
-        open_sender(selling.sms, lambda: business_day(int(time.time())), purse), metrics, logger.logger
-    ).send
+    sender = open_sender(selling.sms, lambda: business_day(int(time.time())), purse)
+    return Messages(sender, metrics, logger.logger, noted=notes.sent).send

@@ -20,6 +20,7 @@ from billing.services.checkout import Cashier
 from billing.services.close_day import CloseDay
 from billing.services.codes import Codes
 from billing.services.day_ends import DayEndWatch
+from billing.services.deliveries import Deliveries
 from billing.services.doors import Doors
 from billing.services.grants import Grants
 from billing.services.joining import Hub, Joining, Roads
@@ -115,6 +116,7 @@ class Billing(NamedTuple):
     statements: Statements
     doors: Doors
     joining: Joining
+    deliveries: Deliveries
     pulls: Pulls | None = None
 
 
@@ -183,6 +185,7 @@ def build_billing(
         Statements(book, settle, strays, desk.refunds, paid_to, desk.renew.renew, shown.look),
         Doors(book, provider),
         _joining(core, book),
+        Deliveries(book, core.keys.alias_key),
     )
 
 

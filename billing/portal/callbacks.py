@@ -1,4 +1,4 @@
-"""Where M-Pesa calls: ``/pay/...`` (their registration refuses addresses with certain words in them).
+"""Where M-Pesa calls: ``/pay/...`` (their registration refuses addresses with certain words in them), and SMS gateways.
 
 A body is stored raw and answered at once, then settled. A push's callback comes by its payment's own token; all else by
 a segment that only the provider was told. Whatever else comes looks like nothing is there. Nothing in a body is signed:
@@ -10,18 +10,23 @@ from typing import Any
 from anyio import to_thread
 from fastapi import APIRouter, Request
 
+from billing.metrics import UNREADABLE
 from billing.portal import tokens
 from billing.portal.deps import Deps
 from billing.portal.limits import Gate, address_key
 from billing.portal.problems import Code, Refusal, documented
 from billing.portal.shapes import Acknowledged
 from billing.portal.shield import CALLBACKS, address_of
+from billing.sms.delivery import DeliveryState, parse_report
+from radius.domain.errors import Malformed
+from radius.log import RequestIds
 
 ACCEPTED = Acknowledged(ResultCode=0, ResultDesc="Accepted")
 WANTED = Acknowledged(ResultCode="0", ResultDesc="Accepted")
 WRONG_SHORTCODE = Acknowledged(ResultCode="C2B00015", ResultDesc="Rejected")
 _PROBLEMS = documented(Code.NOT_FOUND, Code.TOO_LARGE, Code.TOO_SLOW, Code.TOO_MANY)
 _STORED = documented(Code.AWAY)
+_FORM: dict[str, Any] = {"requestBody": {"content": {"application/x-www-form-urlencoded": {"schema": {}}}}}
 _RAW: dict[str, Any] = {"requestBody": {"content": {"application/json": {"schema": {}}}}}
 
 
@@ -64,6 +69,13 @@ def routes(deps: Deps) -> APIRouter:
         await to_thread.run_sync(door.late, await _text(request))
         return ACCEPTED
 
+    @router.post("/sms/{secret}", responses=_STORED, openapi_extra=_FORM)
+    async def sms(secret: str, request: Request) -> Acknowledged:
+        """What became of a text message, as the gateway reports it."""
+        door.check(secret, address_of(request.scope))
+        await to_thread.run_sync(door.delivered, await request.body())
+        return ACCEPTED
+
     return router
 
 
@@ -76,6 +88,7 @@ class Door:
 
     def __init__(self, deps: Deps) -> None:
         self._deps = deps
+        self._request_id = RequestIds()
 
     def check(self, secret: str, address: str) -> None:
         """Raises Refusal for a segment that is not ours."""
@@ -105,6 +118,19 @@ class Door:
     def late(self, text: str) -> None:
         """Store that there is none yet."""
         self._deps.callbacks.take_result(text, self._deps.now(), late=True)
+
+    def delivered(self, body: bytes) -> None:
+        """Keep a delivery report; one that cannot be read is nobody's work: the next may be."""
+        try:
+            told = self._deps.deliveries.told(parse_report(body), self._deps.now())
+        except Malformed as bad:
+            self._deps.metrics.count("Deliveries", State=UNREADABLE)
+            self._deps.log.warning("Delivery report cannot be read", request_id=self._request_id(), reason=bad.field)
+            return
+        if told.news:
+            self._deps.metrics.count("Deliveries", State=told.state.value)
+        if told.news and told.state is DeliveryState.FAILED:
+            self._deps.log.warning("Message not delivered", request_id=self._request_id(), reason=told.failure)
 
     def wanted(self, text: str) -> Acknowledged:
         """The answer to a validation: money we do not understand is better held than sent back."""

@@ -15,6 +15,7 @@ from billing.provider import Notice
 from billing.services.book import Book
 from billing.services.callbacks import Callbacks
 from billing.services.checkout import Cashier
+from billing.services.deliveries import Deliveries
 from billing.services.joining import Joining
 from billing.services.redeem import Redeem
 from billing.services.shown import ShownCodes
@@ -50,6 +51,7 @@ class Deps(NamedTuple):
     settler: Settler
     redeem: Redeem
     shown: ShownCodes
+    deliveries: Deliveries
     customers: Customers
     sites: Callable[[], Collection[str]]
     terms: Callable[[str], Terms]

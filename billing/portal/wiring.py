@@ -85,6 +85,7 @@ def build_deps(
         settler=Settler(billing.callbacks, told.metrics, told.log, now, monotonic),
         redeem=billing.redeem,
         shown=billing.shown,
+        deliveries=billing.deliveries,
         customers=Customers(
             core.names, core.store.names, core.provision, core.store.subscribers, deadline, told.metrics
         ),

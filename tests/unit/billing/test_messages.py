@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from billing.messages import Messages
+from billing.messages import Messages, Notes
 from billing.metrics import catalogue
 from billing.sms.port import Message, Outcome, Reason, Refused, Sent, Unknown
+from radius.domain.errors import Unavailable
 from radius.log import open_log
 from radius.metrics import Recording
 
@@ -44,6 +45,32 @@ def test_letters_are_counted_by_themselves(tmp_path: Path) -> None:
     log.sink.close()
     assert metrics.total("Letters", Outcome="address") == 1
     assert metrics.total("Messages", Outcome="address") == 0
+
+
+class Kept:
+    """Deliveries of a store that is away now and then."""
+
+    def __init__(self) -> None:
+        self.away, self.noted = False, list[tuple[str, str, int]]()
+
+    def sent(self, message_id: str, phone: str, now: int) -> None:
+        if self.away:
+            raise Unavailable("away")
+        self.noted.append((message_id, phone, now))
+
+
+def test_what_was_sent_is_noted_for_its_report(tmp_path: Path) -> None:
+    metrics, notes, kept = Recording(catalogue()), Notes(lambda: 7.9), Kept()
+    log = open_log(tmp_path / "log", strict=True, metrics=metrics)
+    messages = Messages(Sender(Sent("ATX1", 80)), metrics, log.logger, noted=notes.sent)
+    messages.send(MESSAGE)  # nobody keeps it yet, and nothing breaks
+    notes.deliveries = kept  # type: ignore[assignment]
+    messages.send(MESSAGE)
+    kept.away = True
+    messages.send(MESSAGE)
+    log.sink.close()
+    assert kept.noted == [("ATX1", MESSAGE.to, 7)]
+    assert metrics.total("Messages", Outcome="sent") == 3
 
 
 class Sender:

@@ -109,3 +109,21 @@ def test_the_log_has_no_secret_no_phone_and_no_device(stand: Stand) -> None:
     for secret in (begun["token"], stand.provider.pushes[0].token, "712345678", "aabbccddeeff", "AA:BB", PATH):
         assert secret not in text
     assert [line["message"] for line in stand.lines()] == ["Payment initiated", "Payment completed"]
+
+
+def test_delivery_reports_of_messages_are_kept_counted_and_told_when_they_fail(stand: Stand) -> None:
+    def report(**said: str) -> int:
+        form = {"id": "ATX1", "phoneNumber": "+254712345678", "status": "Success", **said}
+        return stand.ask("POST", f"/pay/sms/{PATH}", data=form).status_code
+
+    assert [report(), report(), report(id="ATX2", status="Failed", failureReason="UserInBlackList")] == [200] * 3
+    where = stand.billing.deliveries.where("ATX1", "254712345678")
+    assert where
+    assert where.state.value == "delivered"
+    assert [stand.metrics.total("Deliveries", State=state) for state in ("delivered", "failed")] == [1, 1]
+    assert report(status="Lost") == 200
+    assert stand.metrics.total("Deliveries", State="unreadable") == 1
+    assert stand.ask("POST", "/pay/sms/0123456789abcdef", data={"id": "ATX1"}).status_code == 404
+    lines = [(line["level"], line["message"]) for line in stand.lines()]
+    assert lines == [("WARN", "Message not delivered"), ("WARN", "Delivery report cannot be read")]
+    assert "2547" not in stand.log_path.read_text()
