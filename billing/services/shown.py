@@ -76,7 +76,7 @@ class ShownCodes:
             noted = kept.thing.by if kept.due_at else ()
             mine = any(each.subscriber == subscriber for each in noted)
             rivals = any(each.subscriber != subscriber for each in noted)
-            answer = self._gone(receipt, subscriber) or (Answer.WAITS if rivals else self._give(receipt, who, now))
+            answer = self._gone(receipt, who) or (Answer.WAITS if rivals else self._give(receipt, who, now))
             if answer is not Answer.WAITS and noted and not rivals:
                 self._close(kept)
             if answer is not Answer.WAITS or mine:
@@ -121,7 +121,7 @@ class ShownCodes:
 
     def _give(self, receipt: str, who: By, now: int) -> Answer:
         """Give the money of a code to who shows it, if it is there and free."""
-        gone = self._gone(receipt, who.subscriber)
+        gone = self._gone(receipt, who)
         if gone is not None:
             return gone
         payment = self._payment(who)
@@ -135,13 +135,16 @@ class ShownCodes:
             return Answer.DONE
         return Answer.TAKEN if claimed is Claimed.GONE else Answer.WAITS
 
-    def _gone(self, receipt: str, subscriber: SubscriberId) -> Answer | None:
-        """Whose money of a code is already; None while nobody has it."""
+    def _gone(self, receipt: str, who: By) -> Answer | None:
+        """Whose money of a code is already; None while nobody has it. Who had another payment by it has not paid this.
+
+        On the balance it is theirs, whatever they show it for.
+        """
         owner = self._stores.postings.owner(ClaimKind.MPESA, receipt, self._book.deadline())
         money = self._stores.customers.unmatched(receipt, self._book.deadline()) if owner else None
         if owner is None or (money is not None and money.state is UnmatchedState.HELD):
             return None
-        return Answer.DONE if self._has(receipt, owner, subscriber) else Answer.TAKEN
+        return Answer.DONE if self._has(receipt, owner, who) else Answer.TAKEN
 
     def _payment(self, who: By) -> Payment | None:
         """What the money was to buy, while it is not paid for."""
@@ -162,17 +165,17 @@ class ShownCodes:
         proof = msgspec.structs.replace(notice.proof(payment.reference), event=PaymentEvent.RECEIPT_FOUND)
         return isinstance(self._settle.prove(payment.id, proof, now), Settled)
 
-    def _has(self, receipt: str, owner: str, subscriber: SubscriberId) -> bool:
+    def _has(self, receipt: str, owner: str, who: By) -> bool:
         """Whether the customer has the money of a receipt: as a payment, or on the balance."""
-        kept = self._stores.payments.payment(owner, self._book.deadline())
-        if kept is not None:
-            return kept.payment.subscriber == subscriber
         money = self._stores.customers.unmatched(receipt, self._book.deadline())
-        later = self._stores.payments.payment(money.payment, self._book.deadline()) if money and money.payment else None
-        if later is not None and later.payment.mpesa_receipt == receipt:
-            return later.payment.subscriber == subscriber
+        for name in (owner, money.payment if money else ""):
+            kept = self._stores.payments.payment(name, self._book.deadline()) if name else None
+            if kept is not None and kept.payment.mpesa_receipt == receipt:
+                return kept.payment.subscriber == who.subscriber and who.payment in {"", kept.payment.id}
         names = [f"{cause.value}:{receipt}" for cause in (Cause.TOP_UP, Cause.UNMATCHED_CLAIMED)]
-        return any(each.subscriber == subscriber for each in self._stores.ledger.entries(names, self._book.deadline()))
+        return any(
+            each.subscriber == who.subscriber for each in self._stores.ledger.entries(names, self._book.deadline())
+        )
 
     # -- the provider ----------------------------------------------------------------------------------------------
 

@@ -98,6 +98,16 @@ def test_money_that_buys_nothing_is_on_the_balance(store: Store, billing: Billin
     assert (other.balance(), town.findings()) == (0, [])
 
 
+def test_the_code_of_another_payment_of_ones_own_pays_nothing_twice(town: Town) -> None:
+    first, second = town.buy(), town.buy("page2", now=T0 + 100)
+    town.callback(1)
+    service = shown(town)
+    assert service.show(town.receipt, town.customer, first.payment.id, BOOKED) is Answer.DONE
+    assert service.show(town.receipt, town.customer, second.payment.id, BOOKED) is Answer.TAKEN
+    assert town.rights() == [first.payment.id]
+    assert town.findings() == []
+
+
 def test_a_till_without_an_interface_the_statement_brings_what_was_shown(town: Town) -> None:
     payment, service = failed(town), shown(town)
     assert service.show(CODE, town.customer, payment, T0 + 60) is Answer.WAITS
