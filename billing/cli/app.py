@@ -15,6 +15,7 @@ from billing.cli import (
     payments,
     proving,
     refunds,
+    report,
     routers,
     sessions,
     signs,
@@ -39,7 +40,7 @@ app = typer.Typer(
 )
 GROUPS = (
     *(sessions, cutting, customers, why, packages, vouchers, till, payments, refunds, books, joining, proving),
-    *(routers, sites, signs, backups),
+    *(report, routers, sites, signs, backups),
 )
 for group in dict.fromkeys(module.app for module in GROUPS):
     app.add_typer(group)

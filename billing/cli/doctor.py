@@ -14,7 +14,7 @@ from billing.cli.exits import Exit
 from billing.cli.finding import Finding, untold, unwell, well
 from billing.cli.frame import Frame, command
 from billing.cli.routers import NODE_FRESH_S
-from billing.cli.show import Column, size, span, when
+from billing.cli.show import Column, as_is, size, span, when
 from billing.services.callbacks import SWEEP_AFTER_S
 from radius.domain.clock import Suspect
 from radius.domain.errors import RadiusError, Unavailable
@@ -37,7 +37,7 @@ COLUMNS = (
     Column("", "mark"),
     Column("WHAT", "check"),
     Column("HOW IT IS", "text"),
-    Column("WHAT TO DO", "fix"),
+    Column("WHAT TO DO", "fix", as_is),
 )
 
 

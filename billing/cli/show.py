@@ -73,6 +73,11 @@ def words(value: object) -> str:
     return NONE if value is None or value == "" else str(value)
 
 
+def as_is(value: object) -> str:
+    """A text that may be empty, and is then shown as nothing."""
+    return str(value)
+
+
 class Show:
     """Writes answers to one console. `as_json`: the one document of this command."""
 
