@@ -32,7 +32,7 @@ SHORTCODE = "600999"
 SECRET = "5ecret5ecret5ecret"
 PACKAGE = Package("day", 1, "Day", "Siku", 5_000, Terms("day.1", Window(WindowStart.PURCHASE, 1, PeriodUnit.DAY)))
 FILLING_THREADS = 8
-TRIES_MAX = 30
+TRIES_MAX, PAUSE_S = 50, 0.2  # a breaker opens for a moment when the store was late again and again
 T = TypeVar("T")
 
 
@@ -43,6 +43,7 @@ def again(act: Callable[[], T]) -> T:
             return act()
         except Unavailable as away:
             late = away
+            time.sleep(PAUSE_S)
     raise BenchError(f"the store does not answer: {late}")
 
 
