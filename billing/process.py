@@ -56,6 +56,11 @@ class Timed:
         """See `Provider`."""
         return self._provider.doors
 
+    @property
+    def gives_back(self) -> bool:
+        """See `Provider`."""
+        return self._provider.gives_back
+
     def push(self, request: PushRequest, now: int) -> Pushed:
         """See `Provider`."""
         began = self._monotonic()

@@ -154,6 +154,10 @@ class Provider(Protocol):
     def doors(self) -> Addresses | None:
         """Where it calls us; None for a provider that calls nobody."""
 
+    @property
+    def gives_back(self) -> bool:
+        """Whether it can be asked to give money back."""
+
     def push(self, request: PushRequest, now: int) -> Pushed:
         """Prompt a phone, once. The payment and its token must be committed before."""
 

@@ -62,6 +62,7 @@ class ByHand:
     """
 
     doors = None
+    gives_back = False
 
     def __init__(self, shortcode: str = "") -> None:
         self.shortcode = shortcode

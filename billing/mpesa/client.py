@@ -109,6 +109,11 @@ class Daraja:
         token = self._tokens.get(now)
         return token if isinstance(token, Refused) else None
 
+    @property
+    def gives_back(self) -> bool:
+        """Only an initiator may ask for a reversal."""
+        return self._initiator is not None
+
     def close(self) -> None:
         """Close the connections."""
         self._http.close()

@@ -38,6 +38,10 @@ _OVER = frozenset({ReversalState.DONE, ReversalState.FAILED, ReversalState.DROPP
 class Reverser(Protocol):
     """The part of a provider that gives money back (`billing.provider.Provider`)."""
 
+    @property
+    def gives_back(self) -> bool:
+        """Whether it can be asked to."""
+
     def reverse(self, mpesa_receipt: str, cents: int, now: int) -> Requested:
         """Give money of a receipt back."""
 
@@ -102,6 +106,8 @@ class Refunds:
             if sold is None or (sold_at(sold.journal) is None and not returns.is_unmatched(sold)):
                 return Reason(f"{ask.journal} sold no package")
             taken = self._taken(ask.journal)
+            if taken.thing.open == id_:
+                continue  # the same key, a moment ago
             if taken.thing.open:
                 return Reason(f"refund {taken.thing.open} of it is under way")
             money = returns.held(self._book, sold, ask.way, ask.cents) if returns.is_unmatched(sold) else None
@@ -144,12 +150,11 @@ class Refunds:
         left = journal.cents - taken_back_cents(journal, before)
         cents = self._unused(sold, journal.cents - left, now) if ask.cents == UNUSED else ask.cents or left
         receipt, shortcode = self._paid_by(sold)
+        cannot = self._cannot(ask, sold, receipt)
+        if cannot is not None:
+            return cannot
         if ask.way is Way.MPESA:
-            if not receipt:
-                return Reason(f"{journal.id} has no M-Pesa receipt (yet)")
             cents = by_mpesa_cents(cents)
-        elif ask.way is Way.CASH and not ask.seller:
-            raise Malformed("seller", "must name whose cash goes back")
         if not 0 < cents <= left:
             return Reason(f"{left} cents of {journal.id} are left, {cents} may go back")
         return Refund(
@@ -174,6 +179,19 @@ class Refunds:
         paid = sold.journal.payment
         kept = self._stores.payments.payment(paid, self._book.deadline()) if paid else None
         return (kept.payment.mpesa_receipt, kept.payment.shortcode) if kept else ("", "")
+
+    def _cannot(self, ask: Ask, sold: Entry, receipt: str) -> Reason | None:
+        """Why the money cannot go that way: once it is approved the right is gone, so it is asked before."""
+        if ask.way is Way.MPESA and not receipt:
+            return Reason(f"{sold.journal.id} has no M-Pesa receipt (yet)")
+        if ask.way is Way.MPESA and not self._provider.gives_back:
+            return Reason("M-Pesa gives nothing back without an initiator in the settings: use cash or the balance")
+        if ask.way is Way.CASH and not ask.seller:
+            raise Malformed("seller", "must name whose cash goes back")
+        buyer = SubscriberId(sold.subscriber)
+        if ask.way is Way.BALANCE and self._stores.customers.customer(buyer, self._book.deadline()) is None:
+            raise Malformed("way", "this customer has no balance")
+        return None
 
     def _unused(self, sold: Entry, refunded_cents: int, now: int) -> int:
         stored = self._stores.subscribers.read(SubscriberId(sold.subscriber), self._book.deadline())

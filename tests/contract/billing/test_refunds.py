@@ -25,16 +25,20 @@ from radius.domain.intent import IntentReason
 from radius.domain.subscriber import Session, SessionState
 from radius.store.open import Store
 from tests.contract.billing.town import DAY_BEFORE, DEVICE, DyingRows, Killed, Town
-from tests.contract.values import name, soon
+from tests.contract.billing.values import PACKAGE, TERMS
+from tests.contract.values import change, name, soon
 from tests.unit.billing.values import DAY, T0
 
 LIMIT = 4_000
+DEVICE_ONLY = aggregate.Credential(aggregate.SecretKind.DEVICE)
 ALONE = Word("achieng", "the router was down")
 BOTH = Word("achieng", "the router was down", "otieno")
 
 
 class Bank:
     """A provider that reverses; `answer` None: taken."""
+
+    gives_back = True
 
     def __init__(self) -> None:
         self.reversed: list[tuple[str, int]] = []
@@ -238,6 +242,33 @@ def test_cash_and_balance_go_back_at_once(desk: Desk) -> None:
     assert isinstance(desk.refunds.ask(Ask("r3", sale, Way.CASH, 0, "achieng"), BOTH, T0 + 63), Reason)
     assert town.cents(cash_of("achieng")) == -1_000
     assert desk.findings() == []
+
+
+def test_a_way_that_money_cannot_go_is_told_before_the_right_is_gone(desk: Desk) -> None:
+    sale = desk.sold()
+    desk.bank.gives_back = False
+    assert isinstance(desk.refunds.ask(Ask("r1", sale, Way.MPESA), BOTH, T0 + 60), Reason)
+    with pytest.raises(Malformed, match="seller"):
+        desk.refunds.ask(Ask("r2", sale, Way.CASH), BOTH, T0 + 61)
+    assert asked(desk.refunds.ask(Ask("r3", sale, Way.BALANCE), BOTH, T0 + 62)).state is ReversalState.DONE
+
+
+def test_who_has_no_balance_gets_none(store: Store, billing: BillingStore) -> None:
+    """A device that bought at the portal, and never gave a number."""
+    town = Town(store, billing.rows)
+    town.core.catalogue.add(TERMS, soon())
+    billing.add(PACKAGE, soon())
+    town.core.subscribers.create(
+        change(town.customer, 1, body=aggregate.encode(aggregate.Subscriber(town.customer, DEVICE_ONLY, T0))),
+        [],
+        soon(),
+    )
+    desk = Desk(town, Bank())
+    sale = desk.sold()
+    with pytest.raises(Malformed, match="no balance"):
+        desk.refunds.ask(Ask("r1", sale, Way.BALANCE), BOTH, T0 + 60)
+    assert not town.aggregate().rights[0].revoked_at
+    assert asked(desk.refunds.ask(Ask("r2", sale, Way.CASH, 0, "achieng"), BOTH, T0 + 61)).state is ReversalState.DONE
 
 
 def test_the_unused_share_is_what_is_left_of_the_day(desk: Desk) -> None:

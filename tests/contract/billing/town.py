@@ -66,6 +66,7 @@ class FakeProvider:
 
     shortcode = TILL
     doors: Addresses | None = None
+    gives_back = True
 
     def __init__(self) -> None:
         self.pushes: list[PushRequest] = []

@@ -84,6 +84,7 @@ class Teller:
     shortcode = SHORTCODE
 
     doors = None
+    gives_back = False
 
     def __init__(self, bank: "Bank", process: Process) -> None:
         self._bank, self._process = bank, process
