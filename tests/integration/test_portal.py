@@ -1,11 +1,9 @@
 """The portal as a process, and a sale over real HTTP on the embedded engine: checkout, callback, paid, right, bell."""
 
 import json
-import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,20 +14,19 @@ import pytest
 import uvicorn
 
 from billing.portal.deps import Options
-from billing.store.open import open_billing
 from radius.bell import Ear
 from radius.domain import subscriber as aggregate
 from radius.domain.identity import SubscriberId
 from radius.domain.intent import IntentReason
-from radius.domain.nas import Site
-from radius.secrets import create_key_file
 from radius.store.open import StoreKind, open_store
 from tests.contract.billing.values import PACKAGE
 from tests.contract.values import soon
 from tests.fakes.daraja import Daraja, Plan
 from tests.fakes.portal import DEVICE, SITE, Stand
 from tests.fakes.ports import free_port
-from tests.fixtures_engine import ROOT, Engine, new_prefix, settings
+from tests.fixtures_engine import Engine, new_prefix, settings
+from tests.integration.selling_box import SECRET, mpesa, settings_file
+from tests.integration.selling_box import start as start_module
 
 pytestmark = pytest.mark.integration
 WAIT_S = 20.0
@@ -137,34 +134,8 @@ def test_a_body_without_end_is_cut_off(served: Served) -> None:
 # -- the process -------------------------------------------------------------------------------------------------------
 
 
-def settings_file(folder: Path, engine: Engine, port: int, **more: object) -> Path:
-    prefix = new_prefix()
-    values = {
-        "state_dir": str(folder), "store_endpoint": engine.url, "table_prefix": prefix, "portal_port": port,
-        "portal_metrics_port": free_port(), "log_path": str(folder / "log"), **more,
-    }  # fmt: skip
-    store = open_store(settings(engine.url, StoreKind.EMBEDDED, prefix))
-    store.create_tables()
-    billing = open_billing(store)
-    billing.create_tables()
-    billing.ports.add(PACKAGE, soon())
-    store.catalogue.add(PACKAGE.terms, soon())
-    store.routers.put_site(Site(SITE), soon())
-    assert store.close()
-    create_key_file(folder / "data.key")
-    path = folder / "settings.toml"
-    path.write_text("".join(f"{name} = {json.dumps(value)}\n" for name, value in values.items()))
-    return path
-
-
 def start(path: Path, **variables: str) -> subprocess.Popen[str]:
-    ours = ("WIFIBILLING_", "MPESA_")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)} | variables
-    return subprocess.Popen(
-        [sys.executable, "-P", "-m", "billing.portal", "--settings", str(path)],
-        cwd=ROOT, env={**environment, "PYTHONPATH": str(ROOT)}, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
+    return start_module(path, "billing.portal", **variables)
 
 
 def test_the_process_serves_and_stops_cleanly(engine: Engine, tmp_path: Path) -> None:
@@ -184,22 +155,6 @@ def test_the_process_serves_and_stops_cleanly(engine: Engine, tmp_path: Path) ->
     assert (process.returncode, out, err) == (0, "", "")
 
 
-def mpesa(daraja: Daraja, port: int) -> dict[str, str]:
-    return {
-        "MPESA_ENVIRONMENT": "sandbox",
-        "MPESA_ENDPOINT": daraja.url,
-        "MPESA_SHORTCODE": daraja.shortcode,
-        "MPESA_CALLBACK_BASE": f"http://127.0.0.1:{port}",
-        **{f"MPESA_{name}_REF": f"env:{name}" for name in ("PASSKEY", "CONSUMER_KEY", "CONSUMER_SECRET")},
-        "MPESA_CALLBACK_SECRET_REF": "env:CALLBACK_SECRET",
-        "PASSKEY": daraja.passkey,
-        "CONSUMER_KEY": "key",
-        "CONSUMER_SECRET": "secret",
-        "CALLBACK_SECRET": SECRET,
-    }
-
-
-SECRET = "5ecret5ecret5ecret"
 STORIES = {
     "0712345601": (Plan(), "paid", None),
     "0712345602": (Plan(codes=("1032",)), "failed", "cancelled"),
