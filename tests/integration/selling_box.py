@@ -43,12 +43,17 @@ def settings_file(folder: Path, engine: Engine, port: int, **more: object) -> Pa
     return path
 
 
+def our_environment(variables: dict[str, str]) -> dict[str, str]:
+    """An environment with none of our variables but those given."""
+    others = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
+    return {**others, **variables, "PYTHONPATH": str(ROOT)}
+
+
 def start(path: Path, *module: str, **variables: str) -> subprocess.Popen[str]:
     """``python -m`` something with these settings, and none of our variables but those given."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)} | variables
     return subprocess.Popen(
         [sys.executable, "-P", "-m", *module, "--settings", str(path)],
-        cwd=ROOT, env={**environment, "PYTHONPATH": str(ROOT)}, text=True,
+        cwd=ROOT, env=our_environment(variables), text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
 

@@ -35,7 +35,7 @@ class Cloud:
 
     def start(self, *seconds: float) -> subprocess.Popen[bytes]:
         """One process that is given one event after the other, with so much time to work for each."""
-        command = [sys.executable, "-m", "tests.integration.lambda_runtime", *map(str, seconds)]
+        command = [sys.executable, "-m", "tests.integration.lambda_runtime", "coa", *map(str, seconds)]
         environment = {**clean_environment(), "WIFIBILLING_SETTINGS": str(self.box.coa_settings)}
         return subprocess.Popen(command, stdout=subprocess.PIPE, cwd=REPO, env=environment)
 
