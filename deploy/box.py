@@ -41,11 +41,7 @@ def become_unprivileged(state_folder: Path) -> None:
         return
     if not state_folder.exists():
         state_folder.mkdir(mode=0o700, parents=True)
-        if can_serve(UNPRIVILEGED_USER, state_folder.parent):
-            user = pwd.getpwnam(UNPRIVILEGED_USER)
-            os.chown(state_folder, user.pw_uid, user.pw_gid)
-        else:
-            say(f"user {UNPRIVILEGED_USER} cannot read {ROOT} or {state_folder.parent}: everything runs as root")
+        give_away(state_folder)
     try:
         owner = pwd.getpwuid(state_folder.stat().st_uid)
     except KeyError:
@@ -58,6 +54,16 @@ def become_unprivileged(state_folder: Path) -> None:
     os.setgid(owner.pw_gid)
     os.setuid(owner.pw_uid)
     os.environ.update(HOME=str(state_folder), USER=owner.pw_name, LOGNAME=owner.pw_name)
+
+
+def give_away(folder: Path) -> None:
+    """As root: a new folder with all that is in it to the unprivileged user, if that one could serve from it."""
+    if not can_serve(UNPRIVILEGED_USER, folder.parent):
+        say(f"user {UNPRIVILEGED_USER} cannot read {ROOT} or {folder.parent}: everything runs as root")
+        return
+    user = pwd.getpwnam(UNPRIVILEGED_USER)
+    for path in (folder, *folder.rglob("*")):
+        os.chown(path, user.pw_uid, user.pw_gid, follow_symlinks=False)
 
 
 def can_serve(name: str, folder: Path) -> bool:

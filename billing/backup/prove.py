@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, NamedTuple
 from billing.backup import archive
 from billing.backup.archive import ALL_TABLES, Manifest
 from billing.backup.scratch import engine
-from billing.backup.snapshot import check_file
+from billing.backup.snapshot import check_file, settle
 from billing.domain.books import Finding
 from billing.domain.journal import business_day
 from billing.settings import load as load_selling
@@ -47,22 +47,27 @@ class Proof(NamedTuple):
 def prove(backup: BinaryIO, passphrase: bytes, settings: Settings, now: int) -> Proof:
     """Restore and check. `settings`: where the backup has none of its own. Raises Corrupt, Malformed or Unavailable."""
     with tempfile.TemporaryDirectory(prefix="wifibilling-proof-") as name:
-        folder = Path(name)
-        manifest = archive.read(backup, passphrase, folder)
-        with opened(folder, manifest, settings) as core:
-            items = check_file(folder / archive.STORE)
-            selling = load_selling(_settings_file(folder)).billing
-            billing = build_billing(core, selling, ByHand(), lambda _: None)
-            last_day = business_day(max(manifest.at, now))
-            found = billing.check.check(min(selling.first_day, last_day), last_day, now)
-            core.directory.refresh(now, time.monotonic() + BACKGROUND_DEADLINE_S)
-            routers = core.directory.all_routers()
-            unopened = tuple(router.id for router in routers if not _opens(core, router.id))
-            return Proof(manifest, items, len(routers), unopened, tuple(found))
+        return unpack(backup, passphrase, Path(name), settings, now)
+
+
+def unpack(backup: BinaryIO, passphrase: bytes, folder: Path, settings: Settings, now: int) -> Proof:
+    """The same into an empty folder, where it stays; its `archive.STORE` is an engine's file then."""
+    manifest = archive.read(backup, passphrase, folder)
+    with _opened(folder, manifest, settings) as core:
+        items = check_file(folder / archive.STORE)
+        selling = load_selling(_settings_file(folder)).billing
+        billing = build_billing(core, selling, ByHand(), lambda _: None)
+        last_day = business_day(max(manifest.at, now))
+        found = billing.check.check(min(selling.first_day, last_day), last_day, now)
+        core.directory.refresh(now, time.monotonic() + BACKGROUND_DEADLINE_S)
+        routers = core.directory.all_routers()
+        unopened = tuple(router.id for router in routers if not _opens(core, router.id))
+    settle(folder / archive.STORE)
+    return Proof(manifest, items, len(routers), unopened, tuple(found))
 
 
 @contextlib.contextmanager
-def opened(folder: Path, manifest: Manifest, settings: Settings) -> Iterator[Core]:
+def _opened(folder: Path, manifest: Manifest, settings: Settings) -> Iterator[Core]:
     """The core over an unpacked backup, in an engine of its own."""
     own = _settings_file(folder)
     told = settings_module.load(own) if own else settings

@@ -24,9 +24,15 @@ def snapshot(engine_file: Path, target: Path) -> None:
             closing(sqlite3.connect(target)) as copy,
         ):
             source.backup(copy, pages=-1)
-            copy.execute("PRAGMA journal_mode = DELETE")  # one file; the engine makes a WAL of its own again
+        settle(target)
     except sqlite3.Error as bad:
         raise Malformed("store_file", f"{engine_file} cannot be copied: {bad}") from bad
+
+
+def settle(path: Path) -> None:
+    """All of it into the one file, which no engine has open; the engine makes a WAL of its own again."""
+    with closing(sqlite3.connect(path)) as file:
+        file.execute("PRAGMA journal_mode = DELETE")
 
 
 def check_file(path: Path) -> dict[str, int]:

@@ -10,6 +10,7 @@ Each process is a child of ours, stopped by its id. Routers speak from loopback 
 import itertools
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -128,6 +129,7 @@ class Box:
     listen: tuple[str, ...] = ("127.0.0.1",)
     overrides: Mapping[str, Any] = field(default_factory=dict)
     routers: Mapping[str, str] = field(default_factory=dict)  # name -> address, besides the two that are always there
+    restored: Path | None = None  # a state folder whose tables and key this box begins with
     proxy: StoreProxy | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
@@ -175,14 +177,19 @@ class Box:
 
     def __enter__(self) -> Self:
         try:
+            if self.restored is not None:
+                shutil.copy(self.restored / "engine" / "wifibilling.sqlite", self.root / "store.db")
+                shutil.copy(self.restored / "data.key", self.state)
             self.start_engine()
             if self.proxied:
                 self.proxy = StoreProxy(self.engine_port, seed=1)
             self.configure()
-            secrets.create_key_file(self.state / "data.key")
+            if self.restored is None:
+                secrets.create_key_file(self.state / "data.key")
             self.core = self._open_core()
-            self.core.store.create_tables()
-            self.seed()
+            if self.restored is None:
+                self.core.store.create_tables()
+                self.seed()
             self.lab.start()
         except BaseException:
             self._end()
