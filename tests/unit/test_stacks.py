@@ -22,6 +22,7 @@ from radius.store.tables import definition
 
 REGIONS = ["af-south-1", "eu-west-1"]
 ALARM = "AWS::CloudWatch::Alarm"
+TEMPLATE = stacks.FOLDER.parent / "template.yaml"
 BY_NAME = {metric.name: metric for metric in catalogue()}
 
 
@@ -224,3 +225,23 @@ def test_the_trail_is_checked_and_sees_who_writes_to_the_books() -> None:
     assert trail["EnableLogFileValidation"]
     assert trail["IncludeGlobalServiceEvents"]
     assert "BillingTable" in json.dumps(trail["AdvancedEventSelectors"])
+
+
+def test_the_whole_gives_each_part_what_it_needs_and_takes_what_it_has() -> None:
+    template = dict(decode_str(TEMPLATE.read_text())[0])
+    parts = {name: each["Properties"] for name, each in template["Resources"].items()}
+    texts = {name: (TEMPLATE.parent / part["TemplateURL"]).read_text() for name, part in parts.items()}
+    inner = {name: dict(decode_str(text)[0]) for name, text in texts.items()}
+    for name, part in parts.items():
+        wanted = inner[name]["Parameters"]
+        needed = {key for key, each in wanted.items() if "Default" not in each}
+        assert needed <= set(part["Parameters"]) <= set(wanted), name
+    taken = re.findall(r'"Fn::GetAtt": \["(\w+)", "Outputs\.(\w+)"\]', json.dumps(template))
+    assert len(taken) >= 12
+    for part, output in taken:
+        assert output in inner[part]["Outputs"], (part, output)
+
+
+def test_the_whole_is_known_to_cloudformation() -> None:
+    found = lint(TEMPLATE.read_text(), config=ManualArgs(regions=REGIONS))
+    assert {each.rule.id for each in found} == {"W3002"}, "its parts are files, which `package` uploads"
