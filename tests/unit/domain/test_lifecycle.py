@@ -173,17 +173,30 @@ def test_with_a_filed_session_goes_what_was_given_up_about_it() -> None:
 @pytest.mark.parametrize(
     ("right", "now", "stays"),
     [
-        (right(ends_at=T0), T0 + 35 * DAY_S - 1, True),
-        (right(ends_at=T0), T0 + 35 * DAY_S, False),
-        (Right("r", "day.3", T0, redeem_by=T0), T0 + 35 * DAY_S, False),
+        (right(ends_at=T0), T0 + 8 * DAY_S - 1, True),
+        (right(ends_at=T0), T0 + 8 * DAY_S, False),
+        (Right("r", "day.3", T0, redeem_by=T0), T0 + 8 * DAY_S, False),
         (Right("r", "day.3", T0), T0 + 900 * DAY_S, True),  # dormant without a last day: for ever
-        (Right("r", "day.3", T0, T0, T0 + 90 * DAY_S, revoked_at=T0), T0 + 35 * DAY_S, False),
+        (Right("r", "day.3", T0, T0, T0 + 90 * DAY_S, revoked_at=T0), T0 + 8 * DAY_S, False),
     ],
 )
-def test_ended_rights_stay_for_a_months_questions(right: Right, now: int, stays: bool) -> None:
+def test_ended_rights_stay_for_a_weeks_questions(right: Right, now: int, stays: bool) -> None:
     home = subscriber(right)
     assert lifecycle.settle(home, world(now, TERMS)) is not stays
     assert (home.rights == [right]) is stays
+
+
+def test_who_buys_by_the_hour_all_month_is_not_written_ten_times_as_large_for_it() -> None:
+    """Three hours a day: what an interim update writes is one or two units more than the first day, not ten."""
+    home = subscriber(sessions=[live(at=T0 + 35 * DAY_S)])
+    hour = Catalogue(day_terms("hour.1", quota_bytes=1 << 30))
+    for number in range(3 * 35):
+        sold_at = T0 + number * DAY_S // 3
+        one = Right(f"p1a2b3c4d5e6{number:04}", "hour.1", sold_at, sold_at, sold_at + 3600, used_bytes=512_345_678)
+        home.rights.append(one)
+        lifecycle.settle(home, world(sold_at, hour))
+    assert [one.id[-4:] for one in home.rights] == [f"{number:04}" for number in range(80, 105)]
+    assert len(encode(home)) < 3 * 1024
 
 
 def test_a_right_that_a_session_was_charged_to_stays_with_it() -> None:
