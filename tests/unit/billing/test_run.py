@@ -146,11 +146,11 @@ def test_what_m_pesa_lists_by_itself_is_read_and_trouble_is_told(stand: Stand) -
 
     pulls = Pulls(stand.billing.book, stand.billing.statements, Listed(), TILL)
     chores = Chores(stand.billing._replace(pulls=pulls), stand.metrics, stand.logger.logger, lambda: stand.monotonic)
-    chores.payments(T0 + 10)
+    chores.pulls(T0 + 10)
     assert messages(stand)[-1] == "Pulled transactions need a person"
     assert stand.metrics.total("PaymentAlarms") == 1
     for _ in range(200):  # two days back, an hour a round
-        chores.payments(T0 + 10 + 4 * AGAIN_S)
+        chores.pulls(T0 + 10 + 4 * AGAIN_S)
     assert "Payment completed" in messages(stand)
 
 
