@@ -61,9 +61,10 @@ class Already(NamedTuple):
 
 
 class TooMany(NamedTuple):
-    """Not asked, or refused for asking too often: not before `wait_s` seconds from now."""
+    """Not asked, or `refused` for asking too often: not before `wait_s` seconds from now."""
 
     wait_s: float
+    refused: bool = True
 
 
 class Taken(NamedTuple):

@@ -24,7 +24,7 @@ from radius.rlm.clocks import Clocks
 from radius.wiring import build_meter
 
 CALLBACKS_S = 5.0  # what is settled by nobody for half a minute
-PAYMENTS_S = 5.0  # of the rate of questions, which is what limits; a round without any costs 8 small queries
+PAYMENTS_S = 2.0  # a turn to ask is taken so soon after it comes; a round without any costs 8 small queries
 STRAYS_S = 30.0
 SHOWN_S = 10.0  # whoever shows a code waits
 PULLS_S = 10.0  # a page of an hour

@@ -128,7 +128,7 @@ class Daraja:
         """Ask what became of a prompt, when it is our turn."""
         wait_s = self._pace.take(now)
         if wait_s:
-            return TooMany(wait_s)
+            return TooMany(wait_s, refused=False)
         reply = self._ask(wire.QUERY, wire.query_body(self._account, checkout_id, now), now)
         if isinstance(reply, Reply):
             return wire.parse_query(*reply, checkout_id)
@@ -160,7 +160,7 @@ class Daraja:
         body = pull.pull_body(self._account, since, until, offset)
         wait_s = self._pace.take(now)
         if wait_s:
-            return TooMany(wait_s)
+            return TooMany(wait_s, refused=False)
         reply = self._ask(pull.PULL, body, now)
         return pull.parse_pull(*reply, since, until) if isinstance(reply, Reply) else reply
 

@@ -105,7 +105,7 @@ class Reconciler:
         clock: Callable[[], float],
         arrivals: Arrivals | None = None,
     ) -> None:
-        """`clock`: that of `turns`. `arrivals` None: whose device waits is nobody's business here."""
+        """`clock`: UTC seconds, that of `turns`. `arrivals` None: whose device waits is nobody's business here."""
         self._book = book
         self._stores = book.stores
         self._settle = settle
@@ -195,11 +195,11 @@ class Reconciler:
         return after
 
     def _ask(self, kept: KeptPayment, now: int) -> Settlement | None:
-        answer = self._provider.query(kept.payment.checkout_id, now)
+        answer = self._provider.query(kept.payment.checkout_id, int(self._clock()))  # a round takes its time
         match answer:
             case Proof():
                 return self._settle.prove(kept.payment.id, answer, now)
-            case TooMany(wait_s):
+            case TooMany(wait_s, refused=True):
                 self._turns.refused(self._clock(), wait_s)
         return None
 

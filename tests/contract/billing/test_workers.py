@@ -147,6 +147,17 @@ def test_too_many_queries_wait_as_long_as_they_are_told(town: Town) -> None:
     assert worker.round(T0 + 110).asked == 1
 
 
+def test_who_was_not_asked_for_our_own_pace_did_not_refuse(town: Town) -> None:
+    """The next turn comes as usual: nobody said that it was too much."""
+    begun, clock = town.buy(), Clock()
+    worker = reconciler(town, clock)
+    town.provider.said[begun.payment.checkout_id] = TooMany(1, refused=False)
+    assert worker.round(T0 + 20).asked == 1
+    town.provider.says(begun.payment.checkout_id, PaymentEvent.QUERY_PAID, "0")
+    clock.at = 10
+    assert worker.round(T0 + 45).settled == 1
+
+
 def towns_of(count: int, store: Store, billing: BillingStore) -> list[Town]:
     """So many customers of one provider."""
     towns = [Town(store, billing.rows, who=who + 1) for who in range(count)]
