@@ -9,6 +9,7 @@ from billing.cli import (
     cutting,
     doctor,
     joining,
+    migrate,
     owed,
     packages,
     past,
@@ -48,3 +49,4 @@ owed.register(app)
 till.register(app)
 past.register(app)
 doctor.register(app)
+migrate.register(app)

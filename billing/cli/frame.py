@@ -103,15 +103,7 @@ class Frame:
     @cached_property
     def raw_client(self) -> Any:
         """DynamoDB's own words, for whole tables (`radius.store.copying`)."""
-        where = store_settings(self.settings)
-        return make_client(
-            where.endpoint_url,
-            where.region,
-            where.credentials,
-            timeout_s=WHOLE_TABLES_S,
-            connect_timeout_s=where.connect_timeout_s,
-            connections=where.connections,
-        )
+        return client_of(self.settings)
 
     @cached_property
     def billing_money(self) -> Money:
@@ -201,6 +193,19 @@ class Frame:
             raise
         finally:
             self.core.store.deeds.note(deed.ended(outcome or "interrupted"), self.deadline())
+
+
+def client_of(settings: Settings) -> Any:
+    """A client for whole tables; close it."""
+    where = store_settings(settings)
+    return make_client(
+        where.endpoint_url,
+        where.region,
+        where.credentials,
+        timeout_s=WHOLE_TABLES_S,
+        connect_timeout_s=where.connect_timeout_s,
+        connections=where.connections,
+    )
 
 
 def _os_user() -> str:

@@ -5,7 +5,8 @@ are equal items. Reading a table while it is written gives each item as of some 
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Context, Decimal
 from hashlib import sha256
 from typing import Any, NamedTuple
@@ -17,9 +18,14 @@ from radius.domain.errors import Unavailable
 Raw = Mapping[str, Any]  # an item as boto3's low-level client has it
 BATCH_ITEMS_MAX = 25  # API limit of BatchWriteItem
 TRIES_MAX = 8  # of what DynamoDB had no capacity for
+PAUSE_S = 0.05  # before the first of them; doubled
 _DIGITS = 2**256
 _NUMBERS = Context(prec=38)  # as many digits as DynamoDB keeps
 _SETS = frozenset({"SS", "NS", "BS"})
+
+
+class NoTable(Unavailable):
+    """There is no such table."""
 
 
 class Contents(NamedTuple):
@@ -85,33 +91,31 @@ def read_all(client: Any, table: str, after: Raw | None = None) -> Iterator[tupl
 
 def write_all(client: Any, table: str, items: Sequence[Raw]) -> None:
     """Put items; what is there under the same key is replaced. Raises Unavailable."""
-    for start in range(0, len(items), BATCH_ITEMS_MAX):
-        puts = [{"PutRequest": {"Item": item}} for item in items[start : start + BATCH_ITEMS_MAX]]
-        asked: Any = {table: puts}
-        for _ in range(TRIES_MAX):
+    _batches(client, table, [{"PutRequest": {"Item": item}} for item in items])
+
+
+def drop_all(client: Any, table: str, keys: Sequence[Raw]) -> None:
+    """Delete items by their keys. Raises Unavailable."""
+    _batches(client, table, [{"DeleteRequest": {"Key": key}} for key in keys])
+
+
+def _batches(client: Any, table: str, requests: Sequence[Raw]) -> None:
+    for start in range(0, len(requests), BATCH_ITEMS_MAX):
+        asked: Any = {table: requests[start : start + BATCH_ITEMS_MAX]}
+        for tried in range(TRIES_MAX):
             asked = _ask(client, "batch_write_item", RequestItems=asked).get("UnprocessedItems")
             if not asked:
                 break
+            time.sleep(PAUSE_S * 2**tried)
         else:
             raise Unavailable(f"{table} took less than it was given, again and again")
-
-
-def contents(client: Any, table: str) -> Contents:
-    """What is in a table. Raises Unavailable."""
-    tally = Tally()
-    for page, _ in read_all(client, table):
-        add_all(tally, page)
-    return tally.contents()
-
-
-def add_all(tally: Tally, items: Iterable[Raw]) -> None:
-    """Add each."""
-    for item in items:
-        tally.add(item)
 
 
 def _ask(client: Any, operation: str, **request: Any) -> Any:
     try:
         return getattr(client, operation)(**request)
-    except (BotoCoreError, ClientError) as failed:
+    except ClientError as refused:
+        kind = NoTable if refused.response["Error"]["Code"] == "ResourceNotFoundException" else Unavailable
+        raise kind(f"{operation} of the tables failed: {refused}") from refused
+    except BotoCoreError as failed:
         raise Unavailable(f"{operation} of the tables failed: {failed}") from failed

@@ -202,3 +202,18 @@ def test_a_file_that_is_none_of_the_engine_is_refused(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("no tables here, but long enough to be looked at by SQLite as a header" * 20)
     with pytest.raises(Corrupt):
         check_file(tmp_path / "text")
+
+
+def test_where_the_store_is_dynamodb_its_tables_are_exported_and_proven_the_same_way(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "local")
+    path = world.folder / "settings.toml"
+    path.write_text(f'store_kind = "dynamodb"\nregion = "eu-west-1"\n{path.read_text()}')
+    world("backup", "run")
+    proof = world("backup", "verify", "--json")
+    assert (proof.code, proof.json()["routers"]) == (Exit.DONE, 2), proof
+    table = f"{world.core.settings.table_prefix}BillingTable"
+    held = world.core.store.engine.ask(soon(), "scan", TableName=table)["Count"]  # type: ignore[union-attr]
+    assert proof.json()["items"][table] == held > 0
