@@ -108,16 +108,29 @@ class Chores:
         return False
 
     def days(self, now: int) -> bool:
-        """Look at a day that is over: tell what it brought, and whose cash nobody has counted."""
+        """Look at a day that is over: what it brought, whose cash nobody has counted, and whether the books agree."""
         found = self._billing.day_ends.round(now)
         if found is None:
+            self._books(now)
             return False
         id_, shillings = self._request_id(), found.taken_cents // SHILLING_CENTS
         self._log.info("Day ended", request_id=id_, day=found.day, count=found.journals, amount=shillings)
         for seller in found.open_tills:
             self._metrics.count("TillsNotClosed")
             self._log.warning("Day not closed", request_id=id_, day=found.day, seller=seller)
+        self._billing.books.ask()
         return True
+
+    def _books(self, now: int) -> None:
+        checked = self._billing.books.round(now)
+        if checked is None:
+            return
+        if not checked.whole:
+            self._log.info("Books not checked", request_id=self._request_id(), reason="too many for this process")
+        elif not checked.found:
+            self._log.info("Books agree", request_id=self._request_id())
+        for finding in checked.found:
+            self._alarms.books(finding)
 
     def renewals(self, now: int) -> bool:
         """Buy from balances what was chosen, and remind who is running out."""

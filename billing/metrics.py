@@ -108,6 +108,7 @@ def catalogue(packages: Iterable[str] = ()) -> Catalogue:
         Metric("Letters", Kind.COUNTER, Unit.COUNT, "e-mails, by what became of them", {"Outcome": _MESSAGES}),
         Metric("MessageCents", Kind.COUNTER, Unit.NONE, "cents (KES) that gateways said messages cost"),
         Metric("QueriesSent", Kind.COUNTER, Unit.COUNT, "questions about payments whose callback had not come"),
+        Metric("LedgerFindings", Kind.COUNTER, Unit.COUNT, "what the ledger's check of a night found: an alarm"),
         Metric("TillsNotClosed", Kind.COUNTER, Unit.COUNT, "sellers whose cash nobody counted by the next noon"),
         Metric("BillingRounds", Kind.COUNTER, Unit.COUNT, "rounds of the worker's loops", {"Loop": LOOPS}),
         Metric("BillingRoundsFailed", Kind.COUNTER, Unit.COUNT, "rounds that ended in an error", {"Loop": LOOPS}),

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection
 
 from structlog.typing import FilteringBoundLogger
 
+from billing.domain.books import Finding
 from billing.domain.daraja import RESULTS, ErrorClass, error_class, push_error
 from billing.domain.money import SHILLING_CENTS
 from billing.domain.payment import BY_HAND, PAID_STATES, Payment, PaymentState
@@ -128,6 +129,11 @@ class Alarms:
         """Paid, let in again and again, and not there: their router, or they left."""
         self._metrics.count("PaidNotOnline")
         self._alarm("Paid and not online", transactionId=payment)
+
+    def books(self, finding: Finding) -> None:
+        """Something that the ledger's check found."""
+        self._metrics.count("LedgerFindings")
+        self._alarm("Books do not agree", transactionId=finding.what, reason=finding.rule.value)
 
     def pulled(self, reason: str) -> None:
         """What the provider lists by itself cannot be had, or not be read."""

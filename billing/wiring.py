@@ -14,6 +14,7 @@ from billing.services.agents import Agents
 from billing.services.arrivals import Arrivals
 from billing.services.batches import Batches
 from billing.services.book import Book, Stores, Told
+from billing.services.books_watch import BooksWatch
 from billing.services.callbacks import Callbacks, Hear, Read, ReadNotice, Seals, Unread
 from billing.services.check import LedgerCheck
 from billing.services.checkout import Cashier
@@ -112,6 +113,7 @@ class Billing(NamedTuple):
     check: LedgerCheck
     desk: Desk
     day_ends: DayEndWatch
+    books: BooksWatch
     shown: ShownCodes
     statements: Statements
     doors: Doors
@@ -161,6 +163,7 @@ def build_billing(
     strays = Strays(book, desk.renew.renew)
     paid_to = (provider.shortcode, *settings.also_paid_to)
     shown = ShownCodes(book, settle, strays, provider, paid_to)
+    check = LedgerCheck(book, settings.approval_cents)
     return Billing(
         store,
         book,
@@ -178,9 +181,10 @@ def build_billing(
         Reconciler(book, settle, provider, turns, time.time, Arrivals(book, core.provision.let_in)),
         strays,
         Redeem(book),
-        LedgerCheck(book, settings.approval_cents),
+        check,
         desk,
         DayEndWatch(book),
+        BooksWatch(check, settings.first_day),
         shown,
         Statements(book, settle, strays, desk.refunds, paid_to, desk.renew.renew, shown.look),
         Doors(book, provider),

@@ -5,6 +5,7 @@ what it finds about the last minute is worth a second look.
 """
 
 from collections.abc import Iterator
+from itertools import islice
 
 from billing.domain.agent import Agent
 from billing.domain.audit import check
@@ -34,7 +35,18 @@ class LedgerCheck:
 
     def check(self, first_day: str, last_day: str, now: int) -> list[Finding]:
         """All that is not as it must be; `first_day` (ISO) is that of the first payment ever."""
-        entries = [entry for day in walk.days(first_day, last_day) for entry in walk.entries(self._book, day)]
+        return self._found(list(self._entries(first_day, last_day)), first_day, last_day, now)
+
+    def check_at_most(self, journals: int, first_day: str, last_day: str, now: int) -> list[Finding] | None:
+        """The same, for books of so many journals; None for larger ones, of which no more is read than that."""
+        entries = list(islice(self._entries(first_day, last_day), journals + 1))
+        return None if len(entries) > journals else self._found(entries, first_day, last_day, now)
+
+    def _entries(self, first_day: str, last_day: str) -> Iterator[Entry]:
+        for day in walk.days(first_day, last_day):
+            yield from walk.entries(self._book, day)
+
+    def _found(self, entries: list[Entry], first_day: str, last_day: str, now: int) -> list[Finding]:
         payments = [row for day in walk.days(first_day, last_day) for row in self._payments(day)]
         people = sorted({SubscriberId(entry.subscriber) for entry in entries if entry.subscriber})
         journals = tuple(entry.journal for entry in entries)

@@ -30,6 +30,7 @@ from radius.rlm.clocks import Clocks
 from radius.store.memory import MemoryStore
 from radius.store.open import memory_store
 from tests.contract.billing.town import FakeProvider, checkout_of
+from tests.contract.billing.values import PACKAGE
 from tests.fakes.portal import DEVICE, Stand
 from tests.unit.billing.values import DAY, T0, TILL
 
@@ -203,8 +204,23 @@ def test_the_other_loops_find_nothing_in_an_empty_shop(stand: Stand, chores: Cho
     assert {each.name for each in loops} == set(catalogue_loops())
     assert [each.name for each in loops if each.work(T0)] == ["days"]
     assert messages(stand) == ["Day ended"]
-    assert [each.work(T0) for each in loops] == [False] * len(loops)
+    for _ in range(2):
+        assert [each.work(T0) for each in loops] == [False] * len(loops)
+        assert messages(stand) == ["Day ended", "Books agree"]
+
+
+def test_books_that_do_not_agree_are_told_of_if_they_still_do_not_minutes_later(stand: Stand, chores: Chores) -> None:
+    customer = stand.core.provision.device(DEVICE, T0)
+    stand.billing.desk.sell.sell(Order("k1", "achieng", "standard.1", customer, MacAddress(DEVICE)), T0)
+    stand.core.provision.grant(customer, PACKAGE.id, T0, "g1")  # and no journal says why
+    assert [chores.days(T0), chores.days(T0)] == [True, False]
     assert messages(stand) == ["Day ended"]
+    chores.days(T0 + 600)
+    chores.days(T0 + 1_200)
+    assert messages(stand) == ["Day ended", "Books do not agree"]
+    line = stand.lines()[-1]
+    assert (line["level"], line["details"]["reason"]) == ("ERROR", "right")
+    assert stand.metrics.total("LedgerFindings") == 1
 
 
 def test_whose_day_is_not_closed_is_told_by_the_sellers_name(stand: Stand, chores: Chores) -> None:
