@@ -34,7 +34,8 @@ class KeptPayment(NamedTuple):
     """A payment as read or to be written. It applies only if the stored version is `version` - 1 (0: there is none).
 
     `device`: the MAC that waits for it, "" for none; `waits`: where, as its router told the page. `due_at`: when the
-    reconciler asks about it next, 0 for never. `tries`: how often it has asked.
+    reconciler asks about it next, 0 for never. `tries`: how often it has asked. `payer`: keyed hash of the phone that
+    was asked to pay, "" for none.
     """
 
     payment: Payment
@@ -43,6 +44,7 @@ class KeptPayment(NamedTuple):
     due_at: int = 0
     tries: int = 0
     waits: Waiting | None = None
+    payer: str = ""
 
 
 class Prompt(NamedTuple):

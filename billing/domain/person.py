@@ -101,6 +101,20 @@ class TriesOfDay(Thing, frozen=True, omit_defaults=True):
         return self.of
 
 
+class Taken(Thing, frozen=True, omit_defaults=True):
+    """A device that a customer took on: a page said that it is theirs, and pages may lie. `by` "": not any more."""
+
+    KIND: ClassVar[str] = "TK"
+
+    mac: str
+    by: str
+
+    @property
+    def name(self) -> str:
+        """The device."""
+        return self.mac
+
+
 class Moves(Thing, frozen=True, omit_defaults=True):
     """How often a customer took on a device in a week."""
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from pathlib import Path
+from secrets import token_urlsafe
 from threading import Lock
 from typing import NamedTuple
 
@@ -132,6 +133,8 @@ def _pages(
         screens=Screens(
             billing.book, lambda text: core.keys.alias_key(f"screen:{text}"), Numbers(core.keys.subkey("screens")).of
         ),
+        cashier=billing.cashier,
+        newcomer=lambda phone, site, now: core.provision.customer([phone], token_urlsafe(24), now, site=site),
         send=send,
     )
 

@@ -5,7 +5,7 @@ and two prompts may both be paid. Whether a payment that was only created was pu
 treated as pushed, waits for its callback, and expires.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -16,6 +16,7 @@ from billing.domain.draw import Draw
 from billing.domain.payment import (
     BY_HAND,
     EXPIRES_S,
+    PAID_STATES,
     Payment,
     PaymentEvent,
     PaymentState,
@@ -106,6 +107,12 @@ class Cashier:
                 return self._push(kept, phone, token, now)
         raise AssertionError  # `tries` ends by raising
 
+    def paid(self, payments: Sequence[str], phone: str) -> bool:
+        """Whether this phone was asked to pay one of these payments, and did."""
+        kept = self._stores.payments.payments(payments, self._book.deadline()) if payments else []
+        key = self._phone_key(check_phone(phone))
+        return any(each.payer == key and each.payment.state in PAID_STATES for each in kept)
+
     def _price(self, buy: Buy) -> int:
         if not buy.package:
             return buy.cents
@@ -134,7 +141,7 @@ class Cashier:
         payment = Payment(
             id_, cents, self._provider.shortcode, reference, draw.token_hash(token), now, buy.subscriber, buy.package
         )
-        kept = KeptPayment(payment, 1, buy.device, now + ASKED_AFTER_S, waits=buy.waits)
+        kept = KeptPayment(payment, 1, buy.device, now + ASKED_AFTER_S, waits=buy.waits, payer=self._phone_key(phone))
         claims = [Claim(ClaimKind.REFERENCE, reference, id_), Claim(ClaimKind.CALLBACK, payment.token_hash, id_)]
         if buy.key:
             claims.append(Claim(ClaimKind.IDEMPOTENCY, _own(buy), id_, now + KEY_KEPT_S))

@@ -2,13 +2,16 @@
 
 Who proved a phone, or knows the M-Pesa code that paid, may take a device on. What is too many for the package leaves:
 sessions are cut, and devices that nobody named are forgotten, so that one package does not go round.
+
+Which device a page is on, nobody can prove: an address is seen in the air, and a form can say any. So whoever takes on
+a stranger's phone must not have what that stranger buys next: see `pays`.
 """
 
 from collections.abc import Callable
 from enum import StrEnum
 
 from billing.domain.person import Moves as Week
-from billing.domain.person import Person, week_of
+from billing.domain.person import Person, Taken, week_of
 from billing.ports import Kept, Posting
 from billing.services.book import Book
 from billing.services.people import People
@@ -51,7 +54,7 @@ class Moves:
         if stored is None:
             return Moved.NOBODY
         if alias not in aggregate.decode(stored.body).aliases:
-            if not self._counted(subscriber, now):
+            if not self._counted(subscriber, mac, now):
                 return Moved.TOO_MANY
             try:
                 self._people.lead(mac, subscriber, now)
@@ -66,15 +69,34 @@ class Moves:
         self._alter(subscriber, lambda present: _cut(present, _sessions(present, mac), now), now)
         self._people.part(mac, subscriber)
 
-    def _counted(self, subscriber: SubscriberId, now: int) -> bool:
+    def pays(self, subscriber: SubscriberId, mac: MacAddress, phone: str) -> bool:
+        """A phone pays for a device that cannot get in. False: the device was set free, and is its payer's alone.
+
+        It stays its customer's whose proven phone this is, and one's who proved none and has had it from the first.
+        """
+        has = self._people.has(subscriber, phone)
+        taken = self._stores.customers.thing(Taken, mac, self._book.deadline())
+        if has or (has is None and (taken is None or taken.thing.by != subscriber)):
+            return True
+        self._people.part(mac, subscriber)
+        if taken is not None:
+            after = Kept(Taken(mac, ""), taken.version + 1)
+            self._book.post(Posting(self._book.new_id(), things=(after,)))  # of one who is gone it says nothing
+        return False
+
+    def _counted(self, subscriber: SubscriberId, mac: MacAddress, now: int) -> bool:
         """One more this week; False if there were enough."""
         name = f"{subscriber}:{week_of(now)}"
         for _ in self._book.tries(subscriber):
             kept = self._stores.customers.thing(Week, name, self._book.deadline()) or Kept(Week(name, 0), 0)
             if kept.thing.count >= MOVES_A_WEEK:
                 return False
-            after = Kept(Week(name, kept.thing.count + 1), kept.version + 1, 0, now + KEPT_S)
-            if self._book.post(Posting(self._book.new_id(), things=(after,))).outcome is Outcome.COMMITTED:
+            taken = self._stores.customers.thing(Taken, mac, self._book.deadline())
+            things = (
+                Kept(Week(name, kept.thing.count + 1), kept.version + 1, 0, now + KEPT_S),
+                Kept(Taken(mac, subscriber), taken.version + 1 if taken else 1),
+            )
+            if self._book.post(Posting(self._book.new_id(), things=things)).outcome is Outcome.COMMITTED:
                 return True
         raise AssertionError  # `tries` ends by raising
 

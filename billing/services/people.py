@@ -92,7 +92,11 @@ class People:
     def verify(
         self, phone: str, device: MacAddress, typed: str, mine: SubscriberId, language: Language, now: int
     ) -> Verified | OneTimeRefusal:
-        """Judge a code. `mine`: the device's customer, who has the phone from now on if nobody had it.
+        """`prove`, then `register`."""
+        return self.prove(phone, device, typed, now) or self.register(phone, mine, language, now)
+
+    def prove(self, phone: str, device: MacAddress, typed: str, now: int) -> OneTimeRefusal | None:
+        """Judge a code; None: the phone is proven.
 
         A refusal other than SHAPE is for counters: whoever tried is told that it is not right, and no more.
         """
@@ -107,11 +111,22 @@ class People:
                 posting = Posting(self._book.new_id(), things=(after,))
                 if self._book.post(posting).outcome is not Outcome.COMMITTED:
                     continue  # another try came between, and counts
-            return tried.refusal or self._register(phone, mine, language, now)
+            return tried.refusal
         raise AssertionError  # `tries` ends by raising
 
-    def _register(self, phone: str, mine: SubscriberId, language: Language, now: int) -> Verified:
-        """Whose phone it is: who has it already, or the customer of this device."""
+    def whose(self, phone: str) -> SubscriberId | None:
+        """Who has a phone."""
+        return self._names.resolve(f"{NameKind.PHONE.value}:{check_phone(phone)}", self._book.deadline())
+
+    def has(self, subscriber: SubscriberId, phone: str) -> bool | None:
+        """Whether this is the proven phone of a customer; None for one who proved none."""
+        kept = self._stores.customers.thing(Person, subscriber, self._book.deadline())
+        proven = self.phone_of(kept.thing) if kept else ""
+        return proven == check_phone(phone) if proven else None
+
+    def register(self, phone: str, mine: SubscriberId, language: Language, now: int) -> Verified:
+        """Whose proven phone it is: who has it already, else `mine`. The caller makes sure that `mine` is theirs."""
+        phone = check_phone(phone)
         alias = f"{NameKind.PHONE.value}:{phone}"
         has_it = self._names.resolve(alias, self._book.deadline())
         subscriber = has_it or mine

@@ -8,11 +8,13 @@ from billing.domain.brand import EVERYWHERE, Brand, SiteNotice, renamed, shown
 from billing.domain.thing import Thing
 from billing.portal.pages.visit import Signer
 from billing.ports import Customers as Things
+from billing.services.checkout import Cashier
 from billing.services.moves import Moves
 from billing.services.people import People
 from billing.services.screens import Screens
 from billing.sms.port import Message
 from radius.domain.errors import Unavailable
+from radius.domain.identity import SubscriberId
 from radius.domain.nas import Nas, Router
 from radius.domain.world import World
 from radius.services.cache import BoundedMap
@@ -96,7 +98,8 @@ class Looks:
 class PageDeps(NamedTuple):
     """`url`: where browsers reach us, "" if nobody said. `uam_secret`: of a router, in clear; "" for none.
 
-    `send` takes a text message and raises nothing; None: there are no messages, and nobody signs in.
+    `newcomer` makes a customer of a phone, at a site, who has nothing yet. `send` takes a text message and raises
+    nothing; None: there are no messages, and nobody signs in.
     """
 
     url: str
@@ -108,4 +111,6 @@ class PageDeps(NamedTuple):
     people: People
     moves: Moves
     screens: Screens
+    cashier: Cashier
+    newcomer: Callable[[str, str, int], SubscriberId]
     send: Callable[[Message], object] | None

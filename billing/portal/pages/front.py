@@ -21,6 +21,7 @@ from billing.portal.problems import AWAY_S, KINDS, Code, Refusal
 from billing.portal.shield import address_of
 from radius.domain.errors import Malformed
 from radius.domain.nas import Language
+from radius.domain.policy import Reject
 
 Fields = Annotated[dict[str, str], Depends(fields)]
 Form = Annotated[dict[str, str], Depends(form)]
@@ -139,6 +140,7 @@ class Counter:
             purchase = shapes.Purchase(
                 phone=phone, package=package, site=guest.visit.site, device=guest.visit.arrival.mac
             )
+            self._payers(guest, phone)
             begun = self._door.shop.buy(purchase, key, handover.waiting(guest.visit.arrival))
         except (ValidationError, Malformed) as bad:
             key, field = ("p_package", "package") if _field(bad) == "package" else ("p_phone", "phone")
@@ -150,6 +152,12 @@ class Counter:
             said = typed._replace(words=words(refusal.code, language, refusal.wait_s))
             return self._door.front(guest, said, status=KINDS[refusal.code].status)
         return see(f"/p/{begun.token}")
+
+    def _payers(self, guest: Guest, phone: str) -> None:
+        """What is paid for a device that cannot get in is no stranger's, who had said that the device is theirs."""
+        present = guest.customer()
+        if present is not None and isinstance(guest.standing(present), Reject):
+            self._book.pages.moves.pays(present.id, guest.visit.arrival.mac, phone)
 
     def redeem(self, sent: dict[str, str]) -> Response | None:
         """Use a voucher."""

@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request
 from starlette.background import BackgroundTask
 from starlette.responses import Response
 
-from billing.domain.one_time import LIFE_S, OneTimeRefusal
+from billing.domain.one_time import LIFE_S
 from billing.portal.limits import Gate, address_key
 from billing.portal.pages.door import Door
 from billing.portal.pages.front import Form
@@ -17,6 +17,7 @@ from billing.portal.pages.texts import text
 from billing.portal.pages.visit import Seat, same, seat
 from billing.portal.problems import Code, Refusal
 from billing.portal.shield import address_of
+from billing.ports import PAGE_MAX
 from billing.services.moves import MOVES_A_WEEK, Moved
 from billing.services.people import CodeAsked
 from billing.services.screens import DIGITS
@@ -96,15 +97,25 @@ class Me:
         if guest is None:
             return self._book.strange(request)
         visit, phone = guest.visit, sent.get("phone", "")[:20]
-        customer = self._book.deps.customers.whose(visit.arrival.mac, visit.site, guest.now)
-        found = self._pages.people.verify(
-            phone, visit.arrival.mac, sent.get("code", ""), customer, visit.language, guest.now
-        )
-        if isinstance(found, OneTimeRefusal):
+        if self._pages.people.prove(phone, visit.arrival.mac, sent.get("code", ""), guest.now) is not None:
             problem = text("wrong_code", visit.language)
             return self._sign_in(guest, phone, asked=True, problem=problem, status=422)
+        customer = self._pages.people.whose(phone) or self._customer(guest, phone)
+        found = self._pages.people.register(phone, customer, visit.language, guest.now)
         signed = self._pages.signer.sign(Seat(found.subscriber, visit.arrival.mac, guest.now))
         return set_cookie(see("/me"), SEAT, signed, secure=self._door.secure)
+
+    def _customer(self, guest: Guest, phone: str) -> SubscriberId:
+        """Of a phone that nobody has: this device's customer, if it was this phone that paid for what is there.
+
+        A page may say that it is on any device, so a phone alone makes nobody the owner of what a device has.
+        """
+        present = guest.customer()
+        if present is not None and self._pages.people.has(present.id, phone) is None:
+            rights = [right.id for right in present.rights][-PAGE_MAX:]
+            if self._pages.cashier.paid(rights, phone):
+                return present.id
+        return self._pages.newcomer(phone, guest.visit.site, guest.now)
 
     def leave(self, request: Request, sent: Form) -> Response:
         """Sign out."""

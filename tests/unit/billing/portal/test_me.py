@@ -172,6 +172,48 @@ def test_a_code_whose_package_is_over_opens_nothing(stand: Stand) -> None:
     assert "We do not know that code" in new.submit("/claim", receipt="TKP0000001")
 
 
+def test_who_says_to_be_on_a_strangers_phone_owns_nothing_of_it(stand: Stand) -> None:
+    """Anybody can send the form of a router's page with an address seen in the air: it proves no device."""
+    paid(stand)
+    victim = whose(stand, OLD)
+    assert victim
+    arrive(thief := stand.browser(), mac=DEVICE)
+    shown = sign_in(stand, thief, "0722 000 001")
+    assert "You have no package now" in shown
+    assert "TKP0000001" not in shown
+    arrive(home := stand.browser(), mac=NEW_DEVICE)
+    stand.now += 1_000
+    assert "You have no package now" in sign_in(stand, home, "0722 000 001")
+    found = whose(stand, OLD)
+    assert found
+    assert found.id == victim.id
+
+
+@pytest.mark.parametrize("way", ["by address", "by code"])
+def test_who_took_on_a_strangers_phone_has_nothing_of_what_it_buys(stand: Stand, way: str) -> None:
+    """Taken on while it had nothing: what its owner pays for then is not the taker's."""
+    thief = paid(stand, NEW_DEVICE, 1, "0722 000 001")
+    if way == "by address":
+        sign_in(stand, thief, "0722 000 001")
+        thief.submit("/me/add", mac=DEVICE)
+    else:
+        arrive(thief, mac=DEVICE)
+        thief.submit("/claim", receipt="TKP0000001")
+    taker = whose(stand, OLD)
+    assert taker
+    stand.now += 2 * 86_400  # what the thief had is over
+    paid(stand, DEVICE, 2, PHONE)
+    owner = whose(stand, OLD)
+    assert owner
+    assert owner.id != taker.id
+    assert [each.terms for each in owner.rights] == ["standard.1"]
+    stand.now += 2 * 86_400
+    paid(stand, DEVICE, 3, "0733 000 001")  # a friend pays the next time: it stays the device's
+    again = whose(stand, OLD)
+    assert again
+    assert (again.id, len(again.rights)) == (owner.id, 2)
+
+
 def test_a_package_does_not_go_round(stand: Stand) -> None:
     paid(stand)
     for number in range(MOVES_A_WEEK):
