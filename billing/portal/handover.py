@@ -31,8 +31,8 @@ uamsecret registered, `md` must be right. The portal answers with a link to ``ht
 `sessionid`. Its JSON interface is not used: another origin is served by JSONP alone (redir_json_reply), which would be
 a foreign script in our page.
 
-All others: `mac` (also as client_mac, clientMac, client-mac or id) and `ip`; who has paid is let in by
-re-authentication (`coa/entry.py`), and the page waits for the session.
+All others: `mac` (also as client_mac, clientMac, client-mac or id), `ip`, and `session`, the router's Acct-Session-Id
+of the device, where it knows one; who has paid is let in by re-authentication (`coa/entry.py`), and the page waits.
 
 RFC 8908: GET https://PORTAL/w/ROUTER/captive?mac=MAC answers application/captive+json. RouterOS serves its own
 `api.json` (from $(logged-in), $(session-time-left-secs)): the portal cannot see which device behind the router asks.
@@ -55,6 +55,7 @@ from radius.domain.nas import Family, Router
 
 FIELD_CHARS_MAX = 512
 CHALLENGE_BYTES_MAX = 64
+SESSION_CHARS_MAX = 64
 ONLINE = "yes"
 UAM = frozenset({Family.COOVA, Family.USPOT})
 MAC_NAMES = ("mac", "client_mac", "clientMac", "client-mac", "id")
@@ -100,7 +101,7 @@ def read(router: Router, fields: Mapping[str, str]) -> Arrival:
         return _mikrotik(router, said, mac)
     if router.family in UAM:
         return _uam(router, said, mac)
-    return Arrival(router.id, mac, said.get("ip", ""))
+    return Arrival(router.id, mac, said.get("ip", ""), session=said.get("session", "")[:SESSION_CHARS_MAX])
 
 
 def back(arrival: Arrival, family: Family, secret: str, online: str) -> Handover | None:
@@ -170,7 +171,7 @@ def _uam(router: Router, said: Mapping[str, str], mac: MacAddress) -> Arrival:
         _hex(said.get("challenge", "")),
         result in {"success", "already"},
         (said.get("reply") or result) if result in {"failed", "reject"} else "",
-        said.get("sessionid", "")[:64],
+        said.get("sessionid", "")[:SESSION_CHARS_MAX],
     )
 
 

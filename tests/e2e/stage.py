@@ -19,7 +19,8 @@ import httpx
 
 from billing.domain.brand import Brand
 from billing.domain.package import Package
-from billing.ports import Kept, Posting
+from billing.domain.voucher import Voucher, VoucherState
+from billing.ports import Claim, ClaimKind, Kept, KeptVoucher, Posting
 from billing.store.open import open_billing
 from radius import secrets
 from radius.domain.identity import NasId
@@ -70,6 +71,7 @@ class Stage:
         self._settings = settings
         self._stack = ExitStack()
         self.outbox = folder / "outbox"
+        self._vouchers = 739_182_645_017
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
 
@@ -150,6 +152,20 @@ class Stage:
     def await_pages(self, router: str) -> None:
         """Until the portal knows a router that was added while it runs."""
         wait_until(lambda: httpx.get(f"{self.url}/w/{router}").status_code != 404, f"the portal knows {router}")
+
+    def voucher(self) -> str:
+        """A code that was sold, of the first package."""
+        code = f"{self._vouchers:012}"
+        self._vouchers += 7_919
+        sold = PACKAGES[0]
+        paper = self.box.core.provision.voucher(code, sold.id, int(time.time()))
+        voucher = Voucher("B1", self._vouchers % 10_000, VoucherState.SOLD, 0)
+        keyed = self.box.core.keys.alias_key(code)
+        kept = KeptVoucher(voucher, 1, keyed, sold.id, sold.price_cents, paper, f"v{code[-6:]}")
+        claim = Claim(ClaimKind.CODE, keyed, voucher.serial)
+        posting = Posting(secrets.new_write_id(), claims=(claim,), voucher=kept)
+        open_billing(self.box.core.store).ports.post(posting, time.monotonic() + DEADLINE_S)
+        return code
 
     def das(self) -> FakeDas:
         """The router's CoA side, as RouterOS has it; a context manager."""

@@ -191,6 +191,41 @@ def test_my_usage_and_a_phone_that_changed_its_address(stage: Stage, tab: Open, 
     assert stage.hotspot.online
 
 
+def test_a_voucher_and_coming_back_with_it(stage: Stage, tab: Open) -> None:
+    code = stage.voucher()
+    page = tab()
+    arrive(stage, page)
+    page.get_by_text("I have a voucher").click()
+    page.locator("#code").fill(f"{code[:4]} {code[4:8]} {code[8:]}")
+    page.get_by_role("button", name="Use the voucher").click()
+    expect(page.get_by_role("heading", name="You are online")).to_be_visible()
+    assert stage.hotspot.online
+    page.context.close()
+    stage.hotspot.router.stop(stage.hotspot.mac)
+    again = tab()
+    again.goto(stage.hotspot.url)  # nothing is pressed: its router's page, ours, and back
+    expect(again.get_by_role("heading", name="You are online")).to_be_visible()
+    assert stage.hotspot.online
+
+
+def test_money_that_comes_late_lets_in_by_itself(stage: Stage, tab: Open) -> None:
+    page = tab()
+    arrive(stage, page)
+    phone = new_phone()
+    stage.daraja.plans[f"254{phone[1:]}"] = Plan(codes=("1037", "0"))
+    pay(page, phone)
+    waiting = page.url
+    stage.daraja.step()
+    expect(page.get_by_role("heading", name="Not paid")).to_be_visible()
+    stage.daraja.step()
+    end = time.monotonic() + 20
+    while not stage.hotspot.online:  # until the callback is settled
+        assert time.monotonic() < end
+        page.goto(waiting)
+        page.wait_for_load_state("networkidle")
+    expect(page.get_by_role("heading", name="You are online")).to_be_visible()
+
+
 def test_the_window_closes_before_the_pin(stage: Stage, tab: Open) -> None:
     page = tab()
     arrive(stage, page)

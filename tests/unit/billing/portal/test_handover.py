@@ -118,8 +118,10 @@ def test_coova_names_the_entry_that_waits() -> None:
 
 def test_any_other_router_names_the_device_in_its_own_word() -> None:
     other = msgspec.structs.replace(MIKROTIK, family=Family.CISCO)
-    arrival = read(other, {"client_mac": "aabb.ccdd.eeff", "switch_url": "http://10.5.50.1/login"})
+    said = {"client_mac": "aabb.ccdd.eeff", "switch_url": "http://10.5.50.1/login", "session": "0000A1"}
+    arrival = read(other, said)
     assert arrival.mac == "aabbccddeeff"
+    assert waiting(arrival) == Waiting("kilifi-1", "0000A1", "AA-BB-CC-DD-EE-FF")
     assert back(arrival, Family.CISCO, "", ONLINE) is None
 
 
