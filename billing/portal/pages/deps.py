@@ -51,15 +51,21 @@ class Roster:
         return None if router is None or nas is None or router.disabled else (router, nas)
 
     def _refresh(self) -> None:
-        with self._lock:
-            if self._monotonic() - self._read_at <= ROUTERS_KEPT_S:
-                return
-            try:
+        """One request reads anew; who comes meanwhile takes what is known."""
+        if not self._due() or not self._lock.acquire(blocking=not self._directory.refreshed_at):
+            return
+        try:
+            if self._due():
                 self._directory.refresh(self._now(), self._deadline())
-            except Unavailable:
-                if not self._directory.refreshed_at:
-                    raise
-            self._read_at = self._monotonic()
+        except Unavailable:
+            if not self._directory.refreshed_at:
+                raise
+        finally:
+            self._lock.release()
+        self._read_at = self._monotonic()
+
+    def _due(self) -> bool:
+        return self._monotonic() - self._read_at > ROUTERS_KEPT_S
 
 
 class Looks:
