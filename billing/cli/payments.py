@@ -180,6 +180,8 @@ def statement(
         done = frame.billing.statements.take(read, frame.actor, frame.now)
     left: dict[str, Sequence[str]] = {
         "waiting": done.waiting,
+        "different": [row.mpesa_receipt for row, _ in done.match.different],
+        "missing_there": [known.mpesa_receipt for known in done.match.missing_there],
         "unproven": done.unproven,
         "outside": done.outside,
         "withdrawn": [row.mpesa_receipt for row in done.withdrawn],
@@ -198,6 +200,8 @@ _IMPORTED = (
     Column("BOOKED BY THIS", "found"),
     Column("FEES BOOKED", "fees_cents", amount),
     Column("MAY BE A PAYMENT'S OWN", "waiting"),
+    Column("ANOTHER AMOUNT IN THE BOOKS", "different"),
+    Column("IN THE BOOKS, NOT IN IT", "missing_there"),
     Column("PAYMENTS WITHOUT THEIR MONEY", "unproven"),
     Column("REVERSALS NOT OURS", "outside"),
     Column("TAKEN OUT BY A PERSON", "withdrawn"),

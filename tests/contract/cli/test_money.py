@@ -144,6 +144,12 @@ def test_a_statement_brings_what_was_missed(till: Till, tmp_path: Path) -> None:
     assert first["found"] == ["TKP0000005"]
     assert till.world("payments", "statement", str(file), "--json").json()["found"] == []
     assert till.world("payments", "statement", str(tmp_path / "none.csv")).code == Exit.USAGE
+    head = f'Short Code:,{TILL}\nTime Period:,"From 2026-11-25 00:00:00 To 2026-11-25 23:59:59"\n'
+    columns = "Receipt No.,Completion Time,Transaction Status,Paid In\n"
+    file.write_text(f"{head}{columns}TKP0000005,2026-11-25 09:00:00,Completed,21.00\n")
+    differs = till.world("payments", "statement", str(file), "--json")
+    assert differs.code == Exit.NOT
+    assert (differs.json()["different"], differs.json()["missing_there"]) == (["TKP0000005"], ["TKP0000001"])
 
 
 def test_the_books_are_right_or_say_where_not(till: Till) -> None:
