@@ -1,7 +1,7 @@
 """Who moves money for a process that sells: M-Pesa where its variables are set, else nobody."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 from billing.domain.settle import Proof
@@ -44,6 +44,19 @@ def read_notice(text: str) -> Notice | None:
         return parse_notice(text.encode())
     except Malformed:
         return None
+
+
+def notices_of(shortcode: str, also: Collection[str]) -> ReadNotice:
+    """Reads notices of one till: those that are headed with a number which stands for it (its store) are its own too.
+
+    Which of them M-Pesa names is not established; money that is refused for the other goes back to a customer.
+    """
+
+    def read(text: str) -> Notice | None:
+        notice = read_notice(text)
+        return notice._replace(shortcode=shortcode) if notice and notice.shortcode in also else notice
+
+    return read
 
 
 def read_result(text: str, late: bool) -> Result | QueueTimedOut | None:
@@ -115,14 +128,15 @@ def money_of_environment() -> Money:
     settings = mpesa.load()
     daraja = mpesa.open_daraja(settings)
     secret = mpesa.read_ref("callback_secret_ref", settings)
+    also = (settings.shortcode,)
     return Money(
         daraja,
         read_callback,
-        read_notice,
+        notices_of(daraja.shortcode, also),
         secret,
         daraja.close,
         read_result,
-        (settings.shortcode,),
+        also,
         daraja.share,
         daraja if settings.pull else None,
     )

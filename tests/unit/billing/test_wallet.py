@@ -51,6 +51,10 @@ def test_what_came_is_listed_where_that_was_activated(monkeypatch: pytest.Monkey
     money = money_of_environment()
     assert (money.puller is money.provider) is activated
     assert money.also == ("174379",)
+    body = '{"TransID": "RKTQDM7W6S", "TransAmount": "50.00", "BusinessShortCode": "%s"}'
+    told = [money.read_notice(body % number) for number in ("5551234", "174379", "600638")]
+    assert [notice.shortcode for notice in told if notice] == ["5551234", "5551234", "600638"]
+    assert money.read_notice("{") is None
     money.close()
 
 
