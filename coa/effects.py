@@ -113,7 +113,7 @@ def _tried_entry(present: Subscriber, claim: Claim, then: Follow, now: int) -> I
 
 def _acked(present: Subscriber, session: Session, claim: Claim, mine: list[Intent], now: int, *, changed: bool) -> None:
     if changed:
-        given, has = ((s.right, s.cap_bytes, s.slowed) for s in (claim.session, session))
+        given, has = ((s.right, s.cap_bytes, s.slowed, s.held) for s in (claim.session, session))
         session.told = None if given == has else Told(*given)
         if not claim.session.slowed:
             drop(present, mine)  # it may do more than before: no report can prove that it may not

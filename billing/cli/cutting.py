@@ -14,7 +14,8 @@ from coa.hand import Told
 from coa.pace import Pace
 from coa.sender import Sender
 from radius.domain.errors import Malformed
-from radius.domain.identity import SessionUid
+from radius.domain.identity import SessionUid, SubscriberId
+from radius.domain.nas import CoaScope
 from radius.domain.record import SessionRecord
 
 app = sessions.app
@@ -52,6 +53,46 @@ def disconnect(
     else:
         frame.sure(f"Disconnect {meant[0].user_name} on {meant[0].nas} ({len(meant)} session(s))? They may return.")
     return _tell_all(frame, meant, frame.why(reason), wait, cut=True)
+
+
+@command(
+    app,
+    "slow",
+    "sessions slow --user 0712345678 --reason 'fills the line'\nsessions slow --user 0712345678 --restore --reason ok",
+)
+def slow(
+    frame: Frame,
+    session: _Uid = "",
+    user: sessions.User = "",
+    router: sessions.At = "",
+    restore: Annotated[bool, typer.Option("--restore", help="Its full speed again.")] = False,
+    reason: _Reason = "",
+) -> Exit:
+    """Hold a session to the slow speed of its package until it ends, or give its full speed back."""
+    meant = _meant(frame, session, user, router, "") if session or user else []
+    if not meant:
+        raise Nobody("no such session is online; name one, or --user")
+    for record in meant:
+        _can_be_slowed(frame, record)
+    word = "Give" if restore else "Slow down"
+    frame.sure(f"{word} {meant[0].user_name} on {meant[0].nas} ({len(meant)} session(s))?")
+    why = frame.why(reason)
+    for record in meant:
+        frame.core.desk.read(SubscriberId(record.subscriber), frame.deadline())
+        if not frame.core.provision.hold(SubscriberId(record.subscriber), record.uid, frame.now, slow=not restore):
+            raise Nobody(f"{record.uid} has ended meanwhile")
+    return _tell_all(frame, meant, why, 0, cut=False)
+
+
+def _can_be_slowed(frame: Frame, record: SessionRecord) -> None:
+    """Raises Malformed where no CoA can slow it, or its package has no slow speed: a cut was not asked for."""
+    nas = frame.directory.nas(record.nas)
+    if nas is None or not nas.capabilities.rate or nas.capabilities.coa is not CoaScope.CHANGE:
+        raise Malformed("session", f"{record.nas} cannot be told another speed in a session's midst")
+    facts = sessions.in_aggregate(frame, record)
+    package = facts["package"] if facts else ""
+    if not package or frame.core.terms(package).slow_rate is None:
+        raise Malformed("session", f"package {package or '-'} has no slow speed (packages add --slow)")
 
 
 @command(app, "refresh", "sessions refresh --user 0712345678 --reason 'speed was not applied'")

@@ -140,6 +140,6 @@ def facts(live: Live) -> dict[str, Any]:
         "up_bytes": session.base_in + session.in_bytes,
         "down_bytes": session.base_out + session.out_bytes,
         "bytes": session.total_bytes,
-        "slowed": session.slowed,
+        "slowed": session.slowed or session.held,
         "owed": [intent.reason.value for intent in live.owner.intents if intent.session == session.uid],
     }

@@ -287,7 +287,7 @@ def limits_of(subscriber: Subscriber, session: Session, nas: Nas, terms: Terms, 
         class_text=class_value(subscriber.id, session.reservation),
         idle_s=terms.idle_s,
         total_bytes=session.cap_bytes or None,
-        rate=terms.slow_rate if session.slowed else terms.rate,
+        rate=terms.slow_rate if session.slowed or (session.held and terms.slow_rate is not None) else terms.rate,
         # The router must let the newcomer in before the oldest is cut.
         devices=terms.devices + (terms.extra_device is ExtraDevice.REPLACE_OLDEST),
         fixed_ip=subscriber.fixed_ip if session.addressed else "",

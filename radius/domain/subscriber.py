@@ -56,6 +56,7 @@ class Told(msgspec.Struct, array_like=True):
     right: str
     cap_bytes: int
     slowed: bool
+    held: bool = False
 
 
 class Session(
@@ -91,6 +92,7 @@ class Session(
         "filed": "f",
         "told": "q",
         "addressed": "A",
+        "held": "h",
     },
 ):
     """A live, reserved or just closed session with its high-water marks.
@@ -99,8 +101,9 @@ class Session(
     `base_*` what earlier counters of the same session had reached before they were reset or wrapped. `epoch_at` is when
     the present counters began (0: at `opened_at`), `loose` that the byte marks may be of a later instant than `time_s`.
     `ends_at` is the instant at which the router must have ended it by itself, `cap_bytes` the byte cap it was given
-    (0: none), `slowed` that it has the slow rate, `addressed` that it has the fixed address, `over_bytes` what was used
-    beyond every lease and quota. `told` is what its router knows instead of these limits; None: these.
+    (0: none), `slowed` that it has the slow rate, `held` that somebody holds it to that rate whatever is left,
+    `addressed` that it has the fixed address, `over_bytes` what was used beyond every lease and quota. `told` is what
+    its router knows instead of these limits; None: these.
     """
 
     reservation: ReservationId
@@ -132,6 +135,7 @@ class Session(
     filed: bool = False
     told: Told | None = None
     addressed: bool = False
+    held: bool = False
 
     @property
     def uid(self) -> SessionUid:
@@ -141,7 +145,7 @@ class Session(
     def note_told(self) -> None:
         """Keep what the router knows, before its limits become others. A session let in behind our back has none."""
         if self.told is None and self.right:
-            self.told = Told(self.right, self.cap_bytes, self.slowed)
+            self.told = Told(self.right, self.cap_bytes, self.slowed, self.held)
 
     @property
     def total_bytes(self) -> int:

@@ -178,7 +178,8 @@ def _moved(
 ) -> frozenset[str]:
     if subscriber.right(told.right) is None:
         return frozenset(MOVABLE)
-    was = msgspec.structs.replace(session, right=told.right, cap_bytes=told.cap_bytes, slowed=told.slowed)
+    before_it = {"right": told.right, "cap_bytes": told.cap_bytes, "slowed": told.slowed, "held": told.held}
+    was = msgspec.structs.replace(session, **before_it)
     _, terms = _right_of(subscriber, told.right, world)
     before = policy.limits_of(subscriber, was, nas, terms, world)
     return frozenset(name for name in MOVABLE if getattr(before, name) != getattr(limits, name))

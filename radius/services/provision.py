@@ -20,6 +20,7 @@ from radius.domain.guessing import check_code_length
 from radius.domain.identity import (
     MacAddress,
     NameKind,
+    SessionUid,
     SubscriberId,
     Username,
     parse_code,
@@ -32,6 +33,7 @@ from radius.domain.lifecycle import add_intent, await_device
 from radius.domain.nas import Family, PortPair, Router, Site
 from radius.domain.subscriber import Credential, SecretKind, SessionState, Subscriber
 from radius.domain.terms import Terms, check_terms
+from radius.domain.wanted import session_of
 from radius.ports import ALIASES_MAX, Catalogue, Change, Names, Outcome, Routers, Subscribers
 from radius.services.desk import Decided, Desk
 from radius.services.directory import Network, networks_of, parse_network
@@ -316,6 +318,24 @@ class Provision:
             for session in present.sessions:
                 if reason and session.state is SessionState.OPEN:
                     add_intent(present, session.uid, IntentReason.BLOCKED, now)
+            return True
+
+        return self._change(subscriber, decide)
+
+    def hold(self, subscriber: SubscriberId, uid: SessionUid, now: int, *, slow: bool) -> bool:
+        """Hold an open session to the slow rate of its package until it ends or is let go; False if it is not there.
+
+        The caller sees to it that its router can be told speeds and that the package has a slow rate.
+        """
+
+        def decide(present: Subscriber) -> bool:
+            session = session_of(present, uid)
+            if session is None or session.state is not SessionState.OPEN:
+                return False
+            if session.held is not slow:
+                session.note_told()
+                session.held = slow
+                add_intent(present, uid, IntentReason.TERMS, now)
             return True
 
         return self._change(subscriber, decide)

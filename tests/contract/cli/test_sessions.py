@@ -12,7 +12,7 @@ from coa.wiring import build_dispatcher
 from radius.domain.identity import NasId
 from radius.domain.nas import Family, Router
 from radius.ports import Node
-from tests.contract.cli.isp import ANNEX, GATE, LAPTOP, SECRET, Nobody, World
+from tests.contract.cli.isp import ANNEX, DAY, GATE, LAPTOP, SECRET, Nobody, World
 from tests.contract.values import soon
 from tests.fakes.router_das import FakeDas, Linger, Manners, Refuse
 
@@ -218,3 +218,35 @@ def test_packets_that_wait_on_disk(world: World) -> None:
     (spool / "parked.detail").write_text("# User-Name: is empty\n" + packet)
     ran = world("waiting")
     assert (ran.code, "could not be counted" in ran.out) == (Exit.NOT, True)
+
+
+def rate_of(das: FakeDas) -> object:
+    return das.sessions["81c00001"].limits.get("Mikrotik-Rate-Limit")
+
+
+def test_a_session_is_held_to_the_slow_speed_and_let_go(evening: World) -> None:
+    slow = ("sessions", "slow", "--user", JANE, "--reason", "fills the line")
+    with FakeDas(SECRET.encode(), Manners.MIKROTIK, nas_ip="10.8.0.2") as das:
+        obey(evening, das)
+        assert evening(*slow).code == Exit.DECLINED
+        assert evening(*slow, yes=True).code == Exit.DONE
+        assert rate_of(das) == "128k/256k"
+        evening.clock.now += 300
+        evening.online(JANE, seconds=900, used=(2_000_000, 18_000_000))  # it reports, with much left: it stays held
+        assert evening("sessions", "refresh", "--user", JANE, "--reason", "look").code == Exit.DONE
+        assert rate_of(das) == "128k/256k"
+        assert evening("sessions", "list", "--user", JANE, "--json").json()[0]["slowed"]
+        assert evening(*slow, "--restore", yes=True).code == Exit.DONE
+        assert rate_of(das) == "2M/5M"
+    assert [deed[1] for deed in evening.deeds()].count("sessions slow") == 2
+
+
+def test_what_cannot_be_slowed_is_not_cut_instead(evening: World) -> None:
+    told = evening("sessions", "slow", "--user", OTIENO, "--reason", "x", yes=True)
+    assert (told.code, "cannot be told another speed" in told.err) == (Exit.USAGE, True)
+    evening.core.provision.terms(msgspec.structs.replace(DAY, id="fast.1", slow_rate=None))
+    evening.customer("0733000222", msgspec.structs.replace(DAY, id="fast.1", slow_rate=None))
+    evening.online("0733000222", session="a1c00001")
+    told = evening("sessions", "slow", "--user", "0733000222", "--reason", "x", yes=True)
+    assert (told.code, "has no slow speed" in told.err) == (Exit.USAGE, True)
+    assert evening("sessions", "slow", "--reason", "x", yes=True).code == Exit.NOBODY

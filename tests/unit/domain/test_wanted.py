@@ -189,6 +189,33 @@ def test_silence_is_measured_by_the_slowest_pace_that_its_router_may_have_been_t
     assert (slow.limits.interim_s, one.interim_s) == (300, 300)
 
 
+def test_a_session_that_is_held_is_slow_with_much_left_until_it_is_let_go() -> None:
+    home, one = online(SLOWING, CHANGES)
+    one.note_told()
+    one.held = True
+    slow = wanted(home, one, nas(can=CHANGES), world(T0 + 10, Catalogue(SLOWING)))
+    assert isinstance(slow, Owed)
+    assert (slow.limits.rate, slow.moved) == (SLOW, {"rate"})
+    one.told = None  # its router was told
+    use(home, 50, SLOWING, can=CHANGES)
+    assert wanted(home, one, nas(can=CHANGES), world(T0 + 400, Catalogue(SLOWING))) == Nothing(
+        "it has what it should have"
+    )
+    one = decode(encode(home)).sessions[0]
+    assert (one.held, home.rights[0].used_bytes) == (True, 50 * MIB)
+    one.note_told()
+    one.held = False
+    fast = wanted(home, one, nas(can=CHANGES), world(T0 + 500, Catalogue(SLOWING)))
+    assert isinstance(fast, Owed)
+    assert (fast.limits.rate, fast.moved) == (FAST, {"rate"})
+
+
+def test_who_has_no_slow_rate_is_held_to_the_full_one() -> None:
+    home, one = online(QUOTA, CHANGES)
+    one.held = True
+    assert owed(home, one, nas(can=CHANGES), world(T0 + 10, Catalogue(QUOTA))).limits.rate == FAST
+
+
 def test_a_top_up_restores_a_slow_session() -> None:
     home, one = online(SLOWING, CHANGES)
     use(home, 100, SLOWING, can=CHANGES)
