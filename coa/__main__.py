@@ -107,7 +107,8 @@ def _probe(options: argparse.Namespace) -> int:
         places = [Das(options.router, options.secret, port, source=options.source or "") for port in ports]
     for das in places:
         print(f"Asking {das.address}, port {das.port}, as a router of family {way.family.value} ...")
-        findings = hand.find(das, way, Pace(first_wait_s=options.wait, tries_max=TRIES_MAX))
+        pace = Pace(first_wait_s=options.wait, tries_max=TRIES_MAX)
+        findings = hand.find(das, way, pace, registered=options.secret is None)
         print("\n".join(findings.lines))
         if findings.answered:
             return 0 if findings.good else 1

@@ -13,7 +13,7 @@ from coa.families import WAYS, Way
 from coa.outcome import Acked, Answer, Nak, Refused, Verdict, explain, meaning
 from coa.pace import Pace
 from coa.plan import plan, record_of, target_of
-from coa.probe import Findings, probe
+from coa.probe import Findings, probe, probe_registered
 from coa.reach import das_of
 from coa.requests import disconnect
 from coa.sender import Sender
@@ -33,6 +33,7 @@ from radius.services.marks import lay_all_over, shards_of
 from radius.wiring import BACKGROUND_DEADLINE_S, Core
 
 WHO = "by hand"  # worker and reason in the audit
+BY_ANSWER = "not sent: This router is told nothing but with the answers to its own reports:"
 _CALLED = {CUT: "disconnect", CHANGE: "change"}
 
 
@@ -87,8 +88,11 @@ def sessions_of(core: Core, router: str, uid: str, user: str) -> list[SessionRec
     return records
 
 
-def find(das: Das, way: Way, pace: Pace) -> Findings:
-    """Whether sessions can be ended there, and what the router wants (`coa.probe`); ends none."""
+def find(das: Das, way: Way, pace: Pace, *, registered: bool = True) -> Findings:
+    """Whether sessions can be ended there, and what the router wants (`coa.probe`); ends none.
+
+    `registered`: `das` is what the worker would use, not a guess at an address.
+    """
 
     def ask(whom: Das, request: Request) -> Answer:
         sender = Sender(pace)  # a new one each time: it must not hold the last silence against the router
@@ -97,12 +101,14 @@ def find(das: Das, way: Way, pace: Pace) -> Findings:
         finally:
             sender.close()
 
-    return probe(ask, das, way, secrets.token_hex(6))
+    return (probe_registered if registered else probe)(ask, das, way, secrets.token_hex(6))
 
 
 def cut(core: Core, sender: Sender, record: SessionRecord) -> Told:
     """End one session, audit it, and close it here if its router has it no more."""
     nas, das = router_of(core, record.nas, record.nas_ip)
+    if nas.capabilities.by_answer:
+        return Told(good=False, line=f"{BY_ANSWER} block the customer, and the next one ends the session.")
     way = WAYS[nas.family]
     return _ask(core, sender, das, disconnect(target_of(record, record), way, nas.capabilities), way, record)
 
@@ -114,6 +120,8 @@ def change(core: Core, sender: Sender, record: SessionRecord) -> Told:
     committed with an intent, so that the worker sees to it if nothing comes of this.
     """
     nas, das = router_of(core, record.nas, record.nas_ip)
+    if nas.capabilities.by_answer:
+        return Told(good=True, line=f"{BY_ANSWER} the next one brings all that it should have.")
     way = WAYS[nas.family]
     wish = _wish(core, record, nas)
     if isinstance(wish, str):

@@ -21,6 +21,8 @@ Ask = Callable[[Das, Request], Answer]
 NOBODY_MAC = "020000000000"  # locally administered: no device is sold with it
 NOBODY_IP = "192.0.2.1"  # RFC 5737: never on a network
 
+_OVERRIDES = {"coa_message_authenticator": "Message-Authenticator", "coa_event_timestamp": "Event-Timestamp"}
+
 _NOTHING = (
     "No answer, whatever was tried. One of these:",
     "  - the router is off, or its address or port is another one;",
@@ -32,11 +34,15 @@ _NOTHING = (
 
 
 class Findings(msgspec.Struct, frozen=True):
-    """`good`: a Disconnect will work as things are set. `lines`: what to show. `answered`: it said something to us."""
+    """`good`: sessions can be ended there. `answered`: it said something to us. `lines`: what to show.
+
+    `wants`: the overrides without which it does not answer.
+    """
 
     good: bool
     answered: bool
     lines: tuple[str, ...]
+    wants: tuple[str, ...] = ()
 
 
 def harmless(way: Way, token: str) -> Request:
@@ -53,7 +59,7 @@ def probe(ask: Ask, das: Das, way: Way, token: str) -> Findings:
     request = harmless(way, token)
     plain = ask(_with(das, signed=False, stamped=False), request)
     if isinstance(plain, Refused):
-        return Findings(good=False, answered=False, lines=(explain(Code.DISCONNECT_REQUEST, plain, way),))
+        return Findings(good=False, answered=False, lines=(_said(plain, way),))
     if isinstance(plain, Acked | Nak):
         return _judged(plain, way, signed=False, stamped=False)
     both = ask(_with(das, signed=True, stamped=True), request)
@@ -64,13 +70,36 @@ def probe(ask: Ask, das: Das, way: Way, token: str) -> Findings:
     return _judged(both, way, signed=signed, stamped=stamped)
 
 
+def probe_registered(ask: Ask, das: Das, way: Way, token: str) -> Findings:
+    """The same, and `good` only if it works as the router is registered now: so the worker will ask."""
+    found = probe(ask, das, way, token)
+    if not found.good:
+        return found
+    lacks = [name for name in found.wants if not getattr(das, name.removeprefix("coa_"))]
+    if lacks:
+        line = f"As it is registered now it does not answer: {' and '.join(lacks)} must be set first."
+    elif das.message_authenticator or das.event_timestamp:
+        answer = ask(das, harmless(way, token))
+        if isinstance(answer, Nak) and _judged(answer, way, signed=False, stamped=False).good:
+            return found
+        line = f"But not as it is registered now, with overrides that it does not take: {_said(answer, way)}"
+    else:
+        return found
+    return msgspec.structs.replace(found, good=False, lines=(*found.lines, line))
+
+
+def _said(answer: Answer, way: Way) -> str:
+    return explain(Code.DISCONNECT_REQUEST, answer, way)
+
+
 def _with(das: Das, *, signed: bool, stamped: bool) -> Das:
     return msgspec.structs.replace(das, message_authenticator=signed, event_timestamp=stamped)
 
 
 def _judged(answer: Acked | Nak, way: Way, *, signed: bool, stamped: bool) -> Findings:
     lines = [f"The port is open and the secret is right: it answered within {answer.round_trip_s * 1000:.0f} ms."]
-    lines += _wishes(signed=signed, stamped=stamped)
+    wants = tuple(name for name, wanted in zip(_OVERRIDES, (signed, stamped), strict=True) if wanted)
+    lines += _wishes(wants)
     if isinstance(answer, Acked):
         lines.append(
             "But it says that it ended a session that cannot exist: it does not look at Acct-Session-Id, or says yes "
@@ -78,7 +107,7 @@ def _judged(answer: Acked | Nak, way: Way, *, signed: bool, stamped: bool) -> Fi
         )
         return Findings(good=False, answered=True, lines=tuple(lines))
     row = meaning(Code.DISCONNECT_REQUEST, answer, way)
-    lines.append(f"It answered {explain(Code.DISCONNECT_REQUEST, answer, way)}")
+    lines.append(f"It answered {_said(answer, way)}")
     if row.verdict is Verdict.GONE:
         lines.append("That is the right answer to this question: sessions can be ended here.")
     elif row.verdict is Verdict.LATER and answer.error_cause is None:
@@ -86,15 +115,11 @@ def _judged(answer: Acked | Nak, way: Way, *, signed: bool, stamped: bool) -> Fi
     else:
         lines.append("That is not the right answer to this question: sessions cannot be ended here as it is set now.")
         return Findings(good=False, answered=True, lines=tuple(lines))
-    return Findings(good=True, answered=True, lines=tuple(lines))
+    return Findings(good=True, answered=True, lines=tuple(lines), wants=wants)
 
 
-def _wishes(*, signed: bool, stamped: bool) -> list[str]:
-    wanted = [
-        (signed, "Message-Authenticator", "coa_message_authenticator"),
-        (stamped, "Event-Timestamp", "coa_event_timestamp"),
-    ]
-    lines = [f"It wants {name}: set the override {override}=true." for wants, name, override in wanted if wants]
+def _wishes(wants: tuple[str, ...]) -> list[str]:
+    lines = [f"It wants {_OVERRIDES[name]}: set the override {name}=true." for name in wants]
     return lines or ["It wants neither Message-Authenticator nor Event-Timestamp."]
 
 

@@ -18,7 +18,7 @@ from radius.settings import Settings
 from radius.store.open import memory_store
 from radius.wiring import Core, Vault
 from tests.fakes.router_das import FakeDas, LiveSession, Manners, Mute, Refuse
-from tests.unit.coa.dispatched import ARUBA, COOVA, FAST, MIKROTIK, QUOTA, SLOWING, Works
+from tests.unit.coa.dispatched import ARUBA, CAFE, COOVA, FAST, MIKROTIK, QUOTA, SLOWING, Works
 from tests.unit.domain.builders import MIB, day_terms
 from tests.unit.services.wired import SECRET
 
@@ -150,6 +150,17 @@ def test_a_router_that_does_not_do_it_costs_nobody_a_session(desktop: Desktop, m
     assert not told.good
     assert told.line.startswith(words)
     assert desktop.works.node.home(found).intents == [], "nothing is owed: no worker makes a Disconnect of it"
+
+
+def test_what_only_hears_answers_is_told_nothing_by_hand(desktop: Desktop) -> None:
+    found, _ = desktop.online(on=CAFE)
+    session = desktop.works.session(found)
+    (record,) = hand.sessions_of(desktop.core, session.nas, session.uid, "")
+    cut, changed = hand.cut(desktop.core, desktop.sender, record), desktop.change(found)
+    assert (cut.good, changed.good) == (False, True)
+    assert "block the customer, and the next one ends the session" in cut.line
+    assert "the next one brings all" in changed.line
+    assert desktop.works.session(found).state is SessionState.OPEN
 
 
 def test_a_session_that_the_router_has_not_is_closed_here(desktop: Desktop) -> None:

@@ -3,13 +3,18 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from coa.__main__ import main
 from coa.codec import Request
+from coa.das import Das
 from coa.families import WAYS
-from coa.probe import harmless
+from coa.hand import find
+from coa.outcome import Answer, Nak
+from coa.pace import Pace
+from coa.probe import harmless, probe_registered
 from radius.domain.nas import Family
 from tests.fakes.router_das import Drop, FakeDas, Garbage, Linger, Manners, Refuse
 
@@ -75,6 +80,38 @@ def test_it_finds_out_what_a_router_wants(
         assert run(das.port, secret_file) == 0
     out = capsys.readouterr().out
     assert [word for word in ("coa_message_authenticator=true", "coa_event_timestamp=true") if word in out] == said
+
+
+REGISTERED = [
+    ({"wants_signature": True}, {}, "coa_message_authenticator must be set first"),
+    ({"wants_signature": True}, {"message_authenticator": True}, ""),
+    ({"wants_signature": True, "wants_timestamp": True}, {"message_authenticator": True}, "coa_event_timestamp must"),
+    ({"manners": Manners.HOSTAPD}, {"event_timestamp": True}, ""),
+    ({}, {}, ""),
+]
+
+
+@pytest.mark.parametrize(("wants", "has", "wrong"), REGISTERED)
+def test_of_a_registered_router_it_says_whether_it_works_as_registered(
+    wants: dict[str, Any], has: dict[str, bool], wrong: str
+) -> None:
+    with router(**wants) as das:
+        at = Das("127.0.0.1", das.secret, das.port, **has)
+        found = find(at, WAYS[Family.WISPR], Pace(first_wait_s=0.15, tries_max=2))
+    assert found.good is not bool(wrong)
+    assert wrong in found.lines[-1]
+
+
+def test_overrides_that_a_registered_router_does_not_take_are_told_of() -> None:
+    """Plainly asked it would do; as it is registered the worker gets no answer."""
+
+    def ask(das: Das, request: Request) -> Answer:
+        return Nak(1, 0.01, 401) if das.event_timestamp else Nak(1, 0.01, 503)
+
+    das = Das("127.0.0.1", b"secret", 3799, event_timestamp=True)
+    found = probe_registered(ask, das, WAYS[Family.WISPR], "00")
+    assert not found.good
+    assert "overrides that it does not take: 401 Unsupported-Attribute" in found.lines[-1]
 
 
 def test_a_wrong_secret_is_named_among_the_causes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
