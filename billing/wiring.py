@@ -1,5 +1,6 @@
 """Selling, put together over the core: one set of services for the portal, the workers and the command line."""
 
+import hmac
 import secrets as chance
 import time
 from collections.abc import Callable
@@ -56,6 +57,7 @@ from radius.wiring import BACKGROUND_DEADLINE_S, Core
 
 ReadResult = Callable[[str, bool], Result | QueueTimedOut | None]
 
+ROUTER_KEY_CHARS = 32  # 128 bits
 CALLBACK_FIELD = "callback"  # what a sealed token is for
 UAM_SECRET_BYTES = 24
 
@@ -119,6 +121,7 @@ class Billing(NamedTuple):
     doors: Doors
     joining: Joining
     deliveries: Deliveries
+    router_key: Callable[[str], str]  # in the address that a router's own script asks
     pulls: Pulls | None = None
 
 
@@ -190,7 +193,13 @@ def build_billing(
         Doors(book, provider),
         _joining(core, book),
         Deliveries(book, core.keys.alias_key),
+        _router_key(core),
     )
+
+
+def _router_key(core: Core) -> Callable[[str], str]:
+    key = core.keys.subkey("router waiting")
+    return lambda router: hmac.new(key, router.encode(), sha256).hexdigest()[:ROUTER_KEY_CHARS]
 
 
 def _joining(core: Core, book: Book) -> Joining:

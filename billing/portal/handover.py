@@ -37,6 +37,9 @@ of the device, where it knows one; who has paid is let in by re-authentication (
 RFC 8908: GET https://PORTAL/w/ROUTER/captive?mac=MAC answers application/captive+json. RouterOS serves its own
 `api.json` (from $(logged-in), $(session-time-left-secs)): the portal cannot see which device behind the router asks.
 Where a router can redirect its clients' question with their MAC, it names this address.
+
+GET https://PORTAL/w/ROUTER/waiting/KEY answers ``MAC=IP,MAC=IP`` to the router's own script: who has paid and did not
+come back to any page, to be logged in there (user and password: the MAC). KEY is the router's (`Billing.router_key`).
 """
 
 import hmac
@@ -112,7 +115,7 @@ def back(arrival: Arrival, family: Family, secret: str, online: str) -> Handover
     """
     if not arrival.login:
         return None
-    name = ":".join(arrival.mac[at : at + 2] for at in range(0, 12, 2)).upper()
+    name = spelt(arrival.mac)
     if family in UAM:
         challenge = arrival.challenge
         if secret and challenge:
@@ -132,8 +135,12 @@ def waiting(arrival: Arrival) -> Waiting | None:
     """
     if not arrival.session:
         return None
-    name = "-".join(arrival.mac[at : at + 2] for at in range(0, 12, 2)).upper()
-    return Waiting(arrival.router, arrival.session, name, arrival.ip)
+    return Waiting(arrival.router, arrival.session, spelt(arrival.mac, "-"), arrival.ip)
+
+
+def spelt(mac: MacAddress, between: str = ":") -> str:
+    """A MAC address as routers write it, ``AA:BB:CC:DD:EE:FF``."""
+    return between.join(mac[at : at + 2] for at in range(0, 12, 2)).upper()
 
 
 def signed(url: str, secret: str) -> bool:

@@ -21,6 +21,7 @@ from billing.portal.settling import Settler
 from billing.portal.tokens import Numbers, StatusTokens, callback_path
 from billing.process import Process, open_process
 from billing.services.screens import Screens
+from billing.services.waiters import WaitersOfRouters
 from billing.sms.port import Message
 from billing.wallet import Money
 from billing.wiring import Billing
@@ -130,6 +131,8 @@ def _pages(
         ),
         people=billing.desk.people,
         moves=billing.desk.moves,
+        waiters=WaitersOfRouters(billing.book),
+        router_key=billing.router_key,
         screens=Screens(
             billing.book, lambda text: core.keys.alias_key(f"screen:{text}"), Numbers(core.keys.subkey("screens")).of
         ),

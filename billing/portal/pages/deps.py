@@ -12,6 +12,7 @@ from billing.services.checkout import Cashier
 from billing.services.moves import Moves
 from billing.services.people import People
 from billing.services.screens import Screens
+from billing.services.waiters import WaitersOfRouters
 from billing.sms.port import Message
 from radius.domain.errors import Unavailable
 from radius.domain.identity import SubscriberId
@@ -116,6 +117,8 @@ class PageDeps(NamedTuple):
     uam_secret: Callable[[Router], str]
     people: People
     moves: Moves
+    waiters: WaitersOfRouters
+    router_key: Callable[[str], str]
     screens: Screens
     cashier: Cashier
     newcomer: Callable[[str, str, int], SubscriberId]

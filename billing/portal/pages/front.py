@@ -1,6 +1,7 @@
 """Routes of the pages before one is online: arrival, packages, vouchers, and what is told by a file."""
 
 import re
+from ipaddress import IPv4Address
 from typing import Annotated
 
 import msgspec
@@ -9,6 +10,7 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import ValidationError
 from starlette.responses import Response
 
+from billing.domain.waiting import Waits
 from billing.portal import handover, shapes
 from billing.portal.limits import Gate, address_key
 from billing.portal.pages import render
@@ -20,7 +22,7 @@ from billing.portal.pages.texts import text
 from billing.portal.problems import AWAY_S, KINDS, Code, Refusal
 from billing.portal.shield import address_of
 from radius.domain.errors import Malformed
-from radius.domain.nas import Language
+from radius.domain.nas import Family, Language
 from radius.domain.policy import Reject
 
 Fields = Annotated[dict[str, str], Depends(fields)]
@@ -151,7 +153,15 @@ class Counter:
                 raise
             said = typed._replace(words=words(refusal.code, language, refusal.wait_s))
             return self._door.front(guest, said, status=KINDS[refusal.code].status)
+        self._queue(guest, begun.token)
         return see(f"/p/{begun.token}")
+
+    def _queue(self, guest: Guest, token: str) -> None:
+        """A MikroTik's own script lets in who has closed the page by then."""
+        arrival, payment = guest.visit.arrival, self._book.deps.tokens.payment(token)
+        if guest.family is Family.MIKROTIK and payment is not None and _is_address(arrival.ip):
+            waits = Waits(handover.spelt(arrival.mac), arrival.ip, payment, guest.now)
+            self._book.pages.waiters.join(arrival.router, waits, guest.now)
 
     def _payers(self, guest: Guest, phone: str) -> None:
         """What is paid for a device that cannot get in is no stranger's, who had said that the device is theirs."""
@@ -174,6 +184,13 @@ class Counter:
         else:
             return self._door.enter(guest)
         return self._door.front(guest, Wrong(said, "code"), opened="voucher", status=status)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        return bool(IPv4Address(text))
+    except ValueError:
+        return False
 
 
 def translated(guest: Guest) -> Guest:

@@ -7,30 +7,20 @@ import pytest
 
 from billing.portal.app import create_app
 from billing.services.moves import MOVES_A_WEEK
-from radius.domain import policy
 from radius.domain import subscriber as aggregate
-from radius.domain.identity import MacAddress, NameKind, ReservationId, SubscriberId, Username
+from radius.domain.identity import MacAddress
 from radius.domain.intent import IntentReason
-from radius.domain.policy import Accept, Ask
-from radius.domain.subscriber import SessionState, Subscriber
-from radius.domain.terms import Service
-from radius.services.desk import Decided
+from radius.domain.subscriber import SessionState
 from tests.contract.values import soon
 from tests.fakes.browser import Browser
 from tests.fakes.portal import DEVICE, PORTAL, ROUTER, Stand
+from tests.unit.billing.portal.devices import go_online, whose
 from tests.unit.billing.portal.test_pages import LOGIN, arrive, buy
 from tests.unit.billing.values import T0
 
 PHONE = "0712 345 678"
 OLD, NEW = MacAddress("aabbccddeeff"), MacAddress("0a0b0c0d0e0f")
 NEW_DEVICE = "0A:0B:0C:0D:0E:0F"
-
-
-def whose(stand: Stand, mac: str) -> Subscriber | None:
-    found = stand.core.store.names.resolve(stand.core.names.alias(Username(mac, NameKind.MAC, mac)), soon())
-    stored = stand.core.store.subscribers.read(SubscriberId(found), soon()) if found else None
-    present = aggregate.decode(stored.body) if stored else None
-    return present if present is not None and f"m:{mac}" in present.aliases else None
 
 
 def code_of(stand: Stand, number: int = -1) -> str:
@@ -48,23 +38,6 @@ def paid(stand: Stand, device: str = DEVICE, number: int = 1, phone: str = PHONE
     buy(stand, tab, phone)
     stand.callback(number, receipt=f"TKP000000{number}")
     return tab
-
-
-def go_online(stand: Stand, mac: MacAddress) -> None:
-    """Its router lets it in and tells so."""
-    nas = stand.deps.pages.roster.find(ROUTER)
-    present = whose(stand, mac)
-    assert nas
-    assert present
-
-    def decide(fresh: Subscriber) -> Decided[None]:
-        ask = Ask(mac, mac, Service.HOTSPOT, f"s-{mac}", ReservationId(f"res{mac[:6]}0"))
-        granted = policy.reserve(fresh, ask, nas[1], stand.core.world(stand.now))
-        assert isinstance(granted, Accept)
-        granted.session.state = SessionState.OPEN
-        return Decided(None, changed=True)
-
-    stand.core.desk.change(present.id, decide, soon())
 
 
 def test_who_proves_a_phone_sees_what_is_left(stand: Stand) -> None:

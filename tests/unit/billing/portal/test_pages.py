@@ -18,12 +18,13 @@ from billing.ports import Kept, Posting
 from billing.provider import Refused
 from radius.domain import calendar
 from radius.domain.errors import Malformed, Unavailable
-from radius.domain.identity import NasId
+from radius.domain.identity import MacAddress, NasId
 from radius.domain.nas import Family, Language, Router
 from tests.contract.billing.values import PACKAGE
 from tests.contract.values import soon
 from tests.fakes.browser import Browser
 from tests.fakes.portal import DEVICE, PORTAL, ROUTER, SITE, Stand
+from tests.unit.billing.portal.devices import go_online
 from tests.unit.billing.portal.test_buying import customer
 from tests.unit.billing.portal.test_vouchers import CODE, printed
 from tests.unit.billing.values import T0
@@ -444,3 +445,22 @@ def test_a_router_without_a_page_is_waited_for(stand: Stand) -> None:
     stand.now += 61
     assert "Turn WiFi off and on again" in tab.open(waiting)
     assert "data-reload" not in tab.page.text
+
+
+def test_a_routers_own_script_learns_who_has_paid_and_did_not_come_back(stand: Stand) -> None:
+    tab = stand.browser()
+    arrive(tab)
+    buy(stand, tab)
+    ask = f"{PORTAL}/w/{ROUTER}/waiting/{stand.billing.router_key(ROUTER)}"
+    assert tab.client.get(ask).text == ""
+    stand.callback()
+    assert tab.client.get(ask).text == f"{DEVICE}=10.5.50.9"
+    for wrong in (f"{PORTAL}/w/{ROUTER}/waiting/{'0' * 32}", ask.replace(ROUTER, "lamu-1")):
+        assert tab.client.get(wrong).status_code == 404
+    go_online(stand, MacAddress("aabbccddeeff"))
+    assert tab.client.get(ask).text == ""
+    stand.now += 901
+    arrive(other := stand.browser(), mac="11:22:33:44:55:66", ip="not an address")
+    buy(stand, other, "0712345679")
+    stand.callback(2, receipt="TKP0000002")
+    assert tab.client.get(ask).text == ""
