@@ -212,7 +212,9 @@ def _joining(core: Core, book: Book) -> Joining:
         lambda: core.store.routers.routers(book.deadline()),
         core.provision,
         tunnels,
-        JoiningSecrets(core.vault.unseal, chance.token_bytes, lambda: chance.token_urlsafe(UAM_SECRET_BYTES)),
+        JoiningSecrets(
+            core.vault.unseal, chance.token_bytes, lambda: chance.token_urlsafe(UAM_SECRET_BYTES), _router_key(core)
+        ),
         lambda: roads_of(settings),
     )
 

@@ -54,7 +54,8 @@ class Plan(msgspec.Struct, frozen=True):
     """One router. `url`: where it fetches the rest (https); `server`: who answers RADIUS, an IPv4 address.
 
     `keep`: hotspots that are there go on with their own network and get our log-in. `trusted`: it checks the portal's
-    certificate. `garden`: hosts besides the portal's that customers reach before they log in.
+    certificate. `garden`: hosts besides the portal's that customers reach before they log in. `key`: with which it asks
+    who has paid, "" if it does not.
     """
 
     router: str
@@ -75,6 +76,7 @@ class Plan(msgspec.Struct, frozen=True):
     auth_port: int = 1812
     acct_port: int = 1813
     coa_port: int = 3799
+    key: str = ""
 
 
 def check_plan(plan: Plan) -> Plan:
@@ -86,6 +88,8 @@ def check_plan(plan: Plan) -> Plan:
     check_address("server", plan.server)
     if not _TOKEN.fullmatch(plan.token):
         raise Malformed("token", f"must be {TOKEN_CHARS} letters and digits")
+    if plan.key and not _TOKEN.fullmatch(plan.key):
+        raise Malformed("key", f"must be {TOKEN_CHARS} letters and digits")
     check_ports(plan.ports, keep=plan.keep)
     for field, number in (("auth_port", plan.auth_port), ("acct_port", plan.acct_port), ("coa_port", plan.coa_port)):
         _check_number(field, number)

@@ -10,7 +10,7 @@ from ipaddress import IPv4Address
 from urllib.parse import urlsplit
 
 from billing.joining.plan import Plan, check_network, check_plan
-from billing.joining.texts import PAGES, read_text
+from billing.joining.texts import PAGES, PORTAL_MARK, ROUTER_MARK, read_text
 from radius.domain.errors import Malformed
 
 LISTEN_PORT = 13_239  # of the router's own end: not RouterOS's default, which another tunnel may have
@@ -62,6 +62,15 @@ def undo(version: int = 7) -> str:
     return _stripped(read_text("mikrotik/undo.rsc"), version)
 
 
+def waiting(plan: Plan, version: int = 7) -> str:
+    """What lets in who has paid and closed the page; "" where the router has no key to ask with."""
+    if not plan.key:
+        return ""
+    text = read_text("mikrotik/waiting.rsc").replace(PORTAL_MARK, plan.portal)
+    text = text.replace(f"{ROUTER_MARK}/waiting/KEY", f"/w/{plan.router}/waiting/{plan.key}")
+    return _stripped(text.replace("=CHECK", f"={_trust(plan)}"), version)
+
+
 def _values(plan: Plan, version: int) -> dict[str, Value]:
     hotspot, pppoe = (
         check_network("hotspot_network", plan.hotspot_network),
@@ -95,6 +104,7 @@ def _values(plan: Plan, version: int) -> dict[str, Value]:
         "wbGarden": tuple(dict.fromkeys((host, *plan.garden))),
         "wbPages": PAGES,
         "wbUndo": undo(version),
+        "wbWaiting": waiting(plan, version),
         "wbTunnel": plan.tunnel is not None,
     }
     if version == 7:

@@ -79,11 +79,15 @@ class Records(Protocol):
 
 
 class Secrets(NamedTuple):
-    """What is sealed. `unseal(sealed, owner, field, epoch)`; `draw`: chance; `new_secret`: a shared secret."""
+    """What is sealed. `unseal(sealed, owner, field, epoch)`; `draw`: chance; `new_secret`: a shared secret.
+
+    `key`: with which a router's own script asks.
+    """
 
     unseal: Callable[[str, str, str, int], str]
     draw: Callable[[int], bytes]
     new_secret: Callable[[], str]
+    key: Callable[[str], str] = lambda _router: ""
 
 
 class Refused(StrEnum):
@@ -255,7 +259,7 @@ class Joining:
                 Ports(wish.hotspot, wish.pppoe, wish.uplink), tunnel, wish.keep, wish.trusted,
                 wish.hotspot_network or HOTSPOT_NETWORK, wish.pppoe_network or PPPOE_NETWORK, wish.dns_name or DNS_NAME,
                 (*texts.garden(), *wish.garden),
-                auth_port=auth_port, acct_port=acct_port, coa_port=router.coa_port,
+                auth_port=auth_port, acct_port=acct_port, coa_port=router.coa_port, key=self._secrets.key(router.id),
             )
         )  # fmt: skip
 

@@ -38,6 +38,7 @@ LISTS = {
     "/radius": "service address secret timeout authentication-port accounting-port src-address disabled "
     "require-message-auth comment",
     "/system script": "name! source comment dont-require-permissions",
+    "/system scheduler": "name! interval on-event comment",
     "/file": "name! type contents",
 }
 SINGLES = {

@@ -277,6 +277,20 @@
   }
 }
 
+# --- 10. Who has paid and closed the page is fetched. Without it they come in by the next page that they open. ---
+:if (([:len $wbProfiles] > 0) && ($wbWaiting != "")) do={
+  :set wbStep "letting in who has paid"
+  :do {
+    :if ([:len [/system script find where name="wifibilling-waiting"]] = 0) do={
+      /system script add name="wifibilling-waiting" comment="wifibilling" dont-require-permissions=no source=$wbWaiting
+    }
+    /system script set [find where name="wifibilling-waiting"] source=$wbWaiting
+    :if ([:len [/system scheduler find where name="wifibilling-waiting"]] = 0) do={
+      /system scheduler add name="wifibilling-waiting" comment="wifibilling" interval=15s on-event="wifibilling-waiting"
+    }
+  } on-error={ :put "This router's device mode allows no schedules: who closes the page after paying must open it again." }
+}
+
 :set wbStep "telling the server that it is done"
 /tool fetch url=($wbUrl . "/done") http-method=post http-data=($wbToken . " " . [/system resource get version]) \
   check-certificate=$wbCheck output=none

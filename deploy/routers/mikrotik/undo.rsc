@@ -1,4 +1,6 @@
 # Takes back what join.rsc made. It becomes the router's script "wifibilling-undo", with the values of before behind it.
+/system scheduler remove [find where name="wifibilling-waiting"]
+/system script remove [find where name="wifibilling-waiting"]
 /ip hotspot remove [find where name="wifibilling"]
 /ip hotspot profile remove [find where name="wifibilling"]
 /ip hotspot walled-garden remove [find where comment="wifibilling"]

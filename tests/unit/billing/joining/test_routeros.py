@@ -368,3 +368,24 @@ def test_what_takes_it_back_reads_by_itself(version: int) -> None:
     statements = Reader(undo(version)).read().statements
     assert statements
     assert {call.verb for call in statements} == {"remove"}
+
+
+def test_a_router_with_a_key_asks_who_has_paid_and_undo_ends_that() -> None:
+    plan = msgspec.structs.replace(PLAN, key="k" * 32)
+    assert not joined().all("/system scheduler")
+    made = router(Portal(plan))
+    before = len(made.all("/system script"))
+    made.paste(line(plan))
+    (schedule,) = made.all("/system scheduler")
+    assert (schedule["interval"], schedule["on-event"]) == ("15s", "wifibilling-waiting")
+    source = next(each["source"] for each in made.all("/system script") if each["name"] == "wifibilling-waiting")
+    assert (
+        f'url="https://portal.example.net/w/kilimani-01/waiting/{"k" * 32}" check-certificate=yes-without-crl' in source
+    )
+    assert "CHECK" not in source
+    assert "invalid" not in source
+    once = made.state()
+    made.paste(line(plan))
+    assert made.state() == once
+    made.paste("/system script run wifibilling-undo")
+    assert (made.all("/system scheduler"), len(made.all("/system script"))) == ([], before)
