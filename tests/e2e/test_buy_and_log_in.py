@@ -5,12 +5,15 @@ Takes some seconds: FreeRADIUS, the portal and the engine are started once for a
 
 import time
 
+import httpx
 import pytest
 
-from tests.e2e.stage import Stage
+from billing.wiring import _router_key
+from tests.e2e.stage import ROUTER, Stage
 from tests.fakes.browser import Browser
 from tests.fakes.daraja import Plan
-from tests.integration.box import new_phone
+from tests.fakes.nas import How
+from tests.integration.box import new_phone, wait_until
 
 pytestmark = pytest.mark.integration
 WAIT_S = 20.0
@@ -82,6 +85,19 @@ def test_the_window_that_closed_before_the_pin(stage: Stage, browser: Browser) -
         arrive(stage, again)
     assert "You are online" in again.text
     again.close()
+
+
+def test_the_router_itself_fetches_who_has_paid_and_closed_the_page(stage: Stage, browser: Browser) -> None:
+    mac = stage.new_device()
+    arrive(stage, browser)
+    pay(stage, browser, new_phone())
+    browser.close()
+    stage.daraja.step()
+    asks = f"{stage.url}/w/{ROUTER}/waiting/{_router_key(stage.box.core)(ROUTER)}"
+    wait_until(lambda: f"{mac}={stage.hotspot.ip}" in httpx.get(asks).text.split(","), "the router is told")
+    assert stage.hotspot.router.login(mac, mac, mac, how=How.PAP)[0]  # /ip hotspot active login
+    stage.hotspot.router.start(mac)
+    assert mac not in httpx.get(asks).text
 
 
 def test_a_stale_challenge_is_answered_once_more_with_the_new_one(stage: Stage, browser: Browser) -> None:
