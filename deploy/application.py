@@ -245,7 +245,7 @@ def hotspot_program(options: Options, settings_path: Path) -> Program:
         command=command,
         environment=application_environment() | {"PYTHONPATH": str(ROOT)},
         is_ready=lambda log: demo_hotspot.READY in log,
-        is_alive=lambda: answers(ports.demo_hotspot),
+        is_alive=probe("127.0.0.1", ports.demo_hotspot, "/favicon.ico"),  # the one page that changes nothing
     )
 
 

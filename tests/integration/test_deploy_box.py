@@ -15,6 +15,8 @@ import boto3
 import pytest
 
 from deploy import application, engine
+from deploy.options import parse
+from deploy.ports import Ports
 from deploy.refusal import Refusal, say
 from deploy.state import State, start_ticks
 from deploy.supervisor import (
@@ -68,6 +70,29 @@ def rig(tmp_path: Path) -> Iterator[Rig]:
     made = Rig(tmp_path / "state")
     yield made
     made.supervisor.stop()
+
+
+def test_every_server_of_the_box_can_be_asked_whether_it_lives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing runs here, so each says no; one that could not be asked would end the box."""
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    state = State(tmp_path / "state")
+    state.folder.mkdir()
+    state.make()
+    options = replace(parse(["--state", str(state.folder)]), ports=Ports(**free_ports()))
+    application.write_key(state.key_file)
+    settings = application.write_settings(options, state)
+    programs = [
+        application.worker_program(settings),
+        application.coa_program(settings),
+        application.simulated_program(options, state),
+        application.portal_program(options, state, settings),
+        application.billing_program(options, state, settings),
+        application.freeradius_program(tmp_path, settings),
+        application.hotspot_program(options, settings),
+    ]
+    asked = {each.name: each.is_alive() for each in programs if each is not None}
+    assert asked == dict.fromkeys(asked, False)
+    assert len(asked) == 7
 
 
 def test_a_program_that_ends_at_once_is_reported_with_its_last_words(rig: Rig) -> None:
