@@ -34,6 +34,12 @@ class Shop:
         every = self._stores.packages.packages(self._deps.book.deadline())
         return [each for each in for_sale(every, site, Door.PORTAL, self._deps.now()) if each.trial is None]
 
+    def trials(self, site: str) -> list[Package]:
+        """What may be tried at a place by who proved a phone."""
+        self._place(site)
+        every = self._stores.packages.packages(self._deps.book.deadline())
+        return [each for each in for_sale(every, site, Door.PORTAL, self._deps.now()) if each.trial is not None]
+
     def buy(self, purchase: shapes.Purchase, key: str, waits: Waiting | None = None) -> shapes.Status:
         """Begin a payment, or find the one of this key. `waits`: where the device does, if its router told."""
         deps = self._deps

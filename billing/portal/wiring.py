@@ -131,6 +131,7 @@ def _pages(
         ),
         people=billing.desk.people,
         moves=billing.desk.moves,
+        trials=billing.desk.trials,
         waiters=WaitersOfRouters(billing.book),
         router_key=billing.router_key,
         screens=Screens(

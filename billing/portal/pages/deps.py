@@ -12,6 +12,7 @@ from billing.services.checkout import Cashier
 from billing.services.moves import Moves
 from billing.services.people import People
 from billing.services.screens import Screens
+from billing.services.trials import Trials
 from billing.services.waiters import WaitersOfRouters
 from billing.sms.port import Message
 from radius.domain.errors import Unavailable
@@ -117,6 +118,7 @@ class PageDeps(NamedTuple):
     uam_secret: Callable[[Router], str]
     people: People
     moves: Moves
+    trials: Trials
     waiters: WaitersOfRouters
     router_key: Callable[[str], str]
     screens: Screens

@@ -99,7 +99,7 @@ class Door:
         self, guest: Guest, wrong: Wrong = NOTHING, opened: str = "", status: int = 200, *, connects: bool = False
     ) -> Response:
         """The packages, and all else that can be done about not being online. `connects`: a button tries again."""
-        view, language = guest.view(), guest.visit.language
+        view, language, signs_in = guest.view(), guest.visit.language, self.book.pages.send is not None
         packages = [
             {
                 "id": each.id,
@@ -122,7 +122,8 @@ class Door:
             connects=connects,
             key=secrets.token_urlsafe(18),
             mpesa_down=self.book.deps.pulse.weak(),
-            signs_in=self.book.pages.send is not None,
+            signs_in=signs_in,
+            trials=[each.name(language) for each in self.shop.trials(guest.visit.site)] if signs_in else [],
         )
         return self._with_visit(response, guest)
 

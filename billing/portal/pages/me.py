@@ -5,6 +5,7 @@ from starlette.background import BackgroundTask
 from starlette.responses import Response
 
 from billing.domain.one_time import LIFE_S
+from billing.domain.package import TrialRefusal
 from billing.portal.limits import Gate, address_key
 from billing.portal.pages.door import Door
 from billing.portal.pages.front import Form
@@ -13,6 +14,7 @@ from billing.portal.pages.handbook import VISIT, words
 from billing.portal.pages.http import SEAT, route_class, see, set_cookie
 from billing.portal.pages.mine import mine
 from billing.portal.pages.paying import slow_down
+from billing.portal.pages.plain import gets
 from billing.portal.pages.texts import text
 from billing.portal.pages.visit import Seat, same, seat
 from billing.portal.problems import Code, Refusal
@@ -38,6 +40,7 @@ def routes(door: Door) -> APIRouter:
         ("POST", "/code", me.code),
         ("POST", "/enter", me.enter),
         ("POST", "/use", me.use),
+        ("POST", "/try", me.try_it),
         ("POST", "/add", me.add),
         ("POST", "/remove", me.remove),
         ("POST", "/leave", me.leave),
@@ -132,6 +135,21 @@ class Me:
             return self._door.enter(guest)
         return self._mine(request, guest, sits, problem=refused(moved, guest), status=409)
 
+    def try_it(self, request: Request, sent: Form) -> Response:
+        """A package that costs nothing, for who proved a phone, on this device."""
+        guest, sits = self._sits(request, sent)
+        subscriber, mac = SubscriberId(sits.subscriber), guest.visit.arrival.mac
+        offered = {each.id for each in self._door.shop.trials(guest.visit.site)}
+        if sent.get("package", "") not in offered:
+            raise Refusal(Code.NOT_SOLD)
+        moved = self._pages.moves.take(subscriber, mac, guest.now, instead=False)
+        if moved is not Moved.DONE:
+            return self._mine(request, guest, sits, problem=refused(moved, guest), status=409)
+        given = self._pages.trials.give(subscriber, sent["package"], mac, guest.visit.site, guest.now)
+        if isinstance(given, TrialRefusal):
+            return self._mine(request, guest, sits, problem=text("trial_over", guest.visit.language), status=409)
+        return self._door.enter(guest)
+
     def add(self, request: Request, sent: Form) -> Response:
         """A device that has no screen to sign in on."""
         guest, sits = self._sits(request, sent)
@@ -213,12 +231,17 @@ class Me:
     def _mine(
         self, request: Request, guest: Guest, sits: Seat, *, problem: str = "", said: str = "", status: int = 200
     ) -> Response:
-        shown = mine(self._book.deps, guest, SubscriberId(sits.subscriber))
+        shown, language = mine(self._book.deps, guest, SubscriberId(sits.subscriber)), guest.visit.language
+        trials = [
+            {"id": each.id, "name": each.name(language), "gets": " · ".join(gets(each, language))}
+            for each in (self._door.shop.trials(guest.visit.site) if not shown.rights else ())
+        ]
         return self._book.renderer.page(
             guest.view(),
             "mine.html",
             status,
             **shown._asdict(),
+            trials=trials,
             seat=request.cookies.get(SEAT, ""),
             mac=guest.visit.arrival.mac,
             opened=status == 422,

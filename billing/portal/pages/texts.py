@@ -336,6 +336,12 @@ TEXTS: dict[str, Text] = {
     "sign_out": Text("Sign out", "Ondoka", "Button: leave 'my usage'; the internet goes on."),
     "packages_mine": Text("My packages", "Vifurushi vyangu", "Heading."),
     "nothing_mine": Text("You have no package now.", "Huna kifurushi kwa sasa.", "Nothing is live."),
+    "try_it": Text("Try for free: {name}", "Jaribu bure: {name}", "Button: a package that costs nothing, once."),
+    "trial_over": Text(
+        "This is free once only, and a few times a day at each place. Choose a package, or ask the staff.",
+        "Hii ni bure mara moja tu, na mara chache kwa siku kila mahali. Chagua kifurushi, au muulize mhudumu.",
+        "A trial that was refused: had before, or all of today's are given.",
+    ),
     "devices_mine": Text("My devices", "Vifaa vyangu", "Heading: phones, televisions."),
     "this_device": Text("this device", "kifaa hiki", "Beside a device in the list."),
     "is_online": Text("online", "iko mtandaoni", "Beside a device in the list."),

@@ -3,14 +3,17 @@
 import re
 
 import httpx
+import msgspec
 import pytest
 
+from billing.domain.package import Package, Trial
 from billing.portal.app import create_app
 from billing.services.moves import MOVES_A_WEEK
 from radius.domain import subscriber as aggregate
 from radius.domain.identity import MacAddress
 from radius.domain.intent import IntentReason
 from radius.domain.subscriber import SessionState
+from tests.contract.billing.values import PACKAGE
 from tests.contract.values import soon
 from tests.fakes.browser import Browser
 from tests.fakes.portal import DEVICE, PORTAL, ROUTER, Stand
@@ -241,6 +244,26 @@ def test_two_screens_never_show_one_code(stand: Stand, monkeypatch: pytest.Monke
     monkeypatch.setattr(screens, "_number", lambda text: int(text[-1]))  # each draws 0, 1, 2, ...
     assert [screens.show(mac, T0) for mac in (OLD, NEW, OLD)] == ["000000", "000001", "000000"]
     assert (screens.find("000001", T0), screens.find("000002", T0)) == (NEW, None)
+
+
+def test_a_trial_is_for_who_proved_a_phone_and_once(stand: Stand) -> None:
+    terms = msgspec.structs.replace(PACKAGE.terms, id="taste.1")
+    stand.core.provision.terms(terms)
+    taste = Package("taste", 1, "Taste", "Onja", 0, terms, trial=Trial(30, 5))
+    stand.billing.store.ports.add(taste, soon())
+    arrive(tab := stand.browser())
+    assert "Try for free: Taste" in tab.text  # a link: it wants a proven phone
+    assert "/me/try" not in tab.page.text
+    assert "Try for free: Taste" in sign_in(stand, tab)
+    tab.submit("/me/try")
+    assert any(href.startswith(LOGIN) for href in tab.links)
+    present = whose(stand, OLD)
+    assert present
+    assert [each.terms for each in present.rights] == ["taste.1"]
+    stand.now += 2 * 86_400
+    arrive(tab)
+    sign_in(stand, tab)
+    assert "This is free once only" in tab.submit("/me/try")
 
 
 def test_a_phone_learns_what_is_left_without_a_page(stand: Stand) -> None:
