@@ -16,7 +16,7 @@ from billing.provider import Provider, TooMany
 from billing.services.arrivals import ONLINE_AFTER_S, Arrivals, Driven, Missing, Seen
 from billing.services.book import Book
 from billing.services.rounds import try_each
-from billing.services.settle import RECEIPT_ASKED_AFTER_S, Settle
+from billing.services.settle import FAILED_UNTIL_S, RECEIPT_ASKED_AFTER_S, Settle
 from radius.domain.errors import Corrupt
 from radius.ports import Outcome
 
@@ -145,7 +145,7 @@ class Reconciler:
     def _rank(self, kept: KeptPayment, now: int) -> tuple[bool, bool, int, int]:
         """Those first that cost no question; then by turns, and in each turn whoever was asked about least."""
         young = now < kept.payment.created_at + QUICK_UNTIL_S
-        return _asks(kept), young is self._oldest, kept.tries, kept.due_at
+        return _asks(kept, now), young is self._oldest, kept.tries, kept.due_at
 
     def _one(self, kept: KeptPayment, now: int) -> Round:
         if not 0 < kept.due_at <= now:
@@ -154,13 +154,14 @@ class Reconciler:
 
     def _look(self, kept: KeptPayment, now: int) -> Round:
         """Expire it, ask about it, put it off, or leave it to the next round."""
-        may = _asks(kept) and self._turns.take(self._clock())
-        late = now >= kept.payment.created_at + EXPIRES_S
-        claimed = self._claim(kept, now, asks=may) if may or late or not _asks(kept) else None
+        may = _asks(kept, now) and self._turns.take(self._clock())
+        failed = kept.payment.state is PaymentState.FAILED
+        late = now >= kept.payment.created_at + (FAILED_UNTIL_S if failed else EXPIRES_S)
+        claimed = self._claim(kept, now, asks=may) if may or late or not _asks(kept, now) else None
         if claimed is None:
             return Round()
         expired = claimed.payment.state is not kept.payment.state
-        silent = not claimed.due_at and kept.payment.code != BY_HAND  # who did not pay by hand is no loss of ours
+        silent = not claimed.due_at and not failed and kept.payment.code != BY_HAND  # who did not pay is no loss
         by_hand = (kept.payment.id,) if silent or _receipt_is_late(claimed, now) else ()
         settled = may and isinstance(self._ask(claimed, now), Settled)
         return Round(int(may), int(settled), int(expired), by_hand)
@@ -186,8 +187,8 @@ class Reconciler:
     def _claim(self, kept: KeptPayment, now: int, *, asks: bool) -> KeptPayment | None:
         """Expired if it is late, and due when it is to be asked about again."""
         payment = expire(kept.payment, now).payment
-        after = kept._replace(payment=payment, version=kept.version + 1, due_at=_next(kept, now))
-        after = after._replace(tries=kept.tries + asks)
+        due_at = _next(kept, now, asks=asks)
+        after = kept._replace(payment=payment, version=kept.version + 1, due_at=due_at, tries=kept.tries + asks)
         posted = self._book.post(Posting(self._book.new_id(), after))
         if posted.outcome is not Outcome.COMMITTED:
             return None
@@ -209,15 +210,19 @@ def _arrives(kept: KeptPayment) -> bool:
     return bool(kept.device) and kept.payment.state in PAID_STATES
 
 
-def _asks(kept: KeptPayment) -> bool:
-    """Only the provider can say more."""
+def _asks(kept: KeptPayment, now: int) -> bool:
+    """Only the provider can say more; after a failure it is asked once, and in time."""
+    if kept.payment.state is PaymentState.FAILED and (kept.tries or now >= kept.payment.created_at + FAILED_UNTIL_S):
+        return False
     return bool(kept.payment.checkout_id) and kept.payment.state not in PAID_STATES
 
 
-def _next(kept: KeptPayment, now: int) -> int:
-    """When to look again; 0: never by a machine."""
+def _next(kept: KeptPayment, now: int, *, asks: bool) -> int:
+    """When to look again; 0: never by a machine. It stays due while it is asked about: `strays` counts on it."""
     payment = kept.payment
     age_s = now - payment.created_at
+    if payment.state is PaymentState.FAILED:
+        return now + QUICK_S if asks else 0
     if payment.state is PaymentState.PROVEN:
         return now + RECEIPT_S
     if age_s < QUICK_UNTIL_S:

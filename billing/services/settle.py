@@ -35,9 +35,13 @@ from radius.ports import Change, Outcome
 
 RECEIPT_ASKED_AFTER_S = 600  # of a payment that a query proved: callback and C2B notice are given so long
 ASK_SOON_S = 30  # who is asked about within so long need not be asked about earlier
+# From the beginning of a payment: no answer in time is followed by success now and then, so it is asked about once
+# more, but not so late that its money may have been booked for its payer: a query names no receipt.
+FAILED_ASKED_AFTER_S, FAILED_UNTIL_S = 240, 480
 SAME_MONEY_S = 600  # a notice that names nobody waits so long for the callback of the same money
 
 _DECIDED = PAID_STATES | {PaymentState.DISPUTED}
+_MAY_BE_PAID_YET = frozenset({"1019", "1037"})  # the prompt's time was over, which says nothing of its payer
 
 
 class Landed(NamedTuple):
@@ -220,8 +224,8 @@ class Settle:
             return _paid(after, found, now)
         over = isinstance(found, Refused) and found.payment.state in {PaymentState.FAILED, PaymentState.DISPUTED}
         if over:
-            return after._replace(due_at=0)
-        return after._replace(due_at=now) if _to_ask(kept, found, now) else after
+            return after._replace(due_at=_failed_asked_at(found.payment, now), tries=0)
+        return after._replace(due_at=now, tries=0) if _to_ask(kept, found, now) else after
 
     # -- money that came by hand -----------------------------------------------------------------------------------
 
@@ -301,16 +305,19 @@ def _paid(after: KeptPayment, found: Settled, now: int) -> KeptPayment:
 
 
 def _to_ask(kept: KeptPayment, found: Settlement, now: int) -> bool:
-    """True if only now there is something to ask about, and nobody will soon: the payment was given up, or has failed.
-
-    So it is when a callback says paid and not how much, and when one is the first to name the checkout.
-    """
+    """True if a callback says paid and not how much, and nobody will ask soon: the payment has failed."""
     payment = found.payment
-    if not isinstance(found, Waits) or not payment.checkout_id or payment.state in _DECIDED:
+    if not isinstance(found, Waits) or found.why is not Why.NO_RECEIPT or payment.state in _DECIDED:
         return False
-    if found.why is Why.NO_RECEIPT:
-        return not 0 < kept.due_at <= now + ASK_SOON_S
-    return not kept.due_at and payment.checkout_id != kept.payment.checkout_id
+    fresh = now < payment.created_at + FAILED_UNTIL_S
+    return bool(payment.checkout_id) and fresh and not 0 < kept.due_at <= now + ASK_SOON_S
+
+
+def _failed_asked_at(payment: Payment, now: int) -> int:
+    """When a payment that is over is asked about once more; 0 for never."""
+    asked_at = payment.created_at + FAILED_ASKED_AFTER_S
+    wanted = payment.state is PaymentState.FAILED and payment.code in _MAY_BE_PAID_YET and bool(payment.checkout_id)
+    return asked_at if wanted and now < asked_at else 0
 
 
 def _money_is_free(found: Settlement) -> bool:

@@ -16,7 +16,7 @@ from billing.domain.settle import CLOCKS_APART_S_MAX, Proof, Settled
 from billing.ports import PAGE_MAX, Claim, ClaimKind, Customer, Entry, Posting, Unmatched, UnmatchedState
 from billing.services.book import Book, fact
 from billing.services.rounds import of_each
-from billing.services.settle import Settle
+from billing.services.settle import SAME_MONEY_S, Settle
 from radius.domain.identity import SubscriberId
 from radius.ports import Outcome
 
@@ -145,7 +145,7 @@ class Strays:
         if named is not None and named.payment.state is PaymentState.PROVEN:
             return True
         rivals = self._rivals(now) if rivals is None else rivals
-        return len(rivals) >= RIVALS_MAX or any(_alike(each, money) for each in rivals.values() if each.id != but)
+        return len(rivals) >= RIVALS_MAX or any(_alike(each, money, now) for each in rivals.values() if each.id != but)
 
     def _rivals(self, now: int) -> dict[str, Payment]:
         """By id: payments that have no receipt yet: all of them are due some time."""
@@ -187,8 +187,10 @@ def _came(money: Unmatched) -> Came:
     return Came(mpesa(money.shortcode), money.cents, money.receipt)
 
 
-def _alike(payment: Payment, money: Unmatched) -> bool:
-    """True if the money may be this payment's."""
+def _alike(payment: Payment, money: Unmatched, now: int) -> bool:
+    """True if the money may be this payment's. About one that has failed nobody asks any more after a while."""
+    if payment.state is PaymentState.FAILED and now >= payment.created_at + SAME_MONEY_S:
+        return False
     same = (payment.cents, payment.shortcode) == (money.cents, money.shortcode)
     early = money.paid_at < payment.created_at - CLOCKS_APART_S_MAX
     return same and payment.state not in _OVER and not early and money.paid_at <= _last(payment, money)

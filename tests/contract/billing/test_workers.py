@@ -8,7 +8,7 @@ import pytest
 
 from billing.domain.journal import Account, AccountKind, Cause, Journal, Receipt
 from billing.domain.ledger import purchase
-from billing.domain.payment import EXPIRES_S, PaymentEvent, PaymentState
+from billing.domain.payment import EXPIRES_S, Payment, PaymentEvent, PaymentState
 from billing.domain.settle import Proof, Refused, Settled, Waits
 from billing.domain.trade import Paper, batch_made
 from billing.domain.voucher import Voucher, VoucherRefusal, VoucherState
@@ -20,7 +20,7 @@ from billing.services.callbacks import SWEEP_AFTER_S, Callbacks, Seals, Unread
 from billing.services.checkout import Checkout
 from billing.services.reconcile import RARE_UNTIL_S, Bucket, Reconciler, Round
 from billing.services.redeem import Redeem, Redeemed
-from billing.services.settle import SAME_MONEY_S, Landed
+from billing.services.settle import FAILED_ASKED_AFTER_S, FAILED_UNTIL_S, SAME_MONEY_S, Landed
 from billing.services.strays import AHEAD_S, CALLBACK_S_MAX, Claimed, Strays
 from billing.store.ports import BillingStore
 from radius.domain import subscriber as aggregate
@@ -28,7 +28,7 @@ from radius.domain.entitlement import Right
 from radius.domain.subscriber import Credential, SecretKind, Subscriber
 from radius.ports import Outcome
 from radius.store.open import Store
-from tests.contract.billing.town import DEVICE, DyingRows, Killed, Town, checkout_of
+from tests.contract.billing.town import DEVICE, DyingRows, Killed, Town
 from tests.contract.values import change, name, soon
 from tests.unit.billing.values import T0, TILL, fact, sale
 
@@ -263,22 +263,71 @@ def nameless(town: Town, now: int) -> None:
     assert isinstance(town.callback(now=now, cents=None, mpesa_receipt=""), Waits)
 
 
-def test_a_payment_that_was_given_up_is_asked_about_when_a_callback_names_its_checkout(town: Town) -> None:
-    """The reply to its push was lost, so there was nothing to ask about until then."""
+def test_a_late_word_of_a_payment_that_was_given_up_asks_nobody(town: Town) -> None:
+    """Its money may be booked for its payer by now, and a query, which names no receipt, would credit it again."""
     town.provider.answer = PushUnknown("lost")
-    begun = town.buy().payment
+    town.buy()
     worker = reconciler(town, Clock())
     assert worker.round(T0 + EXPIRES_S).expired == 1
+    found = town.callback(now=T0 + 2_000, cents=None, mpesa_receipt="")
+    assert isinstance(found, Waits)
+    assert found.alarm
     assert town.billing.due(T0 + AHEAD_S, 9, soon()) == []
-    town.callback(now=T0 + 2_000, event=PaymentEvent.CALLBACK_OPEN, code="1025", cents=None, mpesa_receipt="")
-    town.provider.says(checkout_of(town.provider.pushes[0]), PaymentEvent.QUERY_PAID, "0")
-    assert worker.round(T0 + 2_000).settled == 1
-    assert town.rights() == [begun.id]
+
+
+def failed(town: Town, code: str, now: int = T0 + 20) -> Payment:
+    begun = town.buy().payment
+    town.callback(now=now, event=PaymentEvent.CALLBACK_FAILED, code=code, cents=None, mpesa_receipt="")
+    assert town.payment(begun.id).state is PaymentState.FAILED
+    return town.payment(begun.id)
+
+
+@pytest.mark.parametrize(("code", "asked"), [("1037", 1), ("1019", 1), ("1032", 0), ("1", 0)])
+def test_no_answer_in_time_is_asked_about_once_more(town: Town, code: str, asked: int) -> None:
+    payment, clock = failed(town, code), Clock()
+    town.provider.says(payment.checkout_id, PaymentEvent.QUERY_FAILED, code)
+    worker = reconciler(town, clock)
+    rounds = []
+    for at in range(0, 3_600, 10):
+        clock.at += 10
+        rounds.append(worker.round(T0 + at))
+    assert [sum(each.asked for each in rounds), sum(len(each.by_hand) for each in rounds)] == [asked, 0]
+    assert town.provider.queries == [payment.checkout_id] * asked
+    assert town.billing.due(T0 + AHEAD_S, 9, soon()) == []
+
+
+def test_success_after_no_answer_is_found_though_its_callback_was_lost(town: Town) -> None:
+    payment = failed(town, "1037")
+    town.provider.says(payment.checkout_id, PaymentEvent.QUERY_PAID, "0")
+    assert reconciler(town, Clock()).round(T0 + FAILED_ASKED_AFTER_S).settled == 1
+    assert town.rights() == [payment.id]
+    assert town.findings() == []
+
+
+def test_without_a_turn_in_time_a_failed_payment_is_let_go(town: Town) -> None:
+    """From then on its money may be its payer's."""
+    failed(town, "1037")
+    clock = Clock()
+    worker = reconciler(town, clock)
+    worker._turns.refused(0, 1_000)
+    assert worker.round(T0 + FAILED_ASKED_AFTER_S) == Round()
+    clock.at = 2_000
+    assert worker.round(T0 + FAILED_UNTIL_S) == Round()
+    assert town.billing.due(T0 + AHEAD_S, 9, soon()) == []
+
+
+def test_with_no_worker_for_long_a_failed_payment_keeps_no_money_waiting(town: Town) -> None:
+    payment = failed(town, "1037")
+    town.notice("")
+    strays = Strays(town.book)
+    assert strays.round(T0 + 16 + SAME_MONEY_S) == 1
+    town.provider.says(payment.checkout_id, PaymentEvent.QUERY_PAID, "0")
+    assert reconciler(town, Clock()).round(T0 + 3_600).asked == 0
+    assert town.findings() == []
 
 
 def test_paid_without_an_amount_is_asked_about_at_once_even_after_it_had_failed(town: Town) -> None:
-    begun = town.buy().payment
-    town.callback(event=PaymentEvent.CALLBACK_FAILED, code="1037", cents=None, mpesa_receipt="")
+    begun = failed(town, "1032")
     assert town.billing.due(T0 + AHEAD_S, 9, soon()) == []
     for _ in range(2):
         nameless(town, T0 + 60)
@@ -451,7 +500,9 @@ LATE = 2 * SAME_MONEY_S + 60
 def failed_then_told_without_a_name(town: Town, payer: str = "") -> Checkout:
     """A till: the prompt failed, the money came after all, and nothing but a nameless notice says so for long."""
     begun = town.buy()
-    failed = Proof(PaymentEvent.QUERY_FAILED, checkout_id=f"ws_CO_{begun.payment.reference}", code="1037")
+    failed = Proof(
+        PaymentEvent.QUERY_FAILED, checkout_id=f"ws_CO_{begun.payment.reference}", code="1032"
+    )  # after no answer it would be asked about once more
     town.settle.prove(begun.payment.id, failed, T0 + 25)
     town.settle.notice(Notice(town.receipt, 5_000, TILL, "", payer, T0 + 40), T0 + 41)
     assert Strays(town.book).round(T0 + 41 + SAME_MONEY_S) == 1

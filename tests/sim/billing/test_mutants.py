@@ -203,30 +203,30 @@ def first_come(patch: pytest.MonkeyPatch) -> None:
 # What is wrong, what the auditor says of it, and the first day to play: most show on any, some on few.
 MUTANTS: dict[str, tuple[Mutant, str, int]] = {
     "callback without token": (anybody_knocks, "is in the books and not at the bank", 0),
-    "amount unchecked": (amount_unchecked, "is with a payment of another amount", 0),
-    "receipt unclaimed": (receipt_unclaimed, "is in 2 places", 2),
+    "amount unchecked": (amount_unchecked, "is with a payment of another amount", 1),
+    "receipt unclaimed": (receipt_unclaimed, "is in 2 places", 0),
     "receipt lost": (receipt_lost, "a callback was taken, and there is", 0),
     "double credit": (double_credit, "money without a receipt", 0),
     "unknown code fails": (unknown_code_fails, "does not say so", 0),
-    "pending fails": (pending_fails, "does not say so", 0),
+    "pending fails": (pending_fails, "does not say so", 3),
     "answered before stored": (answered_before_stored, "a callback with a token of ours is not there", 0),
     "put away first": (put_away_first, "a callback was taken, and there is", 0),
     "nobody sweeps": (nobody_sweeps, "was never settled", 0),
-    "nobody asks": (nobody_asks, "is paid, and nobody asked", 1),
+    "nobody asks": (nobody_asks, "is paid, and nobody asked", 0),
     "pushed again": (pushed_again, "was pushed 2 times", 0),
-    "pushed unwritten": (pushed_unwritten, "was committed and is not there", 0),
+    "pushed unwritten": (pushed_unwritten, "was committed and is not there", 3),
     "no right": (no_right, "has the rights []", 0),
     "right in a second step": (right_in_a_second_step, "has the rights", 0),
     "nobody lets in": (nobody_lets_in, "paid, and nobody lets the device in", 0),
-    "first come": (first_come, "was paid for", 4),
+    "first come": (first_come, "was paid for", 0),
     "failure overwrites success": (
         cell(S.PAID, E.CALLBACK_FAILED, Step(S.FAILED, Effect.NOTHING)),
         "has its money and is failed",
         1,
     ),
-    "expired is final": (cell(S.EXPIRED, E.CALLBACK_PAID, Step(S.EXPIRED, Effect.NOTHING)), "a callback was taken", 0),
-    "failed is final": (cell(S.FAILED, E.CALLBACK_PAID, Step(S.FAILED, Effect.NOTHING)), "a callback was taken", 1),
-    "balance written over": (unconditional(Part.CUSTOMER), "cents, paid", 1),
+    "expired is final": (cell(S.EXPIRED, E.CALLBACK_PAID, Step(S.EXPIRED, Effect.NOTHING)), "a callback was taken", 2),
+    "failed is final": (cell(S.FAILED, E.CALLBACK_PAID, Step(S.FAILED, Effect.NOTHING)), "a callback was taken", 2),
+    "balance written over": (unconditional(Part.CUSTOMER), "cents, paid", 0),
     "aggregate written over": (unconditional(Part.SUBSCRIBER), "reports", 0),
     "numbers given twice": (unconditional(Part.NUMBER), "receipts were numbered", 2),
 }
@@ -236,6 +236,7 @@ def bad_day(seed: int) -> Market:
     """Few customers who buy much, and everything that can go wrong at once."""
     market = Market(seed)
     market.world.badness = Badness(switched=0.5, death=0.01, before=0.02, after=0.02, index_lag=0.3)
+    market.bank.till = seed % 2 == 0
     market.people.customers = market.people.customers[:2]
     market.people.oddity, market.shop.busy, market.shop.series = 0.7, 0.2, 1
     return market
