@@ -17,13 +17,15 @@ from billing.domain.voucher import Voucher, VoucherState
 from radius.domain import entitlement
 from radius.domain.attempt import Attempt
 from radius.domain.entitlement import RightState
-from radius.domain.intent import ENDS, IntentReason
+from radius.domain.intent import ENDS, Intent, IntentReason
 from radius.domain.nas import Nas, Router
 from radius.domain.policy import Reason
+from radius.domain.record import SessionRecord
 from radius.domain.subscriber import Session, SessionState, Subscriber
 from radius.domain.terms import Terms
 
 RECENT_S = 86_400  # a payment or a refusal that is older explains nothing today
+CAME_S = 120  # the log-in after a payment may be a moment ahead of the news of it
 ASKED_S = 900  # who was let in or refused within this time asked for this
 
 
@@ -66,7 +68,7 @@ class Place(NamedTuple):
 class Case(NamedTuple):
     """What was gathered. `verdict`: what policy says to a log-in now; None: yes. `device`: the one that asks, "" any.
 
-    `log`: whether a RADIUS node logs here; `attempts`: the last of each session.
+    `log`: whether a RADIUS node logs here; `attempts`: the last of each session; `last`: the latest session begun.
     """
 
     now: int
@@ -81,6 +83,7 @@ class Case(NamedTuple):
     log: bool = False
     heard: Heard | None = None
     attempts: Mapping[str, Attempt] = {}
+    last: SessionRecord | None = None
 
 
 def chain(case: Case) -> list[Link]:
@@ -306,14 +309,24 @@ def _session(case: Case, subscriber: Subscriber) -> Link:
     if reserved:
         since, where = when(reserved[-1].opened_at), reserved[-1].nas
         return Link(Name.SESSION, good=False, text=f"let in at {since}, and {where} reported no start", fix=_NO_START)
-    if case.heard is not None and not case.heard.reason and case.heard.at >= case.now - ASKED_S:
-        return Link(Name.SESSION, good=False, text="was let in, and its router reported no start", fix=_NO_START)
     closed = [session for session in mine if session.state is SessionState.CLOSED]
-    if closed:
-        last = max(closed, key=lambda session: session.closed_at)
-        text = f"the last ended at {when(last.closed_at)}: {ending(last.cause)}"
+    ended = [(session.closed_at, session.cause) for session in closed]
+    if case.last is not None and case.last.closed_at and case.device in {"", case.last.device}:
+        ended.append((case.last.closed_at, case.last.cause))
+    at, cause = max(ended, default=(0, ""))
+    heard = case.heard
+    if heard is not None and not heard.reason and heard.at >= case.now - ASKED_S and heard.at > at:
+        return Link(Name.SESSION, good=False, text="was let in, and its router reported no start", fix=_NO_START)
+    if ended:
+        text = f"the last ended at {when(at)}: {ending(cause)}"
         return Link(Name.SESSION, good=False, text=text, fix="The device logs in again.")
     return Link(Name.SESSION, good=False, text="no device has logged in", fix="Join the WiFi, and log in.")
+
+
+def _came(case: Case, intent: Intent) -> bool:
+    """True of a device that waited, came in, and left again since."""
+    last = case.last
+    return last is not None and last.device == intent.session and last.started_at >= intent.created_at - CAME_S
 
 
 def _online(session: Session) -> str:
@@ -324,7 +337,7 @@ def _online(session: Session) -> str:
 def _told(case: Case, subscriber: Subscriber) -> Iterator[Link]:
     """What was to be done to it: a device that waits to be let in, a cut, other limits."""
     for intent in subscriber.intents:
-        if intent.state in ENDS:
+        if intent.state in ENDS or _came(case, intent):
             continue
         step = case.attempts.get(intent.session)
         said = f" ({step.words})" if step is not None and step.words else ""

@@ -23,7 +23,7 @@ from billing.cli.exits import Declined, Exit
 from billing.cli.show import WIDTH_UNSEEN, Show
 from billing.settings import load as load_selling
 from billing.shelf import StoredTokens
-from billing.wallet import Money, money_of_environment
+from billing.wallet import ByHand, Money, money_of_environment
 from billing.wiring import Billing, BillingSettings, build_billing
 from radius import settings as settings_module
 from radius.domain.deed import Deed
@@ -115,6 +115,11 @@ class Frame:
         """Routers and sites as they are now."""
         self.core.directory.refresh(self.now, self.deadline())
         return self.core.directory
+
+    @property
+    def speaks_with_mpesa(self) -> bool:
+        """Whether this process was told how: else the worker of selling does what needs it."""
+        return not isinstance(self.billing_money.provider, ByHand)
 
     def deadline(self) -> float:
         """Of one request to the store."""

@@ -73,7 +73,7 @@ def approve(frame: Frame, refund_id: _Refund, reason: _Reason = "") -> Exit:
     frame.sure(f"Approve {amount(known.cents)} back for {known.journal} by {known.way.value} ({known.reason})?")
     with frame.deed(refund_id, reason) as came:
         found = frame.billing.desk.refunds.approve(refund_id, frame.actor, frame.now)
-        if not isinstance(found, Reason) and found.way is Way.MPESA:
+        if not isinstance(found, Reason) and found.way is Way.MPESA and frame.speaks_with_mpesa:
             found = frame.billing.desk.refunds.send(refund_id, frame.now)
         came("refused" if isinstance(found, Reason) else found.state.value)
     return _told(frame, found)

@@ -93,7 +93,7 @@ class Show:
         elif not listed:
             self.line(empty)
         else:
-            self.console.print(render(listed, columns))
+            self.print(render(listed, columns))
 
     def item(self, facts: Facts, columns: Sequence[Column]) -> None:
         """One thing, a line for each of its facts."""
@@ -105,7 +105,7 @@ class Show:
         grid.add_column(overflow="fold")
         for column in columns:
             grid.add_row(Text(column.title, style="bold"), Text(_cell(column, facts)))
-        self.console.print(grid)
+        self.print(grid)
 
     def done(self, text: str, facts: Facts) -> None:
         """What a change came to."""
@@ -113,6 +113,15 @@ class Show:
             self.document({**facts, "text": text})
         else:
             self.line(text)
+
+    def print(self, table: Table) -> None:
+        """A table; in a file or a pipe without the blanks that fill its lines."""
+        if self.console.is_terminal:
+            self.console.print(table)
+            return
+        with self.console.capture() as captured:
+            self.console.print(table)
+        self.console.file.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
 
     def document(self, value: object) -> None:
         """JSON, as it is."""

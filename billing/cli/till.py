@@ -14,6 +14,7 @@ from billing.cli.show import amount
 from billing.domain import money
 from billing.domain.journal import Account, AccountKind
 from billing.domain.ledger import Missing
+from billing.domain.package import Package
 from billing.paper.statement import render
 from billing.services.close_day import Count
 from billing.services.paper_sales import GivenCode, PileOrder, SoldPile, Unsold
@@ -50,12 +51,13 @@ def sell(
     whom = "as a code" if not to else f"to {to}"
     frame.sure(f"Sell {version.id} {whom} for {amount(version.price_cents)}?")
     if not to:
-        return _sell_code(frame, version.id, _key(key))
+        return _sell_code(frame, version, _key(key))
     customer = find.customer(frame, to)
     mac = parse_mac(device) if device else None
     if device and mac is None:
         raise Malformed("device", f"{device} is no MAC address")
-    order = Order(_key(key), frame.actor, version.id, customer, mac or "", frame.site, agent)
+    site = frame.site or find.read(frame, customer).site
+    order = Order(_key(key), frame.actor, version.id, customer, mac or "", site, agent)
     with _once(frame, order.key), frame.deed(customer) as came:
         sold = frame.billing.desk.sell.sell(order, frame.now)
         came("done" if not isinstance(sold, Missing) else "refused")
@@ -67,7 +69,10 @@ def sell(
     return Exit.DONE
 
 
-def _sell_code(frame: Frame, package: str, key: str) -> Exit:
+def _sell_code(frame: Frame, version: Package, key: str) -> Exit:
+    if version.sites and not frame.site:
+        raise Malformed("site", f"{version.id} is for {', '.join(version.sites)}: say where (--site SITE)")
+    package = version.id
     with _once(frame, key), frame.deed(package):
         sold: GivenCode = frame.billing.desk.paper_sales.sell_code(key, frame.actor, package, frame.site, frame.now)
     facts = {"serial": sold.serial, "receipt": sold.receipt, "code": sold.code}

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from billing.cli import customers, find, live
+from billing.cli import customers, find, live, sessions
 from billing.cli.chain import Case, Link, Place, chain, first_broken
 from billing.cli.exits import Exit, Nobody
 from billing.cli.frame import Frame, command
@@ -22,12 +22,15 @@ from radius.domain import subscriber as aggregate
 from radius.domain.attempt import Attempt
 from radius.domain.identity import MacAddress, NasId, ReservationId, SessionUid, SubscriberId, parse_mac, parse_phone
 from radius.domain.policy import Ask, Reason, Reject
+from radius.domain.record import SessionRecord
 from radius.domain.subscriber import Subscriber
 from radius.domain.terms import Service
+from radius.ports import Where
 
 app = customers.app
 
 UNHEARD_S = 3_600  # packets that were not heard within this time are what somebody waits for
+LAST_DAYS = 2  # back that the last session is looked for, where its customer has forgotten it
 PAYMENTS_LOOKED_AT_MAX = 200  # of today, for one whose phone is not known
 
 COLUMNS = (Column("", "mark"), Column("LINK", "link"), Column("WHAT IS SO", "text"))
@@ -87,7 +90,7 @@ def gather(frame: Frame, who: str, router: str, device: str) -> Case:
     case = Case(
         frame.now, present, place, frame.core.terms, _verdict_of(frame, present, place, mac),
         _payment(frame, subscriber, who), device=mac or "", log=log.there, heard=heard,
-        attempts=_attempts(frame, present),
+        attempts=_attempts(frame, present), last=_last(frame, subscriber),
     )  # fmt: skip
     return _with_voucher(frame, case, present)
 
@@ -159,6 +162,10 @@ def _attempts(frame: Frame, present: Subscriber) -> dict[str, Attempt]:
         steps = frame.core.store.attempts.of_session(SessionUid(session), frame.now, frame.deadline())
         found |= {session: steps[-1]} if steps else {}
     return found
+
+
+def _last(frame: Frame, subscriber: SubscriberId) -> SessionRecord | None:
+    return next(iter(sessions.begun(frame, Where.SUBSCRIBER, subscriber, LAST_DAYS, 1)), None)
 
 
 def _with_voucher(frame: Frame, case: Case, present: Subscriber) -> Case:

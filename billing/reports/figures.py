@@ -165,9 +165,10 @@ def churn(
 ) -> Churn:
     """`ends`: of each customer the packages as (bought at, ended at). The span is [since, until)."""
     gone = back = 0
+    told = min(until, now)  # what is still to end is nobody's loss yet
     for bought in ends.values():
-        last = max((end for _, end in bought if end < until), default=0)
-        if not since <= last < until or any(at < last + 1 < end for at, end in bought):
+        last = max((end for _, end in bought if end < told), default=0)
+        if not since <= last < told or any(at < last + 1 < end for at, end in bought):
             continue
         again = [at for at, _ in bought if at >= last]
         gone += not any(at < last + CHURN_S for at in again)

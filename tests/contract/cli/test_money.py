@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from billing.cli import frame
 from billing.cli.exits import Exit
 from billing.domain.payment import PaymentEvent
 from billing.ports import Posting
 from billing.provider import Notice
+from billing.wallet import ByHand, Money, read_callback, read_notice
 from radius.domain.identity import SubscriberId
 from tests.contract.billing.town import checkout_of
 from tests.contract.cli.isp import World
@@ -115,6 +117,16 @@ def test_a_refund_takes_two_persons(till: Till) -> None:
         ("mary", "payments refund", "asked"),
         ("otieno", "payments approve", "sent"),
     ]
+
+
+def test_without_m_pesa_here_what_needs_it_is_left_to_the_worker(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = till.world("payments", "refund", "TKP0000001", "--reason", "x", "--json", yes=True).json()
+    monkeypatch.setattr(frame, "money_of_environment", lambda: Money(ByHand(), read_callback, read_notice))
+    done = till.world("payments", "approve", asked["refund"], "--json", "--as", "otieno", yes=True).json()
+    assert done["state"] == "approved"
+    ran = till.world("payments", "reconcile")
+    assert (ran.code, "M-Pesa was not asked" in ran.err) == (Exit.DONE, True)
+    assert till.world("payments", "refund-state", asked["refund"], "--json").json()["state"] == "approved"
 
 
 def test_a_refund_in_parts_to_the_balance_and_one_that_is_refused(till: Till) -> None:

@@ -163,6 +163,16 @@ def test_a_sale_at_the_counter(shop: World) -> None:
     assert shop("sell", "gone", "--to", JANE, yes=True).code == Exit.USAGE
 
 
+def test_a_package_of_one_site_is_sold_to_its_customers(shop: World) -> None:
+    shop("packages", "add", "hill", "--name", "Hill", "--price", "20", "--lasts", "1d", "--site", "kilimani")
+    shop.customer(JANE, terms=None)
+    shop.customer("0722000111", terms=None, site="lodge")
+    assert shop("sell", "hill", "--to", JANE, yes=True).code == Exit.DONE
+    assert "not sold here now" in shop("sell", "hill", "--to", "0722000111", yes=True).err
+    assert "say where" in shop("sell", "hill", yes=True).err
+    assert shop("sell", "hill", "--site", "kilimani", yes=True).code == Exit.DONE
+
+
 def test_a_code_on_a_slip_of_paper_is_shown_once(shop: World) -> None:
     sold = shop("sell", "daily", "--key", "slip 8", "--json", yes=True).json()
     kept = shop.billing_store.ports.voucher(sold["serial"], soon())

@@ -368,6 +368,14 @@ def router_restarted(story: Story) -> None:
     story.town.clock.now += 10
 
 
+@way("session", "the last ended at")
+def paid_came_and_left(story: Story) -> None:
+    waits = Waiting(story.router, "81c0", story.phone, "10.5.0.9")
+    story.town.core.provision.let_in(story.has(), MacAddress(PHONE), waits, story.now - 60)
+    online(story, seconds=30)
+    stop(story)
+
+
 @way("session", "no device has logged in")
 def has_all_and_never_came(story: Story) -> None:
     story.has()

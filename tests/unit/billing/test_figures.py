@@ -96,6 +96,8 @@ def test_who_is_gone(bought: list[tuple[int, int]], gone: int, back: int) -> Non
     found = churn({"jane": bought}, frozenset({"jane", "otieno"}), T0, T0 + DAY_S, T0 + CHURN_S)
     assert (found.gone, found.back, found.at_start, found.share) == (gone, back, 2, gone * ALL // 2)
     assert not found.matured
+    early = churn({"jane": bought}, frozenset({"jane"}), T0, T0 + DAY_S, T0 + 5)
+    assert early.gone == 0  # nothing has ended yet
     assert churn({}, frozenset(), T0, T0 + DAY_S, T0 + DAY_S + CHURN_S).matured
 
 
