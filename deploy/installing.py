@@ -1,0 +1,273 @@
+"""deploy/install: makes a site that stays of one box, step by step; again is safe, and changes only what differs.
+
+What the operator owns (settings, environment, passphrase, key) is written once and never again. With --dry-run the same
+steps go through a machine that only says them.
+"""
+
+import argparse
+import grp
+import os
+import pwd
+import re
+import secrets
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from ipaddress import ip_network
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from deploy import site as texts
+from deploy.options import ROOT, check_path
+from deploy.refusal import Refusal, exit_code, say
+from deploy.site import Site
+
+CLOSED = (Path("/root"), Path("/home"), Path("/tmp"), Path("/run"))  # noqa: S108 - what the services do not see
+CADDYFILE = Path("/etc/caddy/Caddyfile")
+OURS = "# Written by deploy/install."
+WORDS = 6  # of 5 characters of 32: 150 bits
+LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"  # without l, o, 0, 1: it is copied by hand
+DOMAIN = r"(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}"
+
+
+class Machine(Protocol):
+    """What the steps are done to."""
+
+    def read(self, path: Path) -> str | None:
+        """A file's text; None where there is none."""
+        ...
+
+    def write(self, path: Path, text: str, mode: int, owner: str) -> None:
+        """A file, whole; its folder is made."""
+        ...
+
+    def folder(self, path: Path, mode: int, owner: str) -> None:
+        """A folder of this owner."""
+        ...
+
+    def run(self, *command: str) -> str:
+        """A command; what it printed. Raises Refusal where it fails."""
+        ...
+
+
+class Here:
+    """This machine. `below`: a folder that stands for `/`, in tests."""
+
+    def __init__(self, below: Path = Path("/")) -> None:
+        self._below = below
+
+    def _path(self, path: Path) -> Path:
+        return self._below / path.relative_to("/")
+
+    def read(self, path: Path) -> str | None:
+        """See `Machine.read`."""
+        try:
+            return self._path(path).read_text()
+        except FileNotFoundError:
+            return None
+
+    def write(self, path: Path, text: str, mode: int, owner: str) -> None:
+        """See `Machine.write`."""
+        target = self._path(path)
+        target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        fresh = target.with_name(f"{target.name}.new")
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(descriptor)
+            os.fchmod(descriptor, mode)
+            os.fchown(descriptor, *_ids(owner))
+        fresh.replace(target)
+
+    def folder(self, path: Path, mode: int, owner: str) -> None:
+        """See `Machine.folder`."""
+        target = self._path(path)
+        target.mkdir(parents=True, exist_ok=True)
+        target.chmod(mode)
+        os.chown(target, *_ids(owner))
+
+    def run(self, *command: str) -> str:
+        """See `Machine.run`."""
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+        except FileNotFoundError:
+            raise Refusal(f"{command[0]} is not on this machine") from None
+        if done.returncode != 0:
+            raise Refusal(f"{' '.join(command)}: {(done.stderr.strip().splitlines() or ['failed'])[-1]}")
+        return done.stdout
+
+
+class Told:
+    """Says each step and does none; reads what is there."""
+
+    def __init__(self, here: Here) -> None:
+        self.read = here.read
+
+    def write(self, path: Path, text: str, mode: int, owner: str) -> None:
+        """See `Machine.write`."""
+        print(f"write {path} (mode {mode:04o}, {owner})")
+        shown = "(drawn then)" if path.suffix == ".passphrase" else text
+        print("".join(f"    {line}\n" for line in shown.splitlines()), end="")
+
+    def folder(self, path: Path, mode: int, owner: str) -> None:
+        """See `Machine.folder`."""
+        print(f"folder {path} (mode {mode:04o}, {owner})")
+
+    def run(self, *command: str) -> str:
+        """See `Machine.run`."""
+        print(f"run {' '.join(command)}")
+        return ""
+
+
+def _ids(owner: str) -> tuple[int, int]:
+    """`user` or `user:group`."""
+    user, _, group = owner.partition(":")
+    found = pwd.getpwnam(user)
+    return found.pw_uid, grp.getgrnam(group).gr_gid if group else found.pw_gid
+
+
+class Wanted(NamedTuple):
+    """What was asked for."""
+
+    site: Site
+    dry: bool
+    firewall: bool
+
+
+def parse(arguments: Sequence[str]) -> Wanted:
+    """Read the command line. Raises Refusal for what cannot be."""
+    parser = argparse.ArgumentParser(prog="deploy/install", description="Make a site that stays of this machine.")
+    parser.add_argument("--domain", required=True, help="the name by which the internet reaches it: wifi.example.net")
+    parser.add_argument("--brand", default="WiFi", help="who messages come from (default WiFi)")
+    parser.add_argument("--ssh-port", type=int, action="append", help="stays open (default 22, and sshd's own)")
+    parser.add_argument(
+        "--radius-from", action="append", default=[], metavar="NETWORK", help="routers without a tunnel"
+    )
+    parser.add_argument("--no-firewall", action="store_true", help="leave the firewall alone")
+    parser.add_argument("--dry-run", action="store_true", help="say every step and file, and do nothing")
+    given = parser.parse_args(arguments)
+    if not re.fullmatch(DOMAIN, given.domain):
+        raise Refusal(f"--domain {given.domain} must be a name such as wifi.example.net")
+    try:
+        networks = tuple(str(ip_network(each)) for each in given.radius_from)
+    except ValueError as bad:
+        raise Refusal(f"--radius-from: {bad}") from None
+    ssh = tuple(sorted({*(given.ssh_port or ()), *sshd_ports()}))
+    made = Site(given.domain, ROOT, given.brand, ssh_ports=ssh, radius_from=networks)
+    return Wanted(made, given.dry_run, not given.no_firewall)
+
+
+def sshd_ports() -> set[int]:
+    """Where sshd listens now: whoever installs over it must be let in again."""
+    try:
+        said = subprocess.run(["sshd", "-T"], capture_output=True, text=True, check=False).stdout
+    except FileNotFoundError:
+        said = ""
+    return {int(port) for port in re.findall(r"^port (\d+)$", said, re.MULTILINE)} or {22}
+
+
+def check(site: Site) -> None:
+    """Refuse a clone that the services could not read. Raises Refusal."""
+    check_path(site.root)
+    if any(site.root.is_relative_to(folder) for folder in CLOSED):
+        raise Refusal(f"the services do not see {site.root}: clone into /opt/wifibilling and run that deploy/install")
+
+
+def install(machine: Machine, site: Site, *, firewall: bool) -> None:
+    """All steps, in an order in which a broken one can be repeated. Raises Refusal."""
+    _users(machine, site)
+    _settings(machine, site)
+    changed = _units(machine, site)
+    if firewall:
+        machine.write(site.etc / "firewall.nft", texts.firewall(site), 0o644, "root")
+        machine.run("nft", "-c", "-f", str(site.etc / "firewall.nft"))
+    _proxy(machine, site)
+    machine.run("systemctl", "daemon-reload")
+    started = [name for name in texts.units(site) if firewall or "firewall" not in name]
+    machine.run("systemctl", "enable", *(name for name in started if name != "wifibilling-backup.service"))
+    if firewall:
+        machine.run("systemctl", "restart", "wifibilling-firewall.service")
+    machine.run("systemctl", "enable", "caddy.service")
+    machine.run("systemctl", "reload-or-restart", "caddy.service")
+    machine.run("systemctl", "start", "wifibilling-backup.timer")
+    machine.run("systemctl", "restart" if changed else "start", texts.TARGET)
+
+
+def _users(machine: Machine, site: Site) -> None:
+    machine.run("systemd-sysusers", "--inline", f'u {site.user} - "wifibilling" {site.state} -')
+    machine.folder(site.state, 0o700, site.user)
+    machine.folder(site.backups, 0o700, site.user)
+    machine.folder(site.etc, 0o750, f"root:{site.user}")
+
+
+def _settings(machine: Machine, site: Site) -> None:
+    """The operator's files: only those that are not there."""
+    shared = f"root:{site.user}"
+    for path, text in (
+        (site.settings, texts.first_settings(site)),
+        (site.environment, "# MPESA_... (billing/mpesa/settings.py), a line each: NAME=value\n"),
+    ):
+        if machine.read(path) is None:
+            machine.write(path, text, 0o640, shared)
+    if machine.read(site.passphrase) is None:
+        words = "-".join("".join(secrets.choice(LETTERS) for _ in range(5)) for _ in range(WORDS))
+        machine.write(site.passphrase, f"{words}\n", 0o640, shared)
+    machine.write(Path("/usr/local/bin/wifibilling"), texts.command(site), 0o755, "root")
+
+
+def _units(machine: Machine, site: Site) -> bool:
+    """Whether any was written."""
+    changed = False
+    for name, text in texts.units(site).items():
+        path = Path("/etc/systemd/system") / name
+        if machine.read(path) != text:
+            machine.write(path, text, 0o644, "root")
+            changed = True
+    return changed
+
+
+def _proxy(machine: Machine, site: Site) -> None:
+    """The distribution's caddy serves what its file says; one that is the operator's is kept beside it."""
+    there = machine.read(CADDYFILE)
+    if there is not None and not there.startswith(OURS) and machine.read(_kept()) is None:
+        machine.write(_kept(), there, 0o644, "root")
+        say(f"the {CADDYFILE} that was there is {_kept()} now")
+    machine.write(CADDYFILE, texts.caddyfile(site), 0o644, "root")
+
+
+def _kept() -> Path:
+    return CADDYFILE.with_name("Caddyfile.before-wifibilling")
+
+
+def tell_clock() -> None:
+    """Say so where nothing keeps the clock right: rights are sold on it."""
+    said = ""
+    if shutil.which("timedatectl"):
+        done = subprocess.run(
+            ["timedatectl", "show", "-p", "NTPSynchronized", "--value"], capture_output=True, text=True, check=False
+        )
+        said = done.stdout.strip()
+    if said != "yes":
+        say("the clock is not synchronised (yet): 'timedatectl' says why; rights are sold on it")
+
+
+def main() -> int:
+    """Install, or say what would be done."""
+    wanted = parse(sys.argv[1:])
+    check(wanted.site)
+    machine: Machine = Told(Here()) if wanted.dry else Here()
+    if not wanted.dry and not Path("/run/systemd/system").is_dir():
+        raise Refusal("systemd does not run here: a site that stays needs it (deploy/run does not)")
+    install(machine, wanted.site, firewall=wanted.firewall)
+    tell_clock()
+    if not wanted.dry:
+        say(f"https://{wanted.site.domain}/ is served as soon as its certificate is issued: 'journalctl -u caddy'")
+        say(f"copy {wanted.site.passphrase} onto paper: without it the backups are worth nothing")
+        say("next: M-Pesa's variables in /etc/wifibilling/environment; sudo wifibilling sites add ...; routers add ...")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(exit_code(main))

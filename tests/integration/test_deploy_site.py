@@ -1,0 +1,229 @@
+"""deploy/install: what it writes, what systemd, nftables and a shell say of it, and that the units' commands serve.
+
+No systemd runs here: its own checker reads the units, and their commands are started by hand, in their order, as root.
+Takes some 10 s: FreeRADIUS and five processes of ours.
+"""
+
+import re
+import shlex
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from deploy import installing
+from deploy.installing import Here, Told, check, install, parse
+from deploy.ports import Ports
+from deploy.refusal import Refusal
+from deploy.site import Site, caddyfile, firewall, first_settings, units
+from radius import settings as settings_module
+from tests.integration.box import clean_environment
+from tests.integration.deploy_lab import ROOT, free_ports, wait_until
+from tests.integration.freeradius_lab import missing_programs
+
+pytestmark = pytest.mark.integration
+SITE = Site("wifi.example.net", ROOT, "Kilifi WiFi", user="root", ssh_ports=(2222,), radius_from=("203.0.113.7/32",))
+
+
+class Fake(Here):
+    """A folder that stands for `/`; commands are written down."""
+
+    def __init__(self, below: Path) -> None:
+        super().__init__(below)
+        self.ran: list[str] = []
+
+    def run(self, *command: str) -> str:
+        self.ran.append(" ".join(command))
+        return ""
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Fake:
+    return Fake(tmp_path)
+
+
+def test_a_site_is_written_once_and_the_operators_files_stay(machine: Fake, tmp_path: Path) -> None:
+    install(machine, SITE, firewall=True)
+    assert machine.ran[-1] == "systemctl restart wifibilling.target"
+    (enabled,) = [line for line in machine.ran if line.startswith("systemctl enable wifibilling")]
+    wanted = {"wifibilling.target", "wifibilling-radius.service", "wifibilling-hub.service", "wifibilling-backup.timer"}
+    assert wanted <= set(enabled.split())
+    assert "wifibilling-backup.service" not in enabled
+    assert (tmp_path / "var/lib/wifibilling").stat().st_mode & 0o777 == 0o700
+    passphrase = tmp_path / "etc/wifibilling/backup.passphrase"
+    assert passphrase.stat().st_mode & 0o777 == 0o640
+    own = {path: f"# mine\n{path.read_text()}" for path in (passphrase, tmp_path / "etc/wifibilling/settings.toml")}
+    for path, text in own.items():
+        path.write_text(text)
+    machine.ran.clear()
+    install(machine, SITE, firewall=False)
+    assert {path: path.read_text() for path in own} == own
+    assert machine.ran[-1] == "systemctl start wifibilling.target"  # nothing changed: nobody is interrupted
+    assert not [line for line in machine.ran if "firewall" in line or line.startswith("nft")]
+
+
+def test_a_proxys_file_that_was_there_is_kept(machine: Fake, tmp_path: Path) -> None:
+    caddy = tmp_path / "etc/caddy"
+    caddy.mkdir(parents=True)
+    (caddy / "Caddyfile").write_text(":80\n")
+    for _ in range(2):
+        install(machine, SITE, firewall=True)
+    assert (caddy / "Caddyfile.before-wifibilling").read_text() == ":80\n"
+    assert (caddy / "Caddyfile").read_text() == caddyfile(SITE)
+
+
+def test_the_dry_run_says_everything_and_does_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    install(Told(Here(tmp_path)), SITE, firewall=True)
+    said = capsys.readouterr().out
+    for name in units(SITE):
+        assert f"write /etc/systemd/system/{name} (mode 0644, root)" in said
+    assert "(drawn then)" in said
+    assert "run systemctl restart wifibilling.target" in said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_script_says_it_too_without_any_rights_or_packages() -> None:
+    words = ["deploy/install", "--domain", "wifi.example.net", "--dry-run"]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    inside = any(ROOT.is_relative_to(folder) for folder in installing.CLOSED)
+    assert (done.returncode, "write /etc/caddy/Caddyfile" in done.stdout) == ((1, False) if inside else (0, True))
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [["--domain", "nodot"], ["--domain", "a.b;rm"], ["--domain", "a.example", "--radius-from", "10.0.0.1/8"]],
+)
+def test_what_cannot_be_is_refused(bad: list[str]) -> None:
+    with pytest.raises(Refusal):
+        parse(bad)
+
+
+def test_a_clone_that_the_services_do_not_see_is_refused() -> None:
+    with pytest.raises(Refusal, match="/opt/wifibilling"):
+        check(Site("wifi.example.net", Path("/home/jane/wifibilling")))
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="not installed: systemd-analyze")
+def test_systemd_itself_finds_nothing_to_say_about_the_units(tmp_path: Path) -> None:
+    for name, text in units(SITE).items():
+        (tmp_path / name).write_text(text)
+    command = ["systemd-analyze", "verify", "--man=no", *(str(tmp_path / name) for name in units(SITE))]
+    environment = {**clean_environment(), "SYSTEMD_UNIT_PATH": f"{tmp_path}:/lib/systemd/system"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    ours = [line for line in done.stderr.splitlines() if "wifibilling" in line]
+    assert (done.returncode, ours) == (0, [])
+
+
+@pytest.mark.netns
+@pytest.mark.skipif(shutil.which("nft") is None, reason="not installed: nft")
+def test_the_kernel_takes_the_firewall_twice(tmp_path: Path) -> None:
+    rules = tmp_path / "firewall.nft"
+    rules.write_text(firewall(SITE))
+    script = f"nft -f {rules} && nft -f {rules} && nft list table inet wifibilling"
+    done = subprocess.run(["unshare", "-n", "sh", "-c", script], capture_output=True, text=True, check=False)
+    if "Operation not permitted" in done.stderr:
+        pytest.skip("no right to make a network namespace")
+    assert done.returncode == 0, done.stderr
+    assert "policy drop" in done.stdout
+    assert "tcp dport { 80, 443, 2222 } accept" in done.stdout
+    assert 'iifname "wifibilling" udp dport { 1812, 1813, 18120, 18130 } accept' in done.stdout
+    assert "ip saddr 203.0.113.7 udp dport" in done.stdout
+
+
+# --- the units' commands ---------------------------------------------------------------------------------------------
+
+
+class Boot:
+    """Starts units' commands as systemd would, by hand."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self.texts = units(site)
+        self.running: dict[str, subprocess.Popen[bytes]] = {}
+
+    def command(self, name: str, key: str = "ExecStart") -> list[str]:
+        found = re.search(rf"^{key}=(.*)$", self.texts[f"wifibilling-{name}.service"], re.MULTILINE)
+        assert found
+        return [word.replace("$$", "$") for word in shlex.split(found[1])]
+
+    def run(self, name: str, key: str = "ExecStart") -> None:
+        done = subprocess.run(
+            self.command(name, key), env=self._environment(), cwd=self.site.state, capture_output=True, text=True,
+            check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def start(self, name: str) -> None:
+        with (self.site.state.parent / f"{name}.log").open("wb") as log:
+            self.running[name] = subprocess.Popen(
+                self.command(name), env=self._environment(), cwd=self.site.state, stdout=log, stderr=subprocess.STDOUT
+            )
+
+    def stop(self) -> dict[str, int]:
+        codes = {}
+        for name, process in reversed(self.running.items()):
+            process.terminate()
+            codes[name] = process.wait(30)
+        return codes
+
+    @staticmethod
+    def _environment() -> dict[str, str]:
+        return {**clean_environment(), "PYTHONUNBUFFERED": "1"}
+
+
+@pytest.fixture
+def boot(tmp_path: Path) -> Iterator[Boot]:
+    folders = {"state": tmp_path / "state", "etc": tmp_path / "etc", "backups": tmp_path / "backups"}
+    for folder in folders.values():
+        folder.mkdir(mode=0o700)
+    site = Site("wifi.example.net", ROOT, ports=Ports(**free_ports()), **folders)
+    site.settings.write_text(first_settings(site))
+    site.passphrase.write_text("three words are not enough\n")
+    made = Boot(site)
+    yield made
+    made.stop()
+
+
+@pytest.mark.skipif(bool(missing_programs()), reason=f"not installed: {missing_programs()}")
+@pytest.mark.skipif(not (ROOT / ".venv/bin/dynoxide").exists(), reason="no engine in .venv")
+def test_the_commands_of_the_units_serve_and_nothing_is_there_of_a_demo(boot: Boot) -> None:
+    site, ports = boot.site, boot.site.ports
+    boot.run("engine", "ExecStartPre")
+    boot.start("engine")
+    boot.run("engine", "ExecStartPost")
+    prepare = [*boot.command("prepare"), "--status-port", str(ports.status)]
+    for _ in range(2):  # at each start
+        done = subprocess.run(prepare, env=boot._environment(), capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    for name in ("radius", "worker", "coa", "portal", "selling"):
+        boot.start(name)
+    told = settings_module.load(site.settings)
+    for port in (told.metrics_port, told.worker_metrics_port, told.coa_metrics_port, told.billing_metrics_port):
+        wait_until(lambda port=port: answers(f"http://127.0.0.1:{port}/metrics"), f"{port} answers")
+    wait_until(lambda: answers(f"http://127.0.0.1:{ports.portal}/health/live"), "the portal answers")
+    assert "Ready to process requests" in (site.state.parent / "radius.log").read_text()
+    assert wifibilling(site, "sites", "list", "--json") == "[]\n"
+    assert wifibilling(site, "packages", "list", "--json") == "[]\n"
+    boot.run("backup")
+    assert "its books are right" in wifibilling(site, "backup", "verify")
+    codes = boot.stop()
+    assert {name: code for name, code in codes.items() if code not in (0, -15)} == {}
+
+
+def answers(url: str) -> bool:
+    try:
+        return not httpx.get(url, timeout=2).is_server_error
+    except httpx.HTTPError:
+        time.sleep(0.1)
+        return False
+
+
+def wifibilling(site: Site, *words: str) -> str:
+    command = [str(site.python), "-P", "-m", "billing.cli", *words, "--settings", str(site.settings)]
+    done = subprocess.run(command, env=clean_environment(), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
