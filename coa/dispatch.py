@@ -8,7 +8,7 @@ import heapq
 from collections.abc import Callable
 from itertools import count
 from threading import Lock
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -20,6 +20,7 @@ from coa.das import Das
 from coa.entry import waiting_target
 from coa.families import WAYS, Way
 from coa.outcome import Acked, Answer, Nak, Reason, Refused, Silent, Verdict, explain, meaning
+from coa.overtaken import overtaken
 from coa.plan import plan, record_of, target_of
 from coa.reach import das_of
 from coa.requests import admit
@@ -43,13 +44,7 @@ from radius.services.marks import lay_all_over, shards_of
 
 WORKER = "coa"
 FIRST_LOOK_S = 600  # where no sender ever was: the sweep has made older intents due anew within 300 s
-CHECKS_S = (
-    0.3,
-    0.7,
-    1.0,
-    2.0,
-    6.5,
-)  # after an ACK, when to look for the Stop; the intent itself is due after CONFIRM_S
+CHECKS_S = (0.3, 0.7, 1.0, 2.0, 6.5)  # after an ACK, when to look for the Stop; the intent is due after CONFIRM_S
 AWAITED_MAX = 20_000  # acknowledged and awaited; more are confirmed all the same, only not told of
 
 
@@ -57,7 +52,10 @@ class Sending(Protocol):
     """`coa.sender.Sender`."""
 
     def send(self, das: Das, request: Request, done: Callable[[Answer], None]) -> object:
-        """Send; `done` is called once, perhaps before this returns, and must be quick."""
+        """Send; `done` is called once, perhaps before this returns, and must be quick. Returns what `cancel` takes."""
+
+    def cancel(self, ticket: Any) -> None:
+        """Repeat it no more; its answer is what comes, or silence."""
 
 
 class Stage(NamedTuple):
@@ -140,6 +138,7 @@ class Dispatcher:
         self._walk = DueWalk(stores.due, WORKER, self._deadline, FIRST_LOOK_S)
         self._awaited: list[tuple[float, int, int, Sent]] = []  # when, order, which look, of what
         self._proved: dict[SessionUid, float] = {}  # of those awaited: when a packet proved it
+        self._cuts: dict[SessionUid, list[object]] = {}  # Disconnects without an answer yet, as the sender knows them
         self._order = count()
         self._lock = Lock()
 
@@ -187,12 +186,20 @@ class Dispatcher:
 
         def decide(present: Subscriber) -> Decided[Taken]:
             lay_all_over(present, shards, world)
+            self._call_off(present, world)
             taken = take(present, stores.directory.nas, world, self._name)
             hidden = overdue and bool(present.intents)
             return Decided(taken, taken.changed or hidden, recount=True)
 
         taken = stores.desk.change(subscriber, decide, self._deadline())
         return taken if taken is not None else Taken([], [], changed=False)
+
+    def _call_off(self, present: Subscriber, world: World) -> None:
+        """Repeat no Disconnect that a payment has overtaken while its router is silent."""
+        for uid in dict.fromkeys(SessionUid(intent.session) for intent in present.intents):
+            out = self._cuts.get(uid)
+            if out and overtaken(present, uid, self._stores.directory.nas, world):
+                self._sender.cancel(out[0])
 
     # -- out -----------------------------------------------------------------------------------------------------
 
@@ -216,13 +223,17 @@ class Dispatcher:
             self.answered(sent, asked if isinstance(asked, Refused) else no_way, now)
             return
         self._news.sent(code, way.family, self._wall() - proved_at)
-        self._sender.send(das, asked, lambda answer: self._hand_back(sent, answer))
+        out: list[object] = []
+        if code is CUT:
+            self._cuts[claim.uid] = out
+        out.append(self._sender.send(das, asked, lambda answer: self._hand_back(sent, answer)))
 
     # -- in ------------------------------------------------------------------------------------------------------
 
     def answered(self, sent: Sent, answer: Answer, now: int) -> None:
         """Judge an answer, write down what follows, and tell."""
         claim, row = sent.claim, meaning(sent.code, answer, sent.way)
+        self._cuts.pop(claim.uid, None)
         then = (
             follow_entry(answer, claim.number)
             if claim.waits is not None

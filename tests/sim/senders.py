@@ -80,6 +80,9 @@ class Worker:
         self._senders.wire.carry(das, request, done)
         self._may_die("sent")
 
+    def cancel(self, ticket: object) -> None:
+        """The virtual wire repeats nothing."""
+
     def _hand_back(self, sent: Sent, answer: Answer) -> None:
         def judge() -> None:
             self._may_die("answered")

@@ -84,6 +84,7 @@ class Works:
         self.node.provision.router(behind_nat, SECRET)
         self.refresh()
         self.out: list[Out] = []
+        self.called_off: list[Out] = []
         self.told = Told()
         self.one = self.another("one")
         self._number = 0
@@ -118,8 +119,12 @@ class Works:
         self.nodes.append(Node(self.node.store, name="b"))
         return self.another(name, self.nodes[-1])
 
-    def send(self, das: Das, request: Request, done: Any) -> None:
+    def send(self, das: Das, request: Request, done: Any) -> Out:
         self.out.append(Out(das, request, done))
+        return self.out[-1]
+
+    def cancel(self, ticket: Out) -> None:
+        self.called_off.append(ticket)
 
     # -- customers -----------------------------------------------------------------------------------------------
 

@@ -103,6 +103,34 @@ def test_a_payment_overtakes_the_cut(works: Works) -> None:
     assert (home.intents, home.sessions[0].told) == ([], None)
 
 
+@pytest.mark.parametrize("on", [COOVA, ARUBA])
+def test_a_cut_that_its_router_has_not_answered_is_repeated_no_more_once_it_is_paid_for(
+    works: Works, on: NasId
+) -> None:
+    """Its first transmission was lost, and the next would cut somebody who has paid meanwhile."""
+    found = works.used_up(on=on)
+    works.poll()
+    works.one.visit(found, works.node.now)
+    assert works.called_off == []
+    works.node.grant(found, QUOTA, "right002")
+    works.one.visit(found, works.node.now)
+    assert works.called_off == works.out
+    works.answer(SILENCE)
+    works.wait(30)
+    assert [out.request.code for out in works.out] == ([Code.COA_REQUEST] if on is COOVA else [])
+    assert works.node.home(found).sessions[0].state is SessionState.OPEN
+    assert works.told.outcomes[0] == "pending"
+    assert works.told.alarms == []
+
+
+def test_where_a_payment_takes_a_new_log_in_the_cut_is_repeated(works: Works) -> None:
+    found = works.used_up(on=MIKROTIK)  # whose cap no request moves
+    works.poll()
+    works.node.grant(found, QUOTA, "right002")
+    works.one.visit(found, works.node.now)
+    assert works.called_off == []
+
+
 def test_an_unblocked_customer_is_not_cut(works: Works) -> None:
     found = works.online()
     works.node.provision.block(found, "chargeback", works.node.now)
