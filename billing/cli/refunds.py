@@ -131,8 +131,8 @@ def _sale(frame: Frame, what: str) -> str:
     """The journal of a sale, by any name that it has; raises Nobody."""
     ports = frame.billing.store.ports
     owner = ports.owner(ClaimKind.MPESA, what.upper(), frame.deadline())
-    for journal in (what, f"sale_mpesa:{owner or what}"):
-        if ports.entry(journal, frame.deadline()) is not None:
+    for journal in (what, f"sale_mpesa:{owner or what}", owner or ""):  # money without a name is held by its journal
+        if journal and ports.entry(journal, frame.deadline()) is not None:
             return journal
     raise Nobody(f"{what} is no sale")
 

@@ -146,6 +146,16 @@ def test_a_refund_in_parts_to_the_balance_and_one_that_is_refused(till: Till) ->
     assert till.world("payments", "show", till.paid, "--json").json()["given_back_cents"] == 2_000
 
 
+def test_money_without_a_name_goes_back_by_its_code(till: Till) -> None:
+    till.stray()
+    args = ("payments", "refund", "TKP0000009", "--way", "cash", "--reason", "wrong till", "--approved-by", "otieno")
+    done = till.world(*args, "--json", yes=True).json()
+    assert (done["journal"], done["cents"], done["state"]) == ("unmatched_in:TKP0000009", 7_000, "done")
+    claimed = till.world("payments", "claim", "TKP0000009", "--to", OTIENO, "--reason", "x", yes=True)
+    assert claimed.code == Exit.NOT
+    assert till.world("ledger", "check", "--from", DAY).code == Exit.DONE
+
+
 def test_a_statement_brings_what_was_missed(till: Till, tmp_path: Path) -> None:
     file = tmp_path / "november.csv"
     file.write_text(
