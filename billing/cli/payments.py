@@ -16,9 +16,11 @@ from billing.domain.give_back import TakenBack
 from billing.domain.journal import business_day
 from billing.domain.ledger import Reason
 from billing.domain.payment import PaymentState
+from billing.domain.settle import Settled
 from billing.ports import PAGE_MAX, ClaimKind, KeptPayment, Unmatched
 from billing.services.reconcile import Round
 from billing.services.strays import Claimed
+from billing.services.word import Word
 from radius.domain import subscriber as aggregate
 from radius.domain.errors import Malformed
 from radius.domain.identity import SubscriberId
@@ -231,6 +233,27 @@ def claim(
     facts_ = {"mpesa_receipt": found.receipt, "customer": customer, "outcome": claimed.value}
     frame.show.done(_CLAIMED[claimed], facts_)
     return Exit.DONE if claimed is Claimed.CLAIMED else Exit.NOT
+
+
+@command(app, "attach", "payments attach TKP0000001 --to 5f3a9c0d11e4b7a8 --reason 'showed the SMS'")
+def attach(
+    frame: Frame,
+    code: Annotated[str, typer.Argument(metavar="M-PESA-CODE", help="Of money that waits.")],
+    to: Annotated[str, typer.Option(metavar="PAYMENT", help="That M-Pesa confirmed without a code.")],
+    reason: _Reason = "",
+) -> Exit:
+    """Say that this M-Pesa code is that of a payment which was confirmed without one. Nothing is credited by it."""
+    frame.sure(f"Is {code.upper()} the code of the payment {to}?")
+    with frame.deed(to, frame.why(reason)) as came:
+        word = Word(frame.actor, frame.why(reason))
+        found = frame.billing.statements.decide(code.upper(), to, word, frame.now)
+        came("done" if isinstance(found, Settled) else "refused")
+    if isinstance(found, Settled):
+        frame.show.done(f"{code.upper()} is the code of {to}.", {"attached": True})
+        return Exit.DONE
+    why = found.text if isinstance(found, Reason) else found.why.value
+    frame.show.done(f"Not done: {why}.", {"attached": False})
+    return Exit.NOT
 
 
 @command(app, "register", "payments register --reason 'new address'")

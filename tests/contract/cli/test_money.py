@@ -8,6 +8,7 @@ import pytest
 from billing.cli import frame
 from billing.cli.exits import Exit
 from billing.domain.payment import PaymentEvent
+from billing.domain.settle import Proof, Settled
 from billing.ports import Posting
 from billing.provider import Notice
 from billing.wallet import ByHand, Money, read_callback, read_notice
@@ -144,6 +145,25 @@ def test_a_refund_in_parts_to_the_balance_and_one_that_is_refused(till: Till) ->
     assert till.world("payments", "approve", "nothing", yes=True).code == Exit.NOBODY
     assert till.world(*args, "--unused", "--amount", "1", yes=True).code == Exit.USAGE
     assert till.world("payments", "show", till.paid, "--json").json()["given_back_cents"] == 2_000
+
+
+def test_a_person_says_which_code_is_a_payments(till: Till) -> None:
+    waits = till.world.buys(till.otieno, "daily.1", "TKP0000022", paid=False, phone=OTIENO)
+    billing, now = till.world.billing(), till.world.clock.now
+    kept = till.world.billing_store.ports.payment(waits, billing.book.deadline())
+    assert kept
+    begun = kept.payment
+    for code in ("TKP0000021", "TKP0000022"):
+        billing.settle.notice(Notice(code, begun.cents, TILL, "", "", now + 5), now + 6)
+    args = ("payments", "attach", "tkp0000022", "--to", begun.id, "--reason", "showed the SMS")
+    assert till.world(*args, "--json", yes=True).json()["attached"] is False
+    proof = Proof(PaymentEvent.QUERY_PAID, checkout_id=begun.checkout_id, code="0")
+    assert isinstance(billing.settle.prove(begun.id, proof, now + 30), Settled)
+    assert till.world(*args).code == Exit.DECLINED
+    assert till.world(*args, "--json", yes=True).json()["attached"] is True
+    assert till.world("payments", "show", "TKP0000022", "--json").json()["payment"] == begun.id
+    assert till.world("payments", "attach", "TKP0000021", "--to", begun.id, "--reason", "x", yes=True).code == Exit.NOT
+    assert till.world("ledger", "check", "--from", DAY).code == Exit.DONE
 
 
 def test_money_without_a_name_goes_back_by_its_code(till: Till) -> None:
