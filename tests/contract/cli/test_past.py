@@ -1,7 +1,6 @@
 """`who-had` and `audit` over the engine, and that no command walks a table to show its first page."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -55,9 +54,9 @@ def test_a_session_that_began_the_day_before_is_found(evening: World) -> None:
         ("who-had", "10.5.0.7", "--site", "kilimani", "--at", "2026-11-25 12:55"),
     ],
 )
-def test_a_question_without_ground_or_place_is_not_answered(evening: World, words: tuple[str, ...]) -> None:
-    ran = evening(*words)
-    assert (ran.code, ran.out, evening.deeds()) == (Exit.USAGE, "", [])
+def test_a_question_without_ground_or_place_is_not_answered(town: World, words: tuple[str, ...]) -> None:
+    ran = town(*words)
+    assert (ran.code, ran.out, town.deeds()) == (Exit.USAGE, "", [])
 
 
 def test_what_was_done_by_hand(world: World) -> None:
@@ -75,10 +74,19 @@ def test_what_was_done_by_hand(world: World) -> None:
     assert world("audit", "--day", "2026-11-24", "--json").json() == []
 
 
-@pytest.fixture
-def watched(engine: Engine, proxy: StoreProxy, tmp_path: Path) -> Iterator[World]:
-    """Every request to the store is seen."""
-    yield from make(Engine(proxy.port), tmp_path)
+@pytest.fixture(scope="module")
+def watched(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, StoreProxy]]:
+    """Forty sessions of forty customers, and every request to the store is seen."""
+    proxy = StoreProxy(engine.port, seed=1)
+    for world in make(Engine(proxy.port), tmp_path_factory.mktemp("watched")):
+        world.customer(JANE)
+        for number in range(40):
+            phone = f"07990000{number:02}"
+            world.customer(phone)
+            world.online(phone, session=f"s{number}", seconds=60 + number)
+        world.core.store.due_work.advance("coa", world.clock.now, soon())
+        yield world, proxy
+    proxy.close()
 
 
 @pytest.mark.parametrize(
@@ -97,17 +105,12 @@ def watched(engine: Engine, proxy: StoreProxy, tmp_path: Path) -> Iterator[World
     ],
 )
 def test_a_first_page_costs_a_bounded_number_of_requests(
-    watched: World, proxy: StoreProxy, words: tuple[str, ...], most: int
+    watched: tuple[World, StoreProxy], words: tuple[str, ...], most: int
 ) -> None:
-    """Forty sessions of forty customers, of which five are wanted: what is read does not grow with what is there."""
-    watched.customer(JANE)
-    for number in range(40):
-        phone = f"07990000{number:02}"
-        watched.customer(phone)
-        watched.online(phone, session=f"s{number}", seconds=60 + number)
-    watched.core.store.due_work.advance("coa", watched.clock.now, soon())
+    """Five are wanted of forty: what is read does not grow with what is there."""
+    world, proxy = watched
     proxy.requests.clear()
-    ran = watched(*words, "--json")
+    ran = world(*words, "--json")
     assert ran.code in {Exit.DONE, Exit.NOT}, ran.err
     assert "Scan" not in {operation for operation, _ in proxy.requests}
     assert 0 < len(proxy.requests) <= most

@@ -74,14 +74,12 @@ def test_one_that_was_added_is_there_with_its_secret(world: World) -> None:
         (("rotate-secret", "kilimani-01", "--secret-file", "/nowhere"), Exit.USAGE, "cannot be read"),
     ],
 )
-def test_what_cannot_be_is_said_and_changes_nothing(
-    world: World, words: tuple[str, ...], code: Exit, said: str
-) -> None:
-    ran = world("routers", *words)
+def test_what_cannot_be_is_said_and_changes_nothing(town: World, words: tuple[str, ...], code: Exit, said: str) -> None:
+    ran = town("routers", *words)
     assert (ran.code, ran.out) == (code, "")
     assert said in ran.err
-    assert [router.version for router in world.core.store.routers.routers(soon())] == [1, 1]
-    assert {outcome for *_, outcome in world.deeds()} <= {"failed: Malformed"}
+    assert [router.version for router in town.core.store.routers.routers(soon())] == [1, 1]
+    assert {outcome for *_, outcome in town.deeds()} <= {"failed: Malformed"}
 
 
 def test_a_new_secret_waits_on_the_other_ports(world: World) -> None:
