@@ -14,6 +14,8 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, NamedTuple, Self, TypeVar
 
+from botocore.exceptions import BotoCoreError
+
 from billing.domain.package import Package
 from billing.provider import Accepted, PushRequest
 from billing.services.checkout import Begun, Buy
@@ -41,7 +43,7 @@ def again(act: Callable[[], T]) -> T:
     for _ in range(TRIES_MAX):
         try:
             return act()
-        except Unavailable as away:
+        except (Unavailable, BotoCoreError) as away:  # the latter when tables are made
             late = away
             time.sleep(PAUSE_S)
     raise BenchError(f"the store does not answer: {late}")
@@ -91,9 +93,9 @@ class Shop:
 
     def open(self) -> None:
         """Tables and a package."""
-        self._core.store.create_tables()
-        self.billing.store.create_tables()
-        self.billing.desk.shelf.put(PACKAGE)
+        again(self._core.store.create_tables)
+        again(self.billing.store.create_tables)
+        again(lambda: self.billing.desk.shelf.put(PACKAGE))
 
     def register(self, now: int) -> SubscriberId:
         """One more customer."""
