@@ -16,6 +16,8 @@ from billing.wiring import Billing
 from radius.domain.errors import Unavailable
 from radius.log import RequestIds
 from radius.metrics import Metrics
+from radius.store.expiry import Expiry
+from radius.wiring import BACKGROUND_DEADLINE_S
 
 SICK_S = 300.0  # a body that could not be settled is tried again after this: it must not keep others waiting
 EARLY_S = 30.0
@@ -31,6 +33,7 @@ class Chores:
         metrics: Metrics,
         log: FilteringBoundLogger,
         monotonic: Callable[[], float] = time.monotonic,
+        expire: Expiry | None = None,
     ) -> None:
         self._billing = billing
         self._rounds = billing.desk.rounds()
@@ -38,6 +41,7 @@ class Chores:
         self._log = log
         self._alarms = Alarms(metrics, log)
         self._monotonic = monotonic
+        self._expire = expire
         self._request_id = RequestIds()
         self._resting: dict[str, float] = {}
 
@@ -135,3 +139,9 @@ class Chores:
     def renewals(self, now: int) -> bool:
         """Buy from balances what was chosen, and remind who is running out."""
         return self._rounds["renewals"](now) > 0
+
+    def expired(self, now: int) -> bool:
+        """Delete what is old enough, where the engine does not."""
+        if self._expire is not None:
+            self._expire.round(now, time.monotonic() + BACKGROUND_DEADLINE_S)
+        return False

@@ -1,7 +1,7 @@
 """What selling needs from outside. One method = one atomic store request, answered as in `radius.ports`.
 
-Only idempotency keys and raw bodies are deleted, by their age (`expires_at`), by the store itself: DynamoDB does, the
-embedded engine was not seen to. Money, receipts and journals stay.
+Only idempotency keys and raw bodies are deleted, by their age (`expires_at`), by the store itself: DynamoDB does, and
+on the embedded engine `radius.store.expiry` does. Money, receipts and journals stay.
 
 The central value is a `Posting`: everything that one event changes, committed as one transaction or not at all. Each
 part carries the version that it was decided on; when one of them is no more so, the answer names the parts and the

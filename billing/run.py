@@ -16,12 +16,16 @@ from structlog.typing import FilteringBoundLogger
 
 from billing.chores import Chores
 from billing.process import Process, open_process
+from billing.store.tables import TABLES as SELLING
 from radius import metrics as measures
 from radius.domain.clock import Suspect
 from radius.domain.errors import Unavailable
 from radius.outlets import open_outlets
 from radius.rlm.clocks import Clocks
-from radius.wiring import build_meter
+from radius.store.desk import Desk
+from radius.store.expiry import Expiry
+from radius.store.tables import TABLES as CORE
+from radius.wiring import Core, build_meter
 
 CALLBACKS_S = 5.0  # what is settled by nobody for half a minute
 PAYMENTS_S = 2.0  # a turn to ask is taken so soon after it comes; a round without any costs 8 small queries
@@ -32,6 +36,7 @@ VOUCHERS_S = 15.0  # batches are due once an hour
 REFUNDS_S = 10.0
 RENEWALS_S = 60.0  # each customer is due once a day
 DAYS_S = 600.0
+EXPIRED_S = 2.0  # a page at a time, and hours of rest after the last
 MEASURE_S = 10.0
 ROUNDS_MAX = 50  # one after the other while there is more, before the clock is asked again
 
@@ -68,6 +73,7 @@ def loops_of(chores: Chores) -> tuple[Loop, ...]:
         Loop("refunds", REFUNDS_S, chores.refunds),
         Loop("renewals", RENEWALS_S, chores.renewals),
         Loop("days", DAYS_S, chores.days),
+        Loop("expired", EXPIRED_S, chores.expired),
     )
 
 
@@ -129,8 +135,15 @@ class Runner:
 def runner_of(process: Process) -> Runner:
     """The runner of an open process."""
     metrics, logger = process.metrics, process.log
-    loops = loops_of(Chores(process.billing, metrics, logger.logger))
+    loops = loops_of(Chores(process.billing, metrics, logger.logger, expire=_expiry(process.core)))
     return Runner(loops, process.clocks, metrics, logger.logger, build_meter(process.core, metrics).round)
+
+
+def _expiry(core: Core) -> Expiry | None:
+    """What deletes by age where the engine does not."""
+    embedded = core.settings.store_kind == "embedded"
+    engine = core.store.engine
+    return Expiry(engine, (*CORE, *SELLING)) if embedded and isinstance(engine, Desk) else None
 
 
 def run(settings_path: Path | None) -> int:
