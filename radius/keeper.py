@@ -18,6 +18,7 @@ from radius.domain.clock import Trusted
 from radius.domain.errors import RadiusError, Unavailable
 from radius.domain.identity import NasId
 from radius.domain.nas import Router, Site
+from radius.domain.shapes import decoder
 from radius.metrics import Metrics
 from radius.ports import Node, Nodes, Routers
 from radius.rlm import spool
@@ -60,7 +61,7 @@ class KeeperFiles:
     def load(self) -> tuple[list[Router], list[Site], int]:
         """Routers and sites as of the last run, and when that was; empty and 0 if there was none."""
         with suppress(OSError, msgspec.MsgspecError):
-            snapshot = msgspec.json.decode(self._routers.read_bytes(), type=_Snapshot)
+            snapshot = decoder(_Snapshot).decode(self._routers.read_bytes())
             return snapshot.routers, snapshot.sites, int(self._routers.stat().st_mtime)
         return [], [], 0
 

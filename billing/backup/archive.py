@@ -31,6 +31,7 @@ from billing.backup.snapshot import snapshot
 from billing.store import tables as selling_tables
 from radius import secrets
 from radius.domain.errors import Corrupt, Malformed
+from radius.domain.shapes import decoder
 from radius.hub import files as hub_files
 from radius.settings import Settings
 from radius.store import tables
@@ -131,7 +132,7 @@ def read(backup: BinaryIO, passphrase: bytes, folder: Path) -> Manifest:
                 _unpack(tar, entry, folder)
         while stream.read(1 << 16):  # to the end: that the last chunk is there
             pass
-        manifest = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest)
+        manifest = decoder(Manifest).decode((folder / MANIFEST).read_bytes())
     except (tarfile.TarError, EOFError, msgspec.MsgspecError, FileNotFoundError) as bad:
         raise Corrupt(f"the backup is not whole: {bad}") from bad
     if manifest.version != VERSION:

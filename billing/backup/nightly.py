@@ -16,6 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from billing.backup.archive import Source, whole, write
 from billing.backup.settings import BackupSettings, passphrase
 from radius.domain.errors import Malformed, RadiusError, Unavailable
+from radius.domain.shapes import decoder
 from radius.hub.files import write as write_file
 
 ENDING = ".backup"
@@ -35,7 +36,7 @@ class Noted(msgspec.Struct, frozen=True):
 def noted(state_dir: Path) -> Noted | None:
     """None where none was ever made."""
     try:
-        return msgspec.json.decode((state_dir / NOTE).read_bytes(), type=Noted)
+        return decoder(Noted).decode((state_dir / NOTE).read_bytes())
     except (OSError, msgspec.MsgspecError):
         return None
 

@@ -9,6 +9,7 @@ from billing.domain.thing import Thing
 from billing.ports import Body, Claim, ClaimKind, Entry, Kept, KeptPayment, Part, Posting, Unmatched
 from billing.store import keys
 from radius.domain.errors import Corrupt
+from radius.domain.shapes import decoder
 from radius.store.keys import USERS
 from radius.store.records import Item, subscriber_item
 
@@ -127,6 +128,6 @@ def package_item(package: Any) -> Item:
 def decode(item: Item, shape: type[T]) -> T:
     """The value of an item; raises Corrupt naming the item."""
     try:
-        return msgspec.json.decode(str(item["b"]), type=shape)
+        return decoder(shape).decode(str(item["b"]))
     except (KeyError, msgspec.MsgspecError) as bad:
         raise Corrupt(f"{item.get('pk')}/{item.get('sk')}: {bad}") from bad

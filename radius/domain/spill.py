@@ -11,6 +11,7 @@ import msgspec
 from radius.domain import charging
 from radius.domain.errors import Corrupt
 from radius.domain.identity import SessionUid, SubscriberId
+from radius.domain.shapes import decoder
 from radius.domain.subscriber import Session, SessionState, Subscriber
 from radius.domain.world import World
 
@@ -43,7 +44,7 @@ def decode(body: bytes) -> Shard:
     if not body:
         return Shard()
     try:
-        return msgspec.json.decode(body, type=Shard)
+        return decoder(Shard).decode(body)
     except msgspec.MsgspecError as bad:
         raise Corrupt(f"marks shard: {bad}") from bad
 

@@ -12,6 +12,7 @@ from radius.domain.entitlement import Right
 from radius.domain.errors import Corrupt
 from radius.domain.identity import MacAddress, NasId, ReservationId, SessionUid, SubscriberId, session_uid
 from radius.domain.intent import Intent
+from radius.domain.shapes import decoder
 
 SCHEMA = 1
 REMEMBERED_DEVICES_MAX = 8  # devices exempt from the wrong-secret limit of the name
@@ -222,7 +223,7 @@ class Subscriber(
         self.devices = [*self.devices, device][-REMEMBERED_DEVICES_MAX:]
 
 
-_decoder = msgspec.json.Decoder(Subscriber)
+_decoder = decoder(Subscriber)
 _encoder = msgspec.json.Encoder()
 
 

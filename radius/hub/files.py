@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 
 from radius.domain.errors import Malformed
+from radius.domain.shapes import decoder
 from radius.domain.tunnel import check_key
 from radius.hub.peers import Report
 
@@ -23,7 +24,7 @@ def public_key(folder: Path) -> str:
 def last_report(folder: Path) -> Report | None:
     """What the hub wrote last; None where it never did, or elsewhere."""
     try:
-        return msgspec.json.decode((folder / REPORT).read_bytes(), type=Report)
+        return decoder(Report).decode((folder / REPORT).read_bytes())
     except (OSError, msgspec.MsgspecError):
         return None
 

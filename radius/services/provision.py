@@ -31,6 +31,7 @@ from radius.domain.identity import (
 from radius.domain.intent import IntentReason, IntentState, Waiting
 from radius.domain.lifecycle import add_intent, await_device
 from radius.domain.nas import Family, PortPair, Router, Site
+from radius.domain.shapes import decoder
 from radius.domain.subscriber import Credential, SecretKind, SessionState, Subscriber
 from radius.domain.terms import Terms, check_terms
 from radius.domain.wanted import session_of
@@ -374,7 +375,7 @@ def check_shape(value: T) -> T:
     A record that is written and cannot be read takes what depends on it off the air.
     """
     try:
-        return msgspec.json.decode(msgspec.json.encode(value), type=type(value))
+        return decoder(type(value)).decode(msgspec.json.encode(value))
     except (msgspec.MsgspecError, TypeError, ValueError) as bad:
         why, _, field = str(bad).partition(" - at `$.")
         raise Malformed(field.rstrip("`") or type(value).__name__.lower(), why) from None

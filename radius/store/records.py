@@ -10,6 +10,7 @@ from radius.domain.attempt import ATTEMPT_KEPT_S, Attempt
 from radius.domain.errors import Corrupt
 from radius.domain.identity import SessionUid
 from radius.domain.record import SessionRecord
+from radius.domain.shapes import decoder
 from radius.ports import Change, Stored
 from radius.store import keys
 
@@ -23,8 +24,8 @@ VERSION_IS = "v = :before"
 REVISION_LOWER = "attribute_not_exists(uid) OR revision < :revision"
 
 _encode_json = msgspec.json.Encoder().encode
-_decode_record = msgspec.json.Decoder(SessionRecord).decode
-_decode_attempt = msgspec.json.Decoder(Attempt).decode
+_decode_record = decoder(SessionRecord).decode
+_decode_attempt = decoder(Attempt).decode
 
 
 def subscriber_item(change: Change) -> Item:
@@ -150,6 +151,6 @@ def readable(items: Iterable[Item], shape: type[T], broken: dict[str, str] | Non
 def decode_body(item: Item, shape: type[T]) -> T:
     """The value of an item; raises Corrupt naming the item."""
     try:
-        return msgspec.json.decode(str(item["body"]), type=shape)
+        return decoder(shape).decode(str(item["body"]))
     except (KeyError, msgspec.MsgspecError) as bad:
         raise Corrupt(f"{item.get('kind')} {item.get('id')}: {bad}") from bad

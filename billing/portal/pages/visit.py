@@ -14,6 +14,7 @@ import msgspec
 from billing.portal.handover import Arrival
 from radius.domain.errors import Malformed
 from radius.domain.nas import Language
+from radius.domain.shapes import decoder
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -77,7 +78,7 @@ class Signer:
         if len(signed) > TEXT_CHARS_MAX or not hmac.compare_digest(self._mac(shape, text).encode(), mac.encode()):
             return None
         try:
-            return msgspec.json.decode(urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=shape)
+            return decoder(shape).decode(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
         except (msgspec.MsgspecError, ValueError):
             return None
 
