@@ -64,6 +64,7 @@ def units(site: Site) -> dict[str, str]:
         "coa": ("cuts and changes of live sessions", "coa run"),
         "portal": ("customers' pages", "billing.portal"),
         "selling": ("payments that nobody waits for", "billing run"),
+        "alerts": ("tells people what is wrong", "billing.alerting"),
     }
     made = {
         TARGET: _target(),

@@ -308,7 +308,7 @@ class InProcess:
                 lines += (f"# HELP {name} {metric.meaning}", f"# TYPE {name} {metric.kind}")
                 last = name
             labels = ",".join(
-                f'{_snake(dim)}="{value}"' for dim, value in {"Environment": self.environment, **dims}.items()
+                f'{snake(dim)}="{value}"' for dim, value in {"Environment": self.environment, **dims}.items()
             )
             if metric.kind is Kind.HISTOGRAM:
                 lines += _histogram_lines(name, labels, metric.buckets, self._buckets[_key(metric.name, dims)])
@@ -339,12 +339,13 @@ def _histogram_lines(name: str, labels: str, bounds: tuple[float, ...], buckets:
 
 def prometheus_name(metric: Metric) -> str:
     """Name by the conventions of prometheus.io/docs/practices/naming: snake case, unit, `_total` for counters."""
-    name = f"{NAMESPACE.lower()}_{_snake(metric.name)}"
+    name = f"{NAMESPACE.lower()}_{snake(metric.name)}"
     unit = {Unit.BYTES: "_bytes", Unit.SECONDS: "_seconds", Unit.COUNT: "", Unit.NONE: ""}[metric.unit]
     return name.removesuffix(unit) + unit + ("_total" if metric.kind is Kind.COUNTER else "")
 
 
-def _snake(name: str) -> str:
+def snake(name: str) -> str:
+    """A name of the catalogue as Prometheus spells names and labels."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
 
 

@@ -199,7 +199,7 @@ def test_the_commands_of_the_units_serve_and_nothing_is_there_of_a_demo(boot: Bo
     for _ in range(2):  # at each start
         done = subprocess.run(prepare, env=boot._environment(), capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
-    for name in ("radius", "worker", "coa", "portal", "selling"):
+    for name in ("radius", "worker", "coa", "portal", "selling", "alerts"):
         boot.start(name)
     told = settings_module.load(site.settings)
     for port in (told.metrics_port, told.worker_metrics_port, told.coa_metrics_port, told.billing_metrics_port):

@@ -1,0 +1,114 @@
+"""Alerts of one box.
+
+    python -m billing.alerting --settings FILE [--test]
+
+Looks once a minute until told to stop. With --test it sends one message by each road of ``[alerts]`` and ends: exit
+code 1 if one did not take it. It asks no store, so that it can say that the store is away.
+"""
+
+import argparse
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+import httpx
+
+from billing.alarms import of_one_box
+from billing.alerting import around
+from billing.alerting import settings as alert_settings
+from billing.alerting.channels import Channel, open_channels
+from billing.alerting.events import Notice, Wrong
+from billing.alerting.settings import AlertSettings
+from billing.alerting.watch import Watch
+from billing.backup import settings as backup_settings
+from billing.metrics import catalogue
+from billing.settings import load as load_selling
+from radius import log as logs
+from radius import settings as settings_module
+from radius.domain.errors import Malformed
+from radius.settings import Settings
+
+ROUND_S = 60.0
+PAGE_S = 5.0
+CERTIFICATE_EVERY_S = 3_600
+
+
+def main(arguments: list[str]) -> int:
+    """Look until told to stop."""
+    parser = argparse.ArgumentParser(prog="python -m billing.alerting", description="Tell people what is wrong here.")
+    parser.add_argument("--settings", type=Path, help="default: $WIFIBILLING_SETTINGS")
+    parser.add_argument("--test", action="store_true", help="send a test message by each road, and end")
+    options = parser.parse_args(arguments)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        settings, told = settings_module.load(options.settings), alert_settings.load(options.settings)
+        channels = open_channels(told, load_selling(options.settings), time.time)
+        backs_up = backup_settings.load(options.settings) is not None
+        return _test(channels) if options.test else serve(settings, told, channels, stop, backs_up=backs_up)
+    except Malformed as bad:
+        sys.stderr.write(f"wifibilling alerts: {bad}\n")
+        return 2
+
+
+def _test(channels: list[Channel]) -> int:
+    taken = [
+        channel.send(Notice("test", "this is a test of the alerts: all is well", critical=True)) for channel in channels
+    ]
+    for channel, good in zip(channels, taken, strict=True):
+        sys.stdout.write(f"{channel.name}: {'taken' if good else 'NOT taken'}\n")
+    return 0 if channels and all(taken) else 1
+
+
+def serve(
+    settings: Settings, told: AlertSettings, channels: list[Channel], stop: threading.Event, *, backs_up: bool
+) -> int:
+    """Rounds until `stop`."""
+    log = logs.open_log(settings.log_path, settings.log_format, settings.log_level)
+    watch = Watch(of_one_box(), catalogue(), channels, settings.state_dir, int(time.time()))
+    ports = {
+        "radius": settings.metrics_port,
+        "worker": settings.worker_metrics_port,
+        "coa": settings.coa_metrics_port,
+        "portal": settings.portal_metrics_port,
+        "selling": settings.billing_metrics_port,
+    }
+    certified: dict[str, Wrong] = {}
+    asked_at = 0
+    log.logger.info("Alerts ready", count=len(channels))
+    try:
+        while not stop.wait(ROUND_S):
+            now = int(time.time())
+            if now - asked_at >= CERTIFICATE_EVERY_S:
+                certified = around.certificate(settings.portal_url, told.certificate_days, now)
+                asked_at = now
+            pages = {name: page(settings.metrics_bind, port) for name, port in ports.items() if port}
+            wrong = {
+                **around.processes({name: text is not None for name, text in pages.items()}),
+                **around.disk(settings.state_dir, told.disk_percent),
+                **({} if told.no_router_alarms else around.tunnels(settings.state_dir, now)),
+                **(around.backup(settings.state_dir, now) if backs_up else {}),
+                **certified,
+            }
+            for notice in watch.look(pages, wrong, now):
+                log.logger.warning("Alert", reason=f"{notice.title}: {notice.text}")
+    finally:
+        log.sink.close()
+    return 0
+
+
+def page(bind: str, port: int) -> str | None:
+    """A process's metrics; None where it does not answer."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(bind, bind)  # noqa: S104 - to find who listens there
+    try:
+        answer = httpx.get(f"http://{host}:{port}/metrics", timeout=PAGE_S)
+    except httpx.HTTPError:
+        return None
+    return answer.text if answer.is_success else None
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
