@@ -93,6 +93,9 @@ class NoticeState(StrEnum):
     PLANNED = "planned"
 
 
+FAULTS = frozenset({NoticeState.INVESTIGATING, NoticeState.IDENTIFIED})
+
+
 class SiteNotice(Thing, frozen=True, omit_defaults=True):
     """What is told on a site's pages until `until` (UTC seconds). `at`: since when it is so, or when work begins."""
 

@@ -73,7 +73,7 @@ class Stage:
         self.outbox = folder / "outbox"
         self._vouchers = 739_182_645_017
         self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"http://localhost:{self.port}"  # to browsers another site than the hotspot's page, as it is outside
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -136,7 +136,7 @@ class Stage:
             "MPESA_ENVIRONMENT": "sandbox",
             "MPESA_ENDPOINT": daraja.url,
             "MPESA_SHORTCODE": daraja.shortcode,
-            "MPESA_CALLBACK_BASE": self.url,
+            "MPESA_CALLBACK_BASE": f"http://127.0.0.1:{self.port}",
             **{f"MPESA_{name}_REF": f"env:{name}" for name in ("PASSKEY", "CONSUMER_KEY", "CONSUMER_SECRET")},
             "MPESA_CALLBACK_SECRET_REF": "env:CALLBACK_SECRET",
             "PASSKEY": daraja.passkey,

@@ -13,8 +13,10 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 from billing.joining.texts import page as router_page
+from billing.portal.pages.visit import TRIES_MAX
 from tests.e2e.stage import Stage
 from tests.fakes.daraja import Plan
+from tests.fakes.nas import NoAnswer
 from tests.fakes.servlet import servlet
 from tests.integration.box import new_phone, wait_until
 
@@ -239,6 +241,26 @@ def test_the_window_closes_before_the_pin(stage: Stage, tab: Open) -> None:
         arrive(stage, again)
         again.wait_for_load_state("networkidle")
     expect(again.get_by_role("heading", name="You are online")).to_be_visible()
+
+
+def test_a_router_that_refuses_is_asked_twice_and_then_by_hand(
+    stage: Stage, tab: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def silent(*_: object, **__: object) -> None:
+        raise NoAnswer
+
+    page = tab()
+    arrive(stage, page)
+    page.get_by_role("button", name="Kiswahili").click()
+    pay(page, new_phone(), "Saa moja")
+    with monkeypatch.context() as now:
+        now.setattr(stage.hotspot.router, "login", silent)
+        stage.daraja.step()
+        expect(page.get_by_role("alert")).to_contain_text("WiFi haikukuruhusu")  # in the language that was chosen
+        page.wait_for_load_state("networkidle")
+        assert len(stage.hotspot.logins) == TRIES_MAX
+    page.get_by_role("button", name="Ingia mtandaoni sasa").click()
+    expect(page.get_by_role("heading", name="Uko mtandaoni")).to_be_visible()
 
 
 def test_a_second_touch_orders_nothing_twice(stage: Stage, tab: Open) -> None:

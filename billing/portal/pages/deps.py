@@ -4,7 +4,7 @@ from collections.abc import Callable
 from threading import Lock
 from typing import NamedTuple, TypeVar
 
-from billing.domain.brand import EVERYWHERE, Brand, SiteNotice, renamed, shown
+from billing.domain.brand import EVERYWHERE, FAULTS, Brand, SiteNotice, renamed, shown
 from billing.domain.thing import Thing
 from billing.portal.pages.visit import Signer
 from billing.ports import Customers as Things
@@ -85,8 +85,9 @@ class Looks:
         return renamed(found, site) if found else Brand(site)
 
     def notice(self, site: str, now: int) -> SiteNotice | None:
-        """What is told there now."""
-        told = (self._of(SiteNotice, site), self._of(SiteNotice, EVERYWHERE))
+        """What is told there now: a fault before work that is planned, the site's own before everybody's."""
+        told = [self._of(SiteNotice, site), self._of(SiteNotice, EVERYWHERE)]
+        told.sort(key=lambda each: each is None or each.state not in FAULTS)
         return next((each for each in told if shown(each, now)), None)
 
     def _of(self, shape: type[T], name: str) -> T | None:

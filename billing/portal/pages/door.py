@@ -14,7 +14,7 @@ from billing.portal.pages.handbook import VISIT, Handbook
 from billing.portal.pages.http import set_cookie
 from billing.portal.pages.plain import gets, money
 from billing.portal.pages.texts import text
-from billing.portal.pages.visit import TRIES_S, Visit
+from billing.portal.pages.visit import TRIES_MAX, TRIES_S, Visit
 from billing.portal.problems import Code, Refusal
 from billing.portal.shop import Shop
 from radius.domain.nas import Language, Nas, Router
@@ -62,6 +62,8 @@ class Door:
         visit = Visit(arrival, router.site, nas.site.language, now)
         if before is not None and before.arrival.mac == arrival.mac:  # its language, and how often it tried
             visit = msgspec.structs.replace(before, arrival=arrival, site=router.site, at=now)
+        elif arrival.error:  # refused by its router, and no cookie says how often: it might go round for ever
+            visit = msgspec.structs.replace(visit, tries=TRIES_MAX, tried_at=now)
         return Guest(self.book.deps, visit, now)
 
     def _refused(self, guest: Guest, error: str) -> Wrong:
@@ -127,8 +129,8 @@ class Door:
         )
         return self._with_visit(response, guest)
 
-    def back(self, guest: Guest, *, paid: bool = False) -> Response:
-        """Back to the router, which asks RADIUS; or waiting, where it is asked from our side."""
+    def back(self, guest: Guest, *, paid: bool = False, pressed: bool = False) -> Response:
+        """Back to the router, which asks RADIUS; or waiting, where it is asked from our side. `pressed`: by hand."""
         visit, now = guest.visit, guest.now
         router = guest.router
         secret = self.book.pages.uam_secret(router[0]) if router else ""
@@ -138,7 +140,7 @@ class Door:
             waits = guest.on(visit.waits(now))
             looks = now - waits.visit.tried_at < TRIES_S
             return self._with_visit(self.book.renderer.page(waits.view(), "enter.html", paid=paid, looks=looks), waits)
-        by_itself = visit.may_try(now)
+        by_itself = pressed or visit.may_try(now)
         tried = guest.on(visit.tried(now)) if by_itself else guest
         # Browsers warn of a form that leaves HTTPS; CoovaChilli reads a query only.
         by_link = guest.family in handover.UAM or (self.secure and urlsplit(given.action).scheme == "http")

@@ -98,7 +98,7 @@ class Front:
     def connect(self, request: Request, sent: Form) -> Response:
         """Once more to the router, because the customer says so."""
         guest = self._book.guest(sent.get("visit", ""))
-        return self._door.back(guest) if guest else self._book.strange(request)
+        return self._door.back(guest, pressed=True) if guest else self._book.strange(request)
 
     def online(self, request: Request) -> Response:
         """Where routers send who is in; where a page waits that has no router's page to go to."""

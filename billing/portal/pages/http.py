@@ -1,7 +1,7 @@
 """HTTP for pages: forms in, cookies, and errors as pages that say what to do."""
 
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import Request
 from fastapi.routing import APIRoute
@@ -17,6 +17,10 @@ VALUE_CHARS_MAX = 4_000
 SEAT = "wbs"  # the cookie of who signed in
 
 _LASTS_S = {VISIT: VISIT_S, SEAT: SEAT_S}
+# A router's log-in page is another site and posts: "lax" would keep the visit from it, and with it how often the phone
+# was sent round already. Unsaid, Chromium brings a cookie of the last two minutes along and others any. No form is
+# believed for this cookie: each carries its visit itself.
+_FOLLOWS: dict[str, Literal["lax"] | None] = {VISIT: None, SEAT: "lax"}
 
 
 async def form(request: Request) -> dict[str, str]:
@@ -41,10 +45,9 @@ def see(path: str) -> Response:
 
 
 def set_cookie(response: Response, name: str, value: str, *, secure: bool) -> Response:
-    """For this host, not for scripts, and not along with other sites' forms. "" takes it away."""
-    response.set_cookie(
-        name, value, max_age=_LASTS_S[name] if value else 0, path="/", secure=secure, httponly=True, samesite="lax"
-    )
+    """For this host, not for scripts; who signed in, not along with other sites' forms. "" takes it away."""
+    lasts_s = _LASTS_S[name] if value else 0
+    response.set_cookie(name, value, lasts_s, path="/", secure=secure, httponly=True, samesite=_FOLLOWS[name])
     return response
 
 

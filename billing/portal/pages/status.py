@@ -4,14 +4,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
 
-from billing.domain.brand import EVERYWHERE, Brand, NoticeState, SiteNotice, shown
+from billing.domain.brand import EVERYWHERE, FAULTS, Brand, SiteNotice, shown
 from billing.portal.pages.render import Renderer
 from billing.portal.pages.texts import text
 from radius.domain import calendar
 from radius.domain.entitlement import ZONE_DEFAULT
 from radius.domain.nas import Language
-
-_BAD = frozenset({NoticeState.INVESTIGATING, NoticeState.IDENTIFIED})
 
 
 def status_page(brand: Brand, notices: Sequence[SiteNotice], now: int) -> str:
@@ -21,13 +19,13 @@ def status_page(brand: Brand, notices: Sequence[SiteNotice], now: int) -> str:
         {
             "where": english("everywhere") if each.of == EVERYWHERE else each.of,
             "state": each.state.value,
-            "bad": each.state in _BAD,
+            "bad": each.state in FAULTS,
             "english": each.english,
             "swahili": each.swahili,
             "at": _times(each.at),
             "until": _times(each.until),
         }
-        for each in sorted(notices, key=lambda each: (each.state not in _BAD, each.at))
+        for each in sorted(notices, key=lambda each: (each.state not in FAULTS, each.at))
         if shown(each, now)
     ]
     written = english("written", at=_times(now))
