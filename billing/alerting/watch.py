@@ -10,6 +10,7 @@ from billing.alerting.channels import Channel
 from billing.alerting.counted import Counted
 from billing.alerting.events import Event, Notice, Wrong, step
 from billing.evaluation import Sample, State, judge
+from radius.domain.shapes import decoder
 from radius.hub.files import write
 from radius.metrics import Catalogue
 
@@ -98,6 +99,6 @@ class Watch:
 
     def _read(self) -> Kept:
         try:
-            return msgspec.json.decode(self._note.read_bytes(), type=Kept)
+            return decoder(Kept).decode(self._note.read_bytes())
         except (OSError, msgspec.MsgspecError):
             return Kept()
