@@ -11,6 +11,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -18,7 +19,7 @@ import httpx
 from billing.alarms import of_one_box
 from billing.alerting import around
 from billing.alerting import settings as alert_settings
-from billing.alerting.channels import Channel, open_channels
+from billing.alerting.channels import Channel, balance_of, open_channels
 from billing.alerting.events import Notice, Wrong
 from billing.alerting.settings import AlertSettings
 from billing.alerting.watch import Watch
@@ -32,7 +33,7 @@ from radius.settings import Settings
 
 ROUND_S = 60.0
 PAGE_S = 5.0
-CERTIFICATE_EVERY_S = 3_600
+OUTSIDE_EVERY_S = 3_600  # what is asked of others
 
 
 def main(arguments: list[str]) -> int:
@@ -46,9 +47,13 @@ def main(arguments: list[str]) -> int:
         signal.signal(number, lambda *_: stop.set())
     try:
         settings, told = settings_module.load(options.settings), alert_settings.load(options.settings)
-        channels = open_channels(told, load_selling(options.settings), time.time)
+        selling = load_selling(options.settings)
+        channels = open_channels(told, selling, time.time)
         backs_up = backup_settings.load(options.settings) is not None
-        return _test(channels) if options.test else serve(settings, told, channels, stop, backs_up=backs_up)
+        if options.test:
+            return _test(channels)
+        balance = balance_of(selling) if told.sms_balance_cents else lambda: None
+        return serve(settings, told, channels, stop, balance, backs_up=backs_up)
     except Malformed as bad:
         sys.stderr.write(f"wifibilling alerts: {bad}\n")
         return 2
@@ -64,7 +69,13 @@ def _test(channels: list[Channel]) -> int:
 
 
 def serve(
-    settings: Settings, told: AlertSettings, channels: list[Channel], stop: threading.Event, *, backs_up: bool
+    settings: Settings,
+    told: AlertSettings,
+    channels: list[Channel],
+    stop: threading.Event,
+    balance: Callable[[], int | None],
+    *,
+    backs_up: bool,
 ) -> int:
     """Rounds until `stop`."""
     log = logs.open_log(settings.log_path, settings.log_format, settings.log_level)
@@ -76,14 +87,15 @@ def serve(
         "portal": settings.portal_metrics_port,
         "selling": settings.billing_metrics_port,
     }
-    certified: dict[str, Wrong] = {}
+    hourly: dict[str, Wrong] = {}
     asked_at = 0
     log.logger.info("Alerts ready", count=len(channels))
     try:
         while not stop.wait(ROUND_S):
             now = int(time.time())
-            if now - asked_at >= CERTIFICATE_EVERY_S:
-                certified = around.certificate(settings.portal_url, told.certificate_days, now)
+            if now - asked_at >= OUTSIDE_EVERY_S:
+                hourly = around.certificate(settings.portal_url, told.certificate_days, now)
+                hourly |= around.balance(balance(), told.sms_balance_cents)
                 asked_at = now
             pages = {name: page(settings.metrics_bind, port) for name, port in ports.items() if port}
             wrong = {
@@ -91,7 +103,7 @@ def serve(
                 **around.disk(settings.state_dir, told.disk_percent),
                 **({} if told.no_router_alarms else around.tunnels(settings.state_dir, now)),
                 **(around.backup(settings.state_dir, now) if backs_up else {}),
-                **certified,
+                **hourly,
             }
             for notice in watch.look(pages, wrong, now):
                 log.logger.warning("Alert", reason=f"{notice.title}: {notice.text}")

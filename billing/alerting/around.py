@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from billing.alerting.events import Wrong
 from billing.backup.nightly import noted
+from billing.domain.money import SHILLING_CENTS
 from radius.hub.files import last_report
 from radius.hub.peers import FRESH_S
 
@@ -72,6 +73,13 @@ def _ends_at(host: str, port: int, context: ssl.SSLContext) -> int:
     ):
         found = tls.getpeercert() or {}
     return int(ssl.cert_time_to_seconds(str(found["notAfter"])))
+
+
+def balance(left_cents: int | None, least_cents: int) -> dict[str, Wrong]:
+    """Whether text messages will go on: customers wait for their codes. None: the gateway did not say."""
+    if left_cents is None or left_cents >= least_cents:
+        return {}
+    return {"SmsBalance": Wrong(f"KES {left_cents / SHILLING_CENTS:,.2f} are left with the SMS gateway")}
 
 
 def processes(alive: Mapping[str, bool]) -> dict[str, Wrong]:

@@ -11,8 +11,11 @@ from billing.domain.journal import business_day
 from billing.mail.port import SUBJECT_CHARS_MAX, Mail, Mailer
 from billing.mail.smtp import Smtp
 from billing.settings import Selling
+from billing.sms.africas_talking import AfricasTalking
 from billing.sms.budget import OwnPurse
+from billing.sms.http import Reply, ask
 from billing.sms.port import TEXT_CHARS_MAX, Message, Refused, Sender
+from billing.sms.settings import AfricasTalkingSettings
 from billing.sms.wiring import open_sender
 from billing.told import read_secret
 
@@ -44,8 +47,17 @@ def open_channels(
         channels += [Channel(f"sms {at}", True, _by_sms(sender, to, brand)) for at, to in enumerate(told.sms)]
     if told.telegram_token_ref is not None:
         token = read_secret("telegram_token_ref", told.telegram_token_ref)
-        channels.append(Channel("telegram", False, _by_telegram(token, told.telegram_chat, brand, transport)))
+        road = transport or httpx.HTTPTransport()
+        channels.append(Channel("telegram", False, _by_telegram(token, told.telegram_chat, brand, road)))
     return channels
+
+
+def balance_of(selling: Selling) -> Callable[[], int | None]:
+    """What asks the gateway what is left, where it can be asked. Raises Malformed for a secret that is not there."""
+    sender = selling.sms.sender if selling.sms else None
+    if not isinstance(sender, AfricasTalkingSettings):
+        return lambda: None
+    return AfricasTalking(sender, read_secret("key_ref", sender.key_ref), httpx.HTTPTransport()).balance_cents
 
 
 def _by_mail(mailer: Mailer, to: str, brand: str) -> Callable[[Notice], bool]:
@@ -63,17 +75,16 @@ def _by_sms(sender: Sender, to: str, brand: str) -> Callable[[Notice], bool]:
     return send
 
 
-def _by_telegram(token: str, chat: str, brand: str, transport: httpx.BaseTransport | None) -> Callable[[Notice], bool]:
+def _by_telegram(token: str, chat: str, brand: str, transport: httpx.BaseTransport) -> Callable[[Notice], bool]:
     """Telegram, Bot API, sendMessage; plain text. The token is part of the address, so no address is ever told."""
 
     def send(notice: Notice) -> bool:
         body = {"chat_id": chat, "text": f"{brand}: {notice.title}\n{notice.text}"[:TELEGRAM_CHARS_MAX]}
-        try:
-            with httpx.Client(timeout=TELEGRAM_S, transport=transport) as client:
-                answer = client.post(f"{TELEGRAM}/bot{token}/sendMessage", json=body)
-        except httpx.HTTPError:
-            return False
-        return not (answer.is_server_error or answer.status_code == httpx.codes.TOO_MANY_REQUESTS)
+        request = httpx.Request("POST", f"{TELEGRAM}/bot{token}/sendMessage", json=body)
+        reply = ask(transport, request, TELEGRAM_S)
+        if not isinstance(reply, Reply):
+            return _done(reply)
+        return reply.status < httpx.codes.INTERNAL_SERVER_ERROR and reply.status != httpx.codes.TOO_MANY_REQUESTS
 
     return send
 

@@ -1,13 +1,16 @@
 """The table ``[alerts]`` of the settings file: who is told, and how.
 
-[alerts]
-email = ["noc@example.co.ke"]                 # by [mail]; everything
-sms = ["254712345678"]                        # by [sms]; what cannot wait
-telegram_chat = "-1001234567"                 # everything; what a bot that you made writes to
-telegram_token_ref = "file:/etc/wifibilling/telegram.token"
-disk_percent = 80
-certificate_days = 10
-no_router_alarms = false
+    [alerts]
+    email = ["noc@example.co.ke"]                 # by [mail]; everything
+    sms = ["254712345678"]                        # by [sms]; what cannot wait
+    telegram_chat = "-1001234567"                 # everything; what a bot that you made writes to
+    telegram_token_ref = "file:/etc/wifibilling/telegram.token"
+    disk_percent = 80
+    certificate_days = 10
+    sms_balance_cents = 50_000                    # of Africa's Talking; 0: not asked for
+    no_router_alarms = false
+
+It is read once, at the start.
 """
 
 from pathlib import Path
@@ -32,6 +35,7 @@ class AlertSettings(BaseModel):
     telegram_token_ref: Reference | None = None
     disk_percent: int = Field(default=80, ge=10, le=99)
     certificate_days: int = Field(default=10, ge=1, le=60)
+    sms_balance_cents: int = Field(default=0, ge=0, le=100_000_000)
     no_router_alarms: bool = False
 
     @field_validator("email")

@@ -30,6 +30,7 @@ _REFUSED = {
     502: ("RejectedByGateway", Refused(Reason.REJECTED)),
 }  # 500 InternalServerError and 501 GatewayError are missing on purpose: nobody knows what happened behind them
 _BY_NAME = dict(_REFUSED.values())
+_BALANCE = re.compile(r"KES ([0-9]{1,9})(?:\.([0-9]{1,8}))?", re.ASCII)
 _COST = re.compile(r"KES ([0-9]{1,6})(?:\.([0-9]{1,8}))?", re.ASCII)
 
 
@@ -40,7 +41,8 @@ class AfricasTalking:
         self._settings = settings
         self._key = key
         self._transport = transport
-        self._url = (settings.endpoint or (SANDBOX if settings.sandbox else ENDPOINT)) + "/version1/messaging"
+        self._host = settings.endpoint or (SANDBOX if settings.sandbox else ENDPOINT)
+        self._url = self._host + "/version1/messaging"
 
     def send(self, message: Message) -> Outcome:
         """Send once; raises nothing."""
@@ -53,6 +55,21 @@ class AfricasTalking:
         if not isinstance(reply, Reply):
             return reply
         return by_status(reply.status) or read_reply(reply.body, message.to)
+
+    def balance_cents(self) -> int | None:
+        """What is left to send from (GET /version1/user); None where it does not say, as the sandbox does not."""
+        headers = {"apiKey": self._key, "Accept": "application/json"}
+        asked = {"username": self._settings.username}
+        request = httpx.Request("GET", self._host + "/version1/user", params=asked, headers=headers)
+        reply = ask(self._transport, request, self._settings.deadline_s)
+        if not isinstance(reply, Reply) or by_status(reply.status) is not None:
+            return None
+        try:
+            text = str(json.loads(reply.body)["UserData"]["balance"])
+        except (ValueError, KeyError, TypeError, RecursionError):
+            return None
+        found = _BALANCE.fullmatch(text.replace(",", "").strip())
+        return int(found[1]) * 100 + int((found[2] or "").ljust(2, "0")[:2]) if found else None
 
 
 def read_reply(body: bytes, to: str) -> Outcome:

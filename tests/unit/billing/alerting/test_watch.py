@@ -177,6 +177,8 @@ def test_routers_are_down_by_their_tunnels_and_not_for_quiet_customers(tmp_path:
 def test_the_disk_and_the_processes(tmp_path: Path) -> None:
     assert around.disk(tmp_path, 100) == {}
     assert "% full" in around.disk(tmp_path, 0)["DiskFull"].says
+    assert around.balance(None, 50_000) == around.balance(50_000, 50_000) == {}
+    assert "KES 12.34" in around.balance(1_234, 50_000)["SmsBalance"].says
     assert around.processes({"radius": True}) == {}
     assert around.processes({"radius": True, "coa": False})["ProcessDown"].members == {"coa"}
 

@@ -143,3 +143,22 @@ def test_nothing_is_logged(
 )
 def test_a_price_in_shillings_is_rounded_up_to_cents(text: str, cents: int | None) -> None:
     assert cost_cents(text) == cents
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "cents"),
+    [
+        (("json", 200, {"UserData": {"balance": "KES 1,785.5067"}}), 178_550),
+        (("json", 200, {"UserData": {"balance": "KES 12"}}), 1_200),
+        (("json", 200, {"UserData": {"balance": "UGX 12.00"}}), None),
+        (("json", 200, {"UserData": None}), None),
+        (("json", 401, {"UserData": {"balance": "KES 12"}}), None),
+        (("json", 500, {}), None),
+    ],
+)
+def test_what_is_left_is_asked_for(
+    gateway: SmsGateway, transport: httpx.BaseTransport, behaviour: Any, cents: int | None
+) -> None:
+    gateway.plan.append(behaviour)
+    assert AfricasTalking(settings(gateway.url), "the-key", transport).balance_cents() == cents
+    assert gateway.seen[0][:2] == ("GET", "/version1/user?username=kijani")
