@@ -14,11 +14,12 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, e
 
 from billing.joining.texts import page as router_page
 from billing.portal.pages.visit import TRIES_MAX
+from radius.domain.nas import Family
 from tests.e2e.stage import Stage
 from tests.fakes.daraja import Plan
 from tests.fakes.nas import NoAnswer
 from tests.fakes.servlet import servlet
-from tests.integration.box import new_phone, wait_until
+from tests.integration.box import new_mac, new_phone, wait_until
 
 pytestmark = pytest.mark.integration
 CHROMIUM = "/usr/bin/chromium"
@@ -113,6 +114,8 @@ def test_paying_in_a_browser_on_the_smallest_phone(stage: Stage, tab: Open, tmp_
     pay(page, new_phone())
     page.get_by_text("Nothing on your phone?").click()
     look(page, tmp_path, "waiting")
+    page.get_by_role("link", name="I have paid").click()
+    look(page, tmp_path, "receipt")
     stage.daraja.step()
     expect(page.get_by_role("heading", name="You are online")).to_be_visible()
     assert stage.hotspot.online
@@ -139,8 +142,12 @@ def test_without_scripts_buttons_do_it(stage: Stage, tab: Open, tmp_path: Path) 
     page.goto(stage.hotspot.url)
     page.get_by_role("button", name="Continue").click()
     pay(page, new_phone())
+    page.get_by_role("link", name="I have paid").click()
+    page.locator("#receipt").fill("TKP1A2B3C4")
+    page.get_by_role("button", name="Check").click()
+    expect(page.get_by_text("M-Pesa has not told us yet")).to_be_visible()
     stage.daraja.step()
-    page.get_by_role("button", name="Go online now").click(timeout=15_000)  # the page has loaded itself anew
+    page.get_by_role("button", name="Go online now").click(timeout=25_000)  # the page has loaded itself anew
     expect(page.get_by_role("heading", name="You are online")).to_be_visible()
     assert stage.hotspot.online
 
@@ -261,6 +268,23 @@ def test_a_router_that_refuses_is_asked_twice_and_then_by_hand(
         assert len(stage.hotspot.logins) == TRIES_MAX
     page.get_by_role("button", name="Ingia mtandaoni sasa").click()
     expect(page.get_by_role("heading", name="Uko mtandaoni")).to_be_visible()
+
+
+def test_a_page_that_waits_for_a_controller_sends_its_form_once(stage: Stage, tab: Open) -> None:
+    name, address = "cisco-2", "127.0.0.11"
+    stage.box.add_router(name, address, family=Family.CISCO)
+    stage.box.await_router(name, address)
+    stage.await_pages(name)
+    page = tab()
+    posted: list[str] = []
+    page.on("request", lambda asked: posted.append(asked.url) if asked.method == "POST" else None)
+    page.goto(f"{stage.url}/w/{name}?client_mac={new_mac()}")
+    page.get_by_text("I have a voucher").click()
+    page.locator("#code").fill(stage.voucher())
+    page.get_by_role("button", name="Use the voucher").click()
+    page.wait_for_url("**/online")
+    expect(page.get_by_role("heading", name="Connecting you")).to_be_visible()
+    assert posted == [f"{stage.url}/voucher"]
 
 
 def test_a_second_touch_orders_nothing_twice(stage: Stage, tab: Open) -> None:

@@ -127,7 +127,7 @@ class Door:
             signs_in=signs_in,
             trials=[each.name(language) for each in self.shop.trials(guest.visit.site)] if signs_in else [],
         )
-        return self._with_visit(response, guest)
+        return self.with_visit(response, guest)
 
     def back(self, guest: Guest, *, paid: bool = False, pressed: bool = False) -> Response:
         """Back to the router, which asks RADIUS; or waiting, where it is asked from our side. `pressed`: by hand."""
@@ -139,7 +139,7 @@ class Door:
         if given is None:
             waits = guest.on(visit.waits(now))
             looks = now - waits.visit.tried_at < TRIES_S
-            return self._with_visit(self.book.renderer.page(waits.view(), "enter.html", paid=paid, looks=looks), waits)
+            return self.with_visit(self.book.renderer.page(waits.view(), "enter.html", paid=paid, looks=looks), waits)
         by_itself = pressed or visit.may_try(now)
         tried = guest.on(visit.tried(now)) if by_itself else guest
         # Browsers warn of a form that leaves HTTPS; CoovaChilli reads a query only.
@@ -154,7 +154,7 @@ class Door:
             address=f"{given.action}?{urlencode(given.fields)}",
             paid=paid,
         )
-        return self._with_visit(response, tried)
+        return self.with_visit(response, tried)
 
     def online(self, guest: Guest) -> Response:
         """It is in: what it has, and where more is."""
@@ -165,7 +165,8 @@ class Door:
             logout=guest.visit.arrival.logout,
             signs_in=self.book.pages.send is not None,
         )
-        return self._with_visit(response, guest)
+        return self.with_visit(response, guest)
 
-    def _with_visit(self, response: Response, guest: Guest) -> Response:
+    def with_visit(self, response: Response, guest: Guest) -> Response:
+        """What the pages with an address know the device by."""
         return set_cookie(response, VISIT, self.book.pages.signer.sign(guest.visit), secure=self.secure)

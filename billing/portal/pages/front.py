@@ -30,6 +30,7 @@ Form = Annotated[dict[str, str], Depends(form)]
 PUSHES_MAX = 24  # as for the API: each may wait half a minute for M-Pesa
 SHOWN = frozenset({Code.NOT_SOLD, Code.BLOCKED, Code.PHONE_BUSY, Code.KEY_REUSED, Code.NOT_SENT, Code.TOO_MANY})
 _KEY = re.compile(r"[A-Za-z0-9_-]{16,64}", re.ASCII)
+_THEN = re.compile(r"/(?:p/[0-9a-f]{48}|me|screen|online)", re.ASCII)  # pages that the language can be changed on
 _OTHER = {Language.ENGLISH: Language.SWAHILI, Language.SWAHILI: Language.ENGLISH}
 
 
@@ -46,6 +47,7 @@ def routes(door: Door) -> APIRouter:
         ("POST", "/voucher", front.voucher),
         ("POST", "/connect", front.connect),
         ("GET", "/online", front.online),
+        ("POST", "/online", front.look),
         ("GET", "/static/{name}", front.asset),
         ("GET", "/logo/{site}/{name}", front.logo),
     ):
@@ -77,9 +79,12 @@ class Front:
         return self._door.front(guest) if "buy" in request.query_params else self._door.enter(guest)
 
     def language(self, request: Request, sent: Form) -> Response:
-        """The other language, on the first page."""
-        guest = self._book.guest(sent.get("visit", ""))
-        return self._door.front(translated(guest)) if guest else self._book.strange(request)
+        """The other language, on the page that it was asked on: who waits for a payment does not pay again."""
+        guest, then = self._book.guest(sent.get("visit", "")), sent.get("then", "")
+        if guest is None:
+            return self._book.strange(request)
+        other = translated(guest)
+        return self._door.with_visit(see(then), other) if _THEN.fullmatch(then) else self._door.front(other)
 
     async def buy(self, request: Request, sent: Form) -> Response:
         """Order: one prompt, then the page that waits for it."""
@@ -106,6 +111,11 @@ class Front:
         if guest is None:
             return self._book.strange(request)
         return self._door.enter(guest)
+
+    def look(self, request: Request, sent: Form) -> Response:
+        """The same for who has no cookies."""
+        guest = self._book.guest(sent.get("visit", ""))
+        return self._door.enter(guest) if guest else self._book.strange(request)
 
     def asset(self, name: str) -> Response:
         """The script."""

@@ -31,6 +31,11 @@ def routes(door: Door) -> APIRouter:
         """The page that waits, or goes on."""
         return desk.show(request, door.shop.status(token))
 
+    @router.get("/paid")
+    def types(token: str, request: Request) -> Response:
+        """The field for M-Pesa's code, on a page that does not load itself anew while one types."""
+        return desk.show(request, door.shop.status(token), types=True)
+
     @router.post("/paid")
     def paid(token: str, request: Request, sent: Form) -> Response:
         """The customer has M-Pesa's message and we do not know of it."""
@@ -46,14 +51,14 @@ class Desk:
         self._door = door
         self._book = door.book
 
-    def show(self, request: Request, status: Status, said: str = "", problem: str = "") -> Response:
+    def show(self, request: Request, status: Status, *, types: bool = False) -> Response:
         """A payment as it stands."""
         guest = self._book.guest(request.cookies.get(VISIT, ""))
         match status.stage:
             case Stage.PAID:
                 return self._paid(request, guest)
             case Stage.WAITING:
-                return self._waiting(request, status, said, problem)
+                return self._waiting(request, status, types=types)
         reason = (status.reason or Reason.OTHER).value
         review = status.stage is Stage.REVIEW
         return self._book.renderer.page(self._book.view(request), "failed.html", review=review, reason=reason)
@@ -63,7 +68,9 @@ class Desk:
             return self._book.renderer.page(self._book.view(request), "enter.html", paid=True, looks=False)
         return self._door.enter(guest, paid=True)
 
-    def _waiting(self, request: Request, status: Status, said: str, problem: str) -> Response:
+    def _waiting(
+        self, request: Request, status: Status, *, said: str = "", problem: str = "", types: bool = False
+    ) -> Response:
         view = self._book.view(request)
         return self._book.renderer.page(
             view,
@@ -72,7 +79,7 @@ class Desk:
             amount=money(status.price_cents, view.language),
             said=said,
             problem=problem,
-            opened=bool(said or problem),
+            types=types or bool(problem),
         )
 
     def has_paid(self, request: Request, status: Status, sent: dict[str, str]) -> Response:
@@ -82,14 +89,14 @@ class Desk:
         view = self._book.view(request)
         receipt = normal_receipt(sent.get("receipt", ""))
         if receipt is None:
-            return self._waiting(request, status, "", text("code_not_looked", view.language))
+            return self._waiting(request, status, problem=text("code_not_looked", view.language))
         self._slow_down(request)
         match self._door.shop.show(status.token, receipt).answer:
             case Answer.DONE:
                 return see(f"/p/{status.token}")
             case Answer.WAITS:
-                return self._waiting(request, status, text("code_noted", view.language), "")
-        return self._waiting(request, status, "", text("code_other", view.language))
+                return self._waiting(request, status, said=text("code_noted", view.language))
+        return self._waiting(request, status, problem=text("code_other", view.language))
 
     def _slow_down(self, request: Request) -> None:
         """A code that opens something is not found by trying."""

@@ -30,6 +30,13 @@
     setTimeout(function () { location.reload(); }, 1000 * Number(element.getAttribute("data-reload")));
   });
 
+  // The same for a page that a form led to: loading it anew would send that form again.
+  each("[data-again]", function (form) {
+    setTimeout(function () {
+      if (navigator.cookieEnabled) location.replace(form.action); else form.submit();
+    }, 1000 * Number(form.getAttribute("data-again")));
+  });
+
   // Wait for a payment: by events, else by asking; at once when the phone comes back from M-Pesa's window.
   each("[data-wait]", function (element) {
     var address = element.getAttribute("data-wait"), done = false;
@@ -37,7 +44,7 @@
       if (done) return;
       try { if (JSON.parse(text).stage === "waiting") return; } catch (_) { return; }
       done = true;
-      location.reload();
+      location.replace(element.getAttribute("data-then"));
     }
     function ask() {
       var request = new XMLHttpRequest();

@@ -244,14 +244,32 @@ def test_codes_are_not_tried_for_long(stand: Stand) -> None:
     assert tab.page.status_code == 429
 
 
+def test_another_language_changes_the_page_that_one_is_on(stand: Stand) -> None:
+    arrive(tab := stand.browser())
+    buy(stand, tab)
+    waiting = str(tab.page.url)
+    assert "Angalia simu yako" in tab.submit("/language")
+    assert str(tab.page.url) == waiting
+    sent = next(each for each in tab.forms if each.action == "/language").fields
+    for elsewhere in ("//evil.example", "https://evil.example", "/p/../w/x", f"/p/{'0' * 48}\n", "/buy"):
+        answer = tab.client.post(f"{PORTAL}/language", data={**sent, "then": elsewhere})
+        assert (answer.status_code, "location" in answer.headers) == (200, False)
+
+
 # -- paying by the code of M-Pesa's message ----------------------------------------------------------------------------
 
 
 def test_a_typed_m_pesa_code_is_judged_and_believed_in_nothing(stand: Stand) -> None:
     arrive(tab := stand.browser())
     buy(stand, tab)
+    waiting = str(tab.page.url)
+    assert 'http-equiv="refresh"' in tab.page.text
+    tab.open(f"{waiting}/paid")
+    assert 'http-equiv="refresh"' not in tab.page.text  # it would empty the field
     assert "That is no M-Pesa code" in tab.submit("/paid", receipt="12345")
     assert "M-Pesa has not told us yet" in tab.submit("/paid", receipt="tkp 000 000 1")
+    assert f'content="10;url={waiting.removeprefix(PORTAL)}"' in tab.page.text  # not what the form was sent to
+    tab.open(f"{waiting}/paid")
     assert not customer(stand).rights
     arrive(other := stand.browser(), mac="11:22:33:44:55:66")
     buy(stand, other, "0712345679")
@@ -462,10 +480,21 @@ def test_a_router_without_a_page_is_waited_for(stand: Stand) -> None:
     waiting = str(tab.page.url)
     stand.callback()
     assert "Paid. Thank you!" in tab.open(waiting)
-    assert "data-reload" in tab.page.text
+    assert "data-again" in tab.page.text
     stand.now += 61
     assert "Turn WiFi off and on again" in tab.open(waiting)
-    assert "data-reload" not in tab.page.text
+    assert "data-again" not in tab.page.text
+
+
+def test_a_page_that_waits_for_a_router_sends_no_form_again(stand: Stand) -> None:
+    stand.core.provision.router(Router(NasId("big-1"), SITE, Family.CISCO, ("10.8.0.3",)), "a-secret-of-it-0000")
+    printed(stand)
+    tab = stand.browser()
+    tab.open(f"{PORTAL}/w/big-1?client_mac=aabb.ccdd.eeff")
+    assert "Connecting you" in tab.submit("/voucher", code=CODE)
+    assert 'content="3;url=/online"' in tab.page.text
+    tab.client.cookies.clear()
+    assert "Connecting you" in tab.submit("/online")
 
 
 def test_a_routers_own_script_learns_who_has_paid_and_did_not_come_back(stand: Stand) -> None:
