@@ -8,7 +8,9 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 from billing.domain.package import Package
 from billing.domain.payment import BY_HAND, Payment, PaymentState
 from billing.services.shown import Answer
-from radius.domain.terms import PeriodUnit, Service, WindowStart
+from radius.domain import entitlement
+from radius.domain.entitlement import Right
+from radius.domain.terms import PeriodUnit, Service, Terms, WindowStart
 
 _MAC_PATTERN = (
     r"^(?:[0-9A-Fa-f]{12}|[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2}){5}|[0-9A-Fa-f]{2}(?:-[0-9A-Fa-f]{2}){5}"
@@ -202,6 +204,20 @@ class Usage(Strict):
     left_bytes: int | None
     left_s: int | None
     devices: int
+
+
+def usage(right: Right, terms: Terms, now: int) -> Usage:
+    """What is left of a right, which is in the quota period of `now`."""
+    return Usage(
+        package=right.terms,
+        state=entitlement.state(right, now).value,
+        starts_at=right.starts_at,
+        ends_at=right.ends_at,
+        used_bytes=right.past_bytes + right.used_bytes,
+        left_bytes=entitlement.remaining_bytes(right, terms),
+        left_s=entitlement.remaining_s(right, terms),
+        devices=terms.devices,
+    )
 
 
 class Coupon(Strict):

@@ -1,17 +1,15 @@
 """What routes do, without HTTP: each call is one customer's request, and waits for the store."""
 
-from typing import Literal, cast
-
 from billing.domain.package import Door, Package, for_sale
 from billing.domain.payment import check_phone
 from billing.domain.voucher import VoucherRefusal
 from billing.portal import shapes
 from billing.portal.deps import Deps
+from billing.portal.holdings import held
 from billing.portal.limits import Gate
 from billing.portal.problems import Code, Refusal
 from billing.ports import ClaimKind, KeptPayment
 from billing.services.checkout import Begun, Buy
-from radius.domain import entitlement
 from radius.domain import subscriber as aggregate
 from radius.domain.errors import Malformed
 from radius.domain.guessing import Shape
@@ -84,18 +82,8 @@ class Shop:
         right = aggregate.decode(stored.body).right(kept.payment.id) if stored else None
         if right is None:
             raise Refusal(Code.NO_RIGHT)
-        terms = self._deps.terms(right.terms)
-        state = entitlement.state(right, self._deps.now()).value
-        return shapes.Usage(
-            package=right.terms,
-            state=cast("Literal['dormant', 'live', 'ended', 'revoked']", state),
-            starts_at=right.starts_at,
-            ends_at=right.ends_at,
-            used_bytes=right.past_bytes + right.used_bytes,
-            left_bytes=entitlement.remaining_bytes(right, terms),
-            left_s=entitlement.remaining_s(right, terms),
-            devices=terms.devices,
-        )
+        now = self._deps.now()
+        return shapes.usage(*held(self._deps, right, now), now)
 
     def redeem(self, coupon: shapes.Coupon) -> shapes.Redeemed:
         """Turn a voucher into a right. Guessing is slowed as at the routers: a portal is one more place to try."""

@@ -2,16 +2,14 @@
 
 from typing import NamedTuple
 
-import msgspec
-
 from billing.portal.deps import Deps
+from billing.portal.holdings import Held, usable
 from billing.portal.pages.plain import instant, length, size
 from billing.portal.pages.render import View
 from billing.portal.pages.texts import text
 from billing.portal.pages.visit import Visit
 from radius.domain import entitlement, policy
 from radius.domain import subscriber as aggregate
-from radius.domain.entitlement import RightState
 from radius.domain.identity import ReservationId
 from radius.domain.nas import Family, Language, Nas, Router
 from radius.domain.policy import Accept, Ask, Reject
@@ -94,19 +92,15 @@ class Guest:
     def rights(self, present: Subscriber | None) -> list[Line]:
         """What its customer has, for reading."""
         view = self.view()
-        return lines(self._deps, present, view.language, self.now, view.zone)
+        return lines(self._deps, usable(self._deps, present, self.now), view.language, self.now, view.zone)
 
 
-def lines(deps: Deps, present: Subscriber | None, language: Language, now: int, zone: str) -> list[Line]:
-    """Rights that live or sleep, the first to end first."""
+def lines(deps: Deps, rights: list[Held], language: Language, now: int, zone: str) -> list[Line]:
+    """Rights in words, in their order."""
     packages = {each.id: each for each in deps.book.stores.packages.packages(deps.book.deadline())}
     found = []
-    for right in present.rights if present else []:
-        if entitlement.state(right, now) not in {RightState.LIVE, RightState.DORMANT}:
-            continue
-        terms, said = deps.terms(right.terms), []
-        right = msgspec.structs.replace(right)  # noqa: PLW2901 - a copy: to look changes nothing
-        entitlement.roll_period(right, terms, now)
+    for right, terms in rights:
+        said = []
         if right.starts_at:
             said.append(text("until", language, end=instant(right.ends_at, now, zone, language)))
         else:
@@ -117,5 +111,5 @@ def lines(deps: Deps, present: Subscriber | None, language: Language, now: int, 
         if left_s is not None:
             said.append(text("left_time", language, length=length(left_s, language)))
         package = packages.get(right.terms)
-        found.append((right.ends_at or now, Line(package.name(language) if package else right.terms, said)))
-    return [line for _, line in sorted(found, key=lambda each: each[0])]
+        found.append(Line(package.name(language) if package else right.terms, said))
+    return found

@@ -4,9 +4,7 @@ from fastapi import APIRouter, Request
 from starlette.background import BackgroundTask
 from starlette.responses import Response
 
-from billing.domain.one_time import LIFE_S
 from billing.domain.package import TrialRefusal
-from billing.portal.limits import Gate, address_key
 from billing.portal.pages.door import Door
 from billing.portal.pages.front import Form
 from billing.portal.pages.guest import Guest
@@ -19,12 +17,9 @@ from billing.portal.pages.texts import text
 from billing.portal.pages.visit import Seat, same, seat
 from billing.portal.problems import Code, Refusal
 from billing.portal.shield import address_of
-from billing.ports import PAGE_MAX
+from billing.portal.signing import Asker, SignIn
 from billing.services.moves import MOVES_A_WEEK, Moved
-from billing.services.people import CodeAsked
 from billing.services.screens import DIGITS
-from billing.sms.port import Message
-from billing.sms.texts import Kind, render
 from radius.domain.errors import Malformed
 from radius.domain.identity import MacAddress, SubscriberId, parse_mac
 from radius.domain.policy import Accept
@@ -56,6 +51,7 @@ class Me:
         self._door = door
         self._book = door.book
         self._pages = door.book.pages
+        self._signing = SignIn(door.book.deps)
 
     # -- signing in ------------------------------------------------------------------------------------------------
 
@@ -72,53 +68,30 @@ class Me:
         guest = self._book.guest(sent.get("visit", ""))
         if guest is None:
             return self._book.strange(request)
-        if self._pages.send is None:
-            raise Refusal(Code.NOT_FOUND)
-        wait_s = self._book.deps.gates.enter(Gate.PURCHASES, address_key(address_of(request.scope)))
         language, phone = guest.visit.language, sent.get("phone", "")[:20]
         try:
-            asked = self._pages.people.ask(phone, guest.visit.arrival.mac, guest.now) if not wait_s else None
+            asked = self._signing.ask(_asker(guest, phone), address_of(request.scope), guest.now)
         except Malformed:
             return self._sign_in(guest, phone, problem=text("p_phone", language), status=422)
-        if asked is None or not asked.sent:
-            waits = words(Code.TOO_MANY, language, asked.wait_s if asked else wait_s)
-            return self._sign_in(guest, phone, problem=waits, status=429)
+        except Refusal as refusal:
+            if refusal.code is not Code.TOO_MANY:
+                raise
+            return self._sign_in(guest, phone, problem=words(refusal.code, language, refusal.wait_s), status=429)
         response = self._sign_in(guest, phone, asked=True, said=text("code_sent", language))
-        response.background = self._message(guest, asked)
+        response.background = BackgroundTask(asked.send) if asked.send else None
         return response
-
-    def _message(self, guest: Guest, asked: CodeAsked) -> BackgroundTask | None:
-        if not asked.code or self._pages.send is None:
-            return None
-        values = {"code": asked.code, "brand": guest.view().brand.title, "minutes": str(LIFE_S // 60)}
-        said = render(Kind.CODE, guest.visit.language, values)
-        return BackgroundTask(self._pages.send, Message(asked.phone, said, critical=True))
 
     def enter(self, request: Request, sent: Form) -> Response:
         """A code that is right signs in, and registers a phone that nobody had."""
         guest = self._book.guest(sent.get("visit", ""))
         if guest is None:
             return self._book.strange(request)
-        visit, phone = guest.visit, sent.get("phone", "")[:20]
-        if self._pages.people.prove(phone, visit.arrival.mac, sent.get("code", ""), guest.now) is not None:
-            problem = text("wrong_code", visit.language)
+        phone = sent.get("phone", "")[:20]
+        signed = self._signing.enter(_asker(guest, phone), sent.get("code", ""), guest.now)
+        if signed is None:
+            problem = text("wrong_code", guest.visit.language)
             return self._sign_in(guest, phone, asked=True, problem=problem, status=422)
-        customer = self._pages.people.whose(phone) or self._customer(guest, phone)
-        found = self._pages.people.register(phone, customer, visit.language, guest.now)
-        signed = self._pages.signer.sign(Seat(found.subscriber, visit.arrival.mac, guest.now))
         return set_cookie(see("/me"), SEAT, signed, secure=self._door.secure)
-
-    def _customer(self, guest: Guest, phone: str) -> SubscriberId:
-        """Of a phone that nobody has: this device's customer, if it was this phone that paid for what is there.
-
-        A page may say that it is on any device, so a phone alone makes nobody the owner of what a device has.
-        """
-        present = guest.customer()
-        if present is not None and self._pages.people.has(present.id, phone) is None:
-            rights = [right.id for right in present.rights][-PAGE_MAX:]
-            if self._pages.cashier.paid(rights, phone):
-                return present.id
-        return self._pages.newcomer(phone, guest.visit.site, guest.now)
 
     def leave(self, request: Request, sent: Form) -> Response:
         """Sign out."""
@@ -248,6 +221,10 @@ class Me:
             problem=problem,
             said=said,
         )
+
+
+def _asker(guest: Guest, phone: str) -> Asker:
+    return Asker(phone, guest.visit.arrival.mac, guest.visit.site, guest.visit.language)
 
 
 def refused(moved: Moved, guest: Guest) -> str:
