@@ -28,6 +28,7 @@ CADDYFILE = Path("/etc/caddy/Caddyfile")
 OURS = "# Written by deploy/install."
 WORDS = 6  # of 5 characters of 32: 150 bits
 LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"  # without l, o, 0, 1: it is copied by hand
+ROOTS = ("firewall.nft", "environment", "settings.toml")  # in /etc/wifibilling
 DOMAIN = r"(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}"
 
 
@@ -36,6 +37,10 @@ class Machine(Protocol):
 
     def read(self, path: Path) -> str | None:
         """A file's text; None where there is none."""
+        ...
+
+    def names(self, folder: Path) -> list[str]:
+        """What is in a folder; nothing in one that is not there."""
         ...
 
     def write(self, path: Path, text: str, mode: int, owner: str) -> None:
@@ -66,6 +71,11 @@ class Here:
             return self._path(path).read_text()
         except FileNotFoundError:
             return None
+
+    def names(self, folder: Path) -> list[str]:
+        """See `Machine.names`."""
+        target = self._path(folder)
+        return sorted(path.name for path in target.iterdir()) if target.is_dir() else []
 
     def write(self, path: Path, text: str, mode: int, owner: str) -> None:
         """See `Machine.write`."""
@@ -104,6 +114,7 @@ class Told:
 
     def __init__(self, here: Here) -> None:
         self.read = here.read
+        self.names = here.names
 
     def write(self, path: Path, text: str, mode: int, owner: str) -> None:
         """See `Machine.write`."""
@@ -197,9 +208,16 @@ def install(machine: Machine, site: Site, *, firewall: bool) -> None:
 
 def _users(machine: Machine, site: Site) -> None:
     machine.run("systemd-sysusers", "--inline", f'u {site.user} - "wifibilling" {site.state} -')
-    machine.folder(site.state, 0o700, site.user)
-    machine.folder(site.backups, 0o700, site.user)
+    for folder in (site.state, site.backups):
+        machine.folder(folder, 0o700, site.user)
     machine.folder(site.etc, 0o750, f"root:{site.user}")
+    # What deploy/restore made is root's or another user's, and a secret that the operator put here is root's.
+    machine.run("chown", "-Rh", f"{site.user}:{site.user}", str(site.state), *_inside(machine, site.etc))
+
+
+def _inside(machine: Machine, folder: Path) -> list[str]:
+    """All but what root's own programs load, even for a moment."""
+    return [str(folder / name) for name in machine.names(folder) if name not in ROOTS]
 
 
 def _settings(machine: Machine, site: Site) -> None:
@@ -209,11 +227,11 @@ def _settings(machine: Machine, site: Site) -> None:
         (site.settings, texts.first_settings(site)),
         (site.environment, "# MPESA_... (billing/mpesa/settings.py), a line each: NAME=value\n"),
     ):
-        if machine.read(path) is None:
-            machine.write(path, text, 0o640, shared)
+        there = machine.read(path)
+        machine.write(path, text if there is None else there, 0o640, shared)  # what root reads stays root's
     if machine.read(site.passphrase) is None:
         words = "-".join("".join(secrets.choice(LETTERS) for _ in range(5)) for _ in range(WORDS))
-        machine.write(site.passphrase, f"{words}\n", 0o640, shared)
+        machine.write(site.passphrase, f"{words}\n", 0o600, site.user)
     machine.write(Path("/usr/local/bin/wifibilling"), texts.command(site), 0o755, "root")
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from deploy.options import ROOT, STATE_VARIABLE, check_path
 from deploy.refusal import Refusal, exit_code, say
+from deploy.site import Site
 from deploy.state import State
 
 if TYPE_CHECKING:
@@ -126,7 +127,8 @@ def tell(proof: "Proof", wanted: Wanted) -> None:
         say(f"the secret of router {router} does not open with the key of this backup")
     if proof.good:
         say("the books are right, and the key opens every router's secret")
-    say(f"next: deploy/run --state {wanted.state}")
+    stays = wanted.state == Site("", ROOT).state
+    say("next: deploy/install --domain NAME" if stays else f"next: deploy/run --state {wanted.state}")
 
 
 def main() -> int:

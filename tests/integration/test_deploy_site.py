@@ -55,13 +55,17 @@ def test_a_site_is_written_once_and_the_operators_files_stay(machine: Fake, tmp_
     assert "wifibilling-backup.service" not in enabled
     assert (tmp_path / "var/lib/wifibilling").stat().st_mode & 0o777 == 0o700
     passphrase = tmp_path / "etc/wifibilling/backup.passphrase"
-    assert passphrase.stat().st_mode & 0o777 == 0o640
+    assert passphrase.stat().st_mode & 0o777 == 0o600
+    (tmp_path / "etc/wifibilling/mail.password").write_text("secret")
     own = {path: f"# mine\n{path.read_text()}" for path in (passphrase, tmp_path / "etc/wifibilling/settings.toml")}
     for path, text in own.items():
         path.write_text(text)
     machine.ran.clear()
     install(machine, SITE, firewall=False)
     assert {path: path.read_text() for path in own} == own
+    assert (tmp_path / "etc/wifibilling/settings.toml").stat().st_mode & 0o777 == 0o640
+    (given,) = [line for line in machine.ran if line.startswith("chown -Rh root:root /var/lib/wifibilling ")]
+    assert given.split()[4:] == ["/etc/wifibilling/backup.passphrase", "/etc/wifibilling/mail.password"]
     assert machine.ran[-1] == "systemctl start wifibilling.target"  # nothing changed: nobody is interrupted
     assert not [line for line in machine.ran if "firewall" in line or line.startswith("nft")]
 
