@@ -110,16 +110,18 @@ def sheet(
     brand: Annotated[str, typer.Option(help="Whose vouchers they are; default: as in the settings.")] = "",
     support: Annotated[str, typer.Option(help="A phone number for questions.")] = "",
     portal_url: Annotated[
-        str, typer.Option(metavar="URL", help="Where the QR code leads; default: the bare code.")
-    ] = "",
+        str | None, typer.Option(metavar="URL", help="Where the QR code leads; default: the portal; '': the bare code.")
+    ] = None,
     language: Annotated[Language, typer.Option(help="Of the paper.")] = Language.ENGLISH,
     per_page: Annotated[int, typer.Option(help="On A4: 8, 10, 12, 15, 18, 21 or 24.")] = 24,
     roll: Annotated[int, typer.Option(help="On a roll of 58 or 80 mm instead; 0: A4.")] = 0,
     reason: _Reason = "",
 ) -> Exit:
     """Print the codes of a batch. This can be done once: afterwards nobody can read them, also not here."""
+    portal = frame.settings.portal_url
+    leads = portal_url if portal_url is not None else f"{portal}/v" if portal else ""
     layout = Layout(
-        check_brand(Brand(brand or frame.selling.brand, support, language, portal_url)), out.suffix, per_page, roll
+        check_brand(Brand(brand or frame.selling.brand, support, language, leads)), out.suffix, per_page, roll
     )
     found = _batch(frame, name)
     sold = version_of(frame, found.package)

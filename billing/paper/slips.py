@@ -79,6 +79,6 @@ def qr_parts(brand: Brand, code: str) -> tuple[str, ...]:
     """What the QR code says, in the parts that pack best.
 
     The code stands in the fragment, which a browser keeps to itself (RFC 9110 §4.2.3): it enters no log of a server, no
-    proxy and no Referer by being scanned; the portal's page reads it and posts it.
+    proxy and no Referer by being scanned; the portal's page `/v` puts it into its form, which posts it.
     """
     return (f"{brand.portal_url}#", code) if brand.portal_url else (code,)

@@ -217,6 +217,27 @@ def test_a_voucher_and_coming_back_with_it(stage: Stage, tab: Open) -> None:
     assert stage.hotspot.online
 
 
+def test_a_voucher_that_is_scanned_needs_no_typing_and_enters_no_address(
+    stage: Stage, tab: Open, tmp_path: Path
+) -> None:
+    code = stage.voucher()
+    page = tab()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(f"{stage.url}/v#{code}")
+    expect(page.get_by_text(f"{code[:4]} {code[4:8]} {code[8:]}")).to_be_visible()
+    assert page.url == f"{stage.url}/v"
+    look(page, tmp_path, "scanned")
+    arrive(stage, page)
+    page.get_by_role("button", name="Use the voucher").click()
+    expect(page.get_by_role("heading", name="You are online")).to_be_visible()
+    assert stage.hotspot.online
+    assert not any(code in each.partition("#")[0] for each in asked)
+    page.goto(f"{stage.url}/?buy")
+    page.get_by_text("I have a voucher").click()
+    expect(page.locator("#code")).to_have_value("")
+
+
 def test_money_that_comes_late_lets_in_by_itself(stage: Stage, tab: Open) -> None:
     page = tab()
     arrive(stage, page)

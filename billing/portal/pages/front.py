@@ -45,6 +45,7 @@ def routes(door: Door) -> APIRouter:
         ("POST", "/language", front.language),
         ("POST", "/buy", front.buy),
         ("POST", "/voucher", front.voucher),
+        ("GET", "/v", front.scanned),
         ("POST", "/connect", front.connect),
         ("GET", "/online", front.online),
         ("POST", "/online", front.look),
@@ -99,6 +100,13 @@ class Front:
     def voucher(self, request: Request, sent: Form) -> Response:
         """A code becomes time online."""
         return self._counter.redeem(sent) or self._book.strange(request)
+
+    def scanned(self, request: Request) -> Response:
+        """Where a voucher's QR code leads: its code is behind "#", which only the page's script is told."""
+        guest = self._book.guest(request.cookies.get(VISIT, ""))
+        if guest is None:
+            return self._book.renderer.page(self._book.view(request), "scanned.html")
+        return self._door.front(guest, opened="voucher")
 
     def connect(self, request: Request, sent: Form) -> Response:
         """Once more to the router, because the customer says so."""

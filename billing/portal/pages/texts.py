@@ -203,6 +203,12 @@ TEXTS: dict[str, Text] = {
         "WiFi haikukuruhusu kuingia. Jaribu tena; ikiendelea, ongea na mhudumu.",
         "The router refused the log-in, and nobody knows why.",
     ),
+    "your_voucher": Text("Your voucher", "Vocha yako", "Heading: a voucher's QR code was scanned before the log-in."),
+    "your_voucher_text": Text(
+        "Join the WiFi first. Then open 'I have a voucher' on its log-in page and type the code that is printed.",
+        "Ungana na WiFi kwanza. Kisha fungua 'Nina vocha' kwenye ukurasa wa kuingia, uandike namba iliyochapishwa.",
+        "Names the same words as the button on the first page.",
+    ),
     "not_on_wifi": Text("Connect to the WiFi first", "Ungana na WiFi kwanza", "Heading: opened from elsewhere."),
     "not_on_wifi_text": Text(
         "This page does not know your phone. Join the WiFi, and open the log-in page that appears. If none does, go to "

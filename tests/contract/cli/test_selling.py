@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pypdfium2
 import pytest
+import zxingcpp
 
 from billing.cli.exits import Exit
 from billing.domain.agent import Agent
@@ -95,6 +96,17 @@ def test_a_batch_from_codes_to_paper_and_what_may_not_be_done_twice(shop: World,
     again = shop("vouchers", "sheet", "B1", "--out", str(tmp_path / "c.pdf"), yes=True)
     assert (again.code, "printed before" in again.out, (tmp_path / "c.pdf").exists()) == (Exit.NOT, True, False)
     assert [row["state"] for row in shop("vouchers", "list", "--json").json()] == ["exported"]
+
+
+def test_a_scanned_code_leads_to_the_portals_page_of_vouchers(shop: World, tmp_path: Path) -> None:
+    with (shop.folder / "settings.toml").open("a") as settings:
+        settings.write('\nportal_url = "https://portal.example.net"\n')
+    shop("vouchers", "batch", "B1", "--package", "daily", "--count", "1", "--holder", "mary")
+    assert shop("vouchers", "sheet", "B1", "--out", str(tmp_path / "b.pdf"), yes=True).code == Exit.DONE
+    with pypdfium2.PdfDocument(tmp_path / "b.pdf") as pdf:
+        (found,) = zxingcpp.read_barcodes(pdf[0].render(scale=4).to_pil())
+    address, _, code = found.text.partition("#")
+    assert (address, len(code)) == ("https://portal.example.net/v", 12)
 
 
 def test_what_cannot_be_printed_is_found_out_before_the_codes_are_gone(shop: World, tmp_path: Path) -> None:

@@ -6,6 +6,21 @@
     Array.prototype.forEach.call(page.querySelectorAll(selector), what);
   }
 
+  // A voucher's QR code has its code behind "#", so that no server writes it down. It waits until a page can use it.
+  var scanned = location.pathname === "/v" && /^#([0-9A-Za-z]{4,64})$/.exec(location.hash), code = "";
+  try {
+    if (scanned) sessionStorage.setItem("voucher", scanned[1]);
+    code = sessionStorage.getItem("voucher") || "";
+  } catch (_) { code = scanned ? scanned[1] : ""; }
+  if (scanned && history.replaceState) history.replaceState(null, "", "/v");
+  each("[data-scanned]", function (element) { element.textContent = code.replace(/(.{4})(?=.)/g, "$1 "); });
+  each("[data-voucher]", function (input) {
+    if (!code || input.value) return;
+    input.value = code;
+    input.form.parentNode.open = true;
+    input.form.addEventListener("submit", function () { try { sessionStorage.removeItem("voucher"); } catch (_) {} });
+  });
+
   // What a router put into the address is the device's own: it is not kept in the history.
   if (location.search && history.replaceState) history.replaceState(null, "", location.pathname);
 

@@ -236,6 +236,17 @@ def test_a_voucher_lets_in_and_a_wrong_one_says_so(stand: Stand) -> None:
     assert [right.terms for right in customer(stand).rights] == ["standard.1"]
 
 
+def test_a_scanned_voucher_has_a_page_before_and_after_the_routers(stand: Stand) -> None:
+    tab = stand.browser()
+    assert "Join the WiFi first" in tab.open(f"{PORTAL}/v")
+    arrive(tab)
+    tab.open(f"{PORTAL}/v")
+    assert "<details open><summary>I have a voucher" in tab.page.text
+    printed(stand)
+    tab.submit("/voucher", code=CODE)
+    assert any(href.startswith(LOGIN) for href in tab.links)
+
+
 def test_codes_are_not_tried_for_long(stand: Stand) -> None:
     tab = stand.browser()
     arrive(tab)
