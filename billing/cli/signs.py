@@ -67,7 +67,10 @@ def tell(
     notice = SiteNotice(site, state, english, swahili, begins, begins + int(hours * 3_600))
     with frame.deed(site, reason):
         frame.billing.desk.signs.tell(notice)
-    frame.show.done(f"{_where(site)} is told within half a minute.", {"site": site, "state": state.value})
+    frame.show.done(
+        f"{_where(site)} is told within half a minute. The public page: wifibilling sites status-page.",
+        {"site": site, "state": state.value},
+    )
 
 
 @command(app, "status-page", "sites status-page --out /var/www/status/index.html")

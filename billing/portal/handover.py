@@ -60,6 +60,8 @@ FIELD_CHARS_MAX = 512
 CHALLENGE_BYTES_MAX = 64
 SESSION_CHARS_MAX = 64
 ONLINE = "yes"
+NO_MAC = "0" * 12
+GROUP_BIT = 1  # of the first octet: no device's own address (IEEE 802-2014 8.2)
 UAM = frozenset({Family.COOVA, Family.USPOT})
 MAC_NAMES = ("mac", "client_mac", "clientMac", "client-mac", "id")
 
@@ -98,7 +100,7 @@ def read(router: Router, fields: Mapping[str, str]) -> Arrival:
     """What a router said of a device. Raises Malformed for one that names no device."""
     said = {name: value for name, value in fields.items() if len(value) <= FIELD_CHARS_MAX}
     mac = next((found for name in MAC_NAMES if (found := parse_mac(said.get(name, "")))), None)
-    if mac is None:
+    if mac is None or mac == NO_MAC or int(mac[1], 16) & GROUP_BIT:  # whoever says so would share one customer
         raise Malformed("device", "must come from the log-in page of the WiFi")
     if router.family is Family.MIKROTIK:
         return _mikrotik(router, said, mac)

@@ -70,7 +70,10 @@ class Front:
         before = self._book.guest(request.cookies.get(VISIT, ""))
         if not said and before is not None and before.visit.arrival.router == name:
             return self._door.enter(before)
-        return self._door.arrive(name, said, str(request.url), before.visit if before else None)
+        try:
+            return self._door.arrive(name, said, str(request.url), before.visit if before else None)
+        except Malformed:  # no device, or none that can be
+            return self._book.strange(request, KINDS[Code.INVALID].status)
 
     def packages(self, request: Request) -> Response:
         """The packages again."""

@@ -87,12 +87,13 @@ class Handbook:
             response.headers["Retry-After"] = str(wait_s)
         return response
 
-    def strange(self, request: Request) -> Response:
+    def strange(self, request: Request, status: int = 200) -> Response:
         """For a device that no router has told of."""
         view = self.view(request)
         return self.renderer.page(
             view,
             "problem.html",
+            status,
             heading=text("not_on_wifi", view.language),
             words=text("not_on_wifi_text", view.language),
             home=False,

@@ -125,6 +125,7 @@ def test_any_other_router_names_the_device_in_its_own_word() -> None:
     assert back(arrival, Family.CISCO, "", ONLINE) is None
 
 
-def test_an_arrival_without_a_device_is_none() -> None:
+@pytest.mark.parametrize("mac", ["$(mac)", "", "00:00:00:00:00:00", "FF:FF:FF:FF:FF:FF", "01:00:5E:00:00:01"])
+def test_an_arrival_without_a_device_is_none(mac: str) -> None:
     with pytest.raises(Malformed):
-        read(MIKROTIK, {"mac": "$(mac)"})
+        read(MIKROTIK, {"mac": mac})

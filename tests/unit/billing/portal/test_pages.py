@@ -159,7 +159,7 @@ def test_who_comes_from_nowhere_is_told_how_to_come(stand: Stand) -> None:
     arrive(tab, router="elsewhere")
     assert tab.page.status_code == 404
     assert "This WiFi is not known here" in tab.text
-    arrive(tab, mac="$(mac)")
+    assert "open the log-in page that appears" in arrive(tab, mac="$(mac)")
     assert tab.page.status_code == 422
 
 
@@ -204,7 +204,7 @@ def test_what_is_wrong_is_said_beside_what_was_typed(stand: Stand, typed: dict[s
 
 
 def test_a_phone_that_is_asked_already_is_not_asked_again(stand: Stand) -> None:
-    for tab, device in ((stand.browser(), DEVICE), (stand.browser(), "11:22:33:44:55:66")):
+    for tab, device in ((stand.browser(), DEVICE), (stand.browser(), "12:22:33:44:55:66")):
         arrive(tab, mac=device)
         shown = buy(stand, tab)
     assert "That phone has an M-Pesa question open" in shown
@@ -282,7 +282,7 @@ def test_a_typed_m_pesa_code_is_judged_and_believed_in_nothing(stand: Stand) -> 
     assert f'content="10;url={waiting.removeprefix(PORTAL)}"' in tab.page.text  # not what the form was sent to
     tab.open(f"{waiting}/paid")
     assert not customer(stand).rights
-    arrive(other := stand.browser(), mac="11:22:33:44:55:66")
+    arrive(other := stand.browser(), mac="12:22:33:44:55:66")
     buy(stand, other, "0712345679")
     stand.callback(2, receipt="TKP0000009")
     assert "That code paid for something else" in tab.submit("/paid", receipt="TKP0000009")
@@ -521,7 +521,7 @@ def test_a_routers_own_script_learns_who_has_paid_and_did_not_come_back(stand: S
     go_online(stand, MacAddress("aabbccddeeff"))
     assert tab.client.get(ask).text == ""
     stand.now += 901
-    arrive(other := stand.browser(), mac="11:22:33:44:55:66", ip="not an address")
+    arrive(other := stand.browser(), mac="12:22:33:44:55:66", ip="not an address")
     buy(stand, other, "0712345679")
     stand.callback(2, receipt="TKP0000002")
     assert tab.client.get(ask).text == ""
