@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Scope
 
-from billing.portal import buying, callbacks, health, joining, problems, waiting
+from billing.portal import account, buying, callbacks, health, joining, problems, waiting
 from billing.portal.deps import Deps
 from billing.portal.pages import pages
 from billing.portal.pages.handbook import Handbook
@@ -52,8 +52,9 @@ def create_app(deps: Deps) -> FastAPI:
         lifespan=life,
     )
     shop = Shop(deps)
-    for router in (buying.routes(deps, shop), waiting.routes(deps, shop), health.routes(shop)):
-        app.include_router(router, prefix="/api/v1")
+    for part in (buying, waiting, account):
+        app.include_router(part.routes(deps, shop), prefix="/api/v1")
+    app.include_router(health.routes(shop), prefix="/api/v1")
     app.include_router(callbacks.routes(deps))
     app.include_router(joining.routes(deps))
     refuse = _refusing(pages.add(app, deps, shop))

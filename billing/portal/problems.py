@@ -25,6 +25,8 @@ class Code(StrEnum):
     NO_RIGHT = "no_right"
     NO_CODE = "no_code"
     CODE_OVER = "code_over"
+    WRONG_CODE = "wrong_code"
+    NOT_SIGNED_IN = "not_signed_in"
     BLOCKED = "blocked"
     PHONE_BUSY = "phone_busy"
     KEY_REUSED = "key_reused"
@@ -54,6 +56,8 @@ KINDS = {
     Code.NO_RIGHT: Kind(404, "Nothing was bought by it yet", "Wait until the payment is `paid`."),
     Code.NO_CODE: Kind(404, "There is no such code", "Look at the digits and type the code once more."),
     Code.CODE_OVER: Kind(410, "That code is used, void or too old", "Ask the seller for another one."),
+    Code.WRONG_CODE: Kind(403, "That code is not right", "Look at the message once more, or ask for another code."),
+    Code.NOT_SIGNED_IN: Kind(401, "Nobody is signed in", "Ask for a code and confirm it; a token lasts half an hour."),
     Code.BLOCKED: Kind(403, "This device cannot buy", "Talk to the staff."),
     Code.PHONE_BUSY: Kind(409, "That phone has a prompt open", "Answer it, or wait until it is gone."),
     Code.KEY_REUSED: Kind(409, "The key belongs to another purchase", "Send a new `Idempotency-Key`."),
@@ -117,6 +121,8 @@ def answer(
     said = dict(headers or {})
     if wait_s:
         said["Retry-After"] = str(wait_s)
+    if kind.status == 401:
+        said["WWW-Authenticate"] = "Bearer"
     return JSONResponse(problem.model_dump(mode="json"), kind.status, said, MEDIA_TYPE)
 
 

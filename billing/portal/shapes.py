@@ -7,9 +7,11 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from billing.domain.package import Package
 from billing.domain.payment import BY_HAND, Payment, PaymentState
+from billing.portal.holdings import Holdings
 from billing.services.shown import Answer
 from radius.domain import entitlement
 from radius.domain.entitlement import Right
+from radius.domain.nas import Language
 from radius.domain.terms import PeriodUnit, Service, Terms, WindowStart
 
 _MAC_PATTERN = (
@@ -21,6 +23,7 @@ PackageId = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,23}\.[1
 Place = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Device = Annotated[str, StringConstraints(pattern=_MAC_PATTERN)]
 Typed = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z](?:[ -]?[0-9A-Za-z]){3,63}$")]
+OneTimeCode = Annotated[str, StringConstraints(pattern=r"^[0-9]{3}[ -]?[0-9]{3}$")]
 Key = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{16,64}$")]
 MpesaCode = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z]{10}$")]
 Token = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{48}$")]
@@ -31,7 +34,8 @@ FIXES = {
     "package": "must be a version of a package as the list of packages names it, such as day.3",
     "site": "must be the name of the place as the login page has it",
     "device": "must be a MAC address such as AA:BB:CC:DD:EE:FF",
-    "code": "must be the code on the voucher: 4 to 64 digits or letters",
+    "code": "must be the code on the voucher, 4 to 64 digits or letters, or the six digits of the text message",
+    "language": "must be en or sw",
     "receipt": "must be the code that M-Pesa's message begins with, such as NLJ7RT61SV",
     "Idempotency-Key": "must be 16 to 64 letters, digits, dashes or underscores, new for each purchase",
 }
@@ -233,6 +237,84 @@ class Redeemed(Strict):
 
     package: str
     again: bool
+
+
+class PhoneHere(Strict):
+    """A phone, and the device that whoever has it is on. `language`: of the text message."""
+
+    phone: Phone
+    site: Place
+    device: Device
+    language: Language = Language.ENGLISH
+
+
+class CodeAsked(Strict):
+    """Said whether a code was sent or not: when it may be asked for again."""
+
+    ask_again_s: int
+
+
+class PhoneProof(PhoneHere):
+    """The code that came, typed on the device that asked for it."""
+
+    code: OneTimeCode
+
+
+class SignedIn(Strict):
+    """`token`: for the header `Authorization: Bearer`, on this device, for `lasts_s`."""
+
+    token: str
+    lasts_s: int
+
+
+class MyDevice(Strict):
+    """`name`: what its owner calls it, "" for none."""
+
+    device: Device
+    name: str
+    online: bool
+
+
+class MyPayment(Strict):
+    """`receipt`: M-Pesa's code."""
+
+    paid_at: int
+    package: str
+    price_cents: int
+    receipt: str
+
+
+class Mine(Strict):
+    """What a customer has: rights that are not over, the first to end first, and payments, the last first.
+
+    `account_number` "": there is no account; `balance_cents` is on it.
+    """
+
+    rights: list[Usage]
+    devices: list[MyDevice]
+    payments: list[MyPayment]
+    account_number: str
+    balance_cents: int
+
+
+def mine(has: Holdings, now: int) -> Mine:
+    """Holdings as of `now`."""
+    return Mine(
+        rights=[usage(*each, now) for each in has.rights],
+        devices=[MyDevice(device=each.mac, name=each.name, online=each.online) for each in has.devices],
+        payments=[
+            MyPayment(paid_at=each.paid_at, package=each.package, price_cents=each.cents, receipt=each.mpesa_receipt)
+            for each in has.payments
+        ],
+        account_number=has.customer.number if has.customer else "",
+        balance_cents=has.customer.balance_cents if has.customer else 0,
+    )
+
+
+class DeviceGone(Strict):
+    """A device that is to be its customer's no more."""
+
+    device: Device
 
 
 class Alive(Strict):

@@ -28,13 +28,13 @@ class Shop:
 
     def offers(self, site: str) -> list[Package]:
         """What is for sale at a place. Trials are not: they want a phone that was proven."""
-        self._place(site)
+        self.place(site)
         every = self._stores.packages.packages(self._deps.book.deadline())
         return [each for each in for_sale(every, site, Door.PORTAL, self._deps.now()) if each.trial is None]
 
     def trials(self, site: str) -> list[Package]:
         """What may be tried at a place by who proved a phone."""
-        self._place(site)
+        self.place(site)
         every = self._stores.packages.packages(self._deps.book.deadline())
         return [each for each in for_sale(every, site, Door.PORTAL, self._deps.now()) if each.trial is not None]
 
@@ -43,7 +43,7 @@ class Shop:
         deps = self._deps
         if purchase.package not in {each.id for each in self.offers(purchase.site)}:
             raise Refusal(Code.NOT_SOLD)
-        phone, device = check_phone(purchase.phone), _device(purchase.device)
+        phone, device = check_phone(purchase.phone), device_of(purchase.device)
         wait_s = deps.gates.enter(Gate.PROMPTS, deps.pseudonyms.of("name", phone))
         if wait_s:
             raise Refusal(Code.TOO_MANY, wait_s)
@@ -88,8 +88,8 @@ class Shop:
     def redeem(self, coupon: shapes.Coupon) -> shapes.Redeemed:
         """Turn a voucher into a right. Guessing is slowed as at the routers: a portal is one more place to try."""
         deps = self._deps
-        self._place(coupon.site)
-        device, now_ms = _device(coupon.device), int(deps.monotonic() * 1000)
+        self.place(coupon.site)
+        device, now_ms = device_of(coupon.device), int(deps.monotonic() * 1000)
         verdict = deps.guard.check(
             now_ms, NasId(coupon.site), "", device, shape=Shape.CODE, known_to_node=False, remembered=True
         )
@@ -117,14 +117,15 @@ class Shop:
             return Code.CODE_OVER
         return shapes.Redeemed(package=found.package, again=found.again)
 
+    def place(self, site: str) -> None:
+        """Raises Refusal for what is no place of ours."""
+        if site not in self._deps.sites():
+            raise Refusal(Code.NO_SITE)
+
     def ready(self) -> None:
         """Raises Unavailable if a customer could not be served."""
         self._deps.now()
         self._stores.payments.prompt("ready", self._deps.book.deadline())
-
-    def _place(self, site: str) -> None:
-        if site not in self._deps.sites():
-            raise Refusal(Code.NO_SITE)
 
     def _payment(self, token: str) -> KeptPayment:
         payment = self._deps.tokens.payment(token)
@@ -134,7 +135,8 @@ class Shop:
         return kept
 
 
-def _device(text: str) -> MacAddress:
+def device_of(text: str) -> MacAddress:
+    """A MAC address as sent; raises Malformed."""
     device = parse_mac(text)
     if device is None:
         raise Malformed("device", shapes.FIXES["device"])

@@ -13,16 +13,20 @@ import schemathesis
 from hypothesis import HealthCheck, Phase
 from schemathesis import GenerationMode
 
+from billing.domain.one_time import QUIET_S
 from billing.portal import shield
 from billing.portal.callbacks import Gate
 from billing.portal.limits import LIMITS
+from billing.portal.pages.visit import Seat
 from billing.provider import Refused as PushRefused
 from billing.store.rows import MemoryRows
 from radius.domain.errors import Unavailable
+from radius.domain.identity import MacAddress, parse_mac
 from radius.store.memory import MemoryStore
 from radius.store.open import memory_store
-from tests.fakes.portal import API, PATH, SITE, Stand
+from tests.fakes.portal import API, DEVICE, PATH, SITE, Stand
 from tests.unit.billing.portal.test_buying import customer
+from tests.unit.billing.portal.test_me import code_of
 from tests.unit.billing.portal.test_vouchers import CODE, printed
 from tests.unit.billing.values import T0
 
@@ -59,7 +63,22 @@ def plain(stand: Stand, path: str, **fields: Any) -> httpx.Response:
         return stand.buy(**fields)
     if path == f"{API}/vouchers/redeem":
         return stand.redeem(**{"code": CODE, **fields})
+    if path in ACCOUNT:
+        return stand.ask("POST", path, json={**ACCOUNT[path], **fields})
     return asked(stand, path, address(stand, path))
+
+
+HERE = {"phone": "0712 345 678", "site": SITE, "device": DEVICE}
+ACCOUNT = {
+    f"{API}/sign-in": HERE,
+    f"{API}/sign-in/confirm": {**HERE, "code": "000000"},
+    f"{API}/me/devices/remove": {"device": DEVICE},
+}
+
+
+def bearer(stand: Stand) -> dict[str, str]:
+    signed = stand.deps.pages.signer.sign(Seat(customer(stand).id, MacAddress(parse_mac(DEVICE) or ""), stand.now))
+    return {"Authorization": f"Bearer {signed}"}
 
 
 def asked(stand: Stand, path: str, there: str) -> httpx.Response:
@@ -107,6 +126,8 @@ def refused(stand: Stand, path: str, code: str) -> httpx.Response:
     if code in {"blocked", "code_over"}:
         printed(stand, redeem_by=T0 if code == "code_over" else 0)
         stand.core.provision.block(customer(stand).id, "chargeback" if code == "blocked" else "", T0)
+    if code == "not_signed_in":
+        del stand._client.headers["Authorization"]
     if code == "not_sent":
         stand.provider.answer = PushRefused("500.003.02", again=True)
     return plain(stand, path, **OTHERWISE.get(code, {}))
@@ -141,7 +162,11 @@ def answer(stand: Stand, path: str, code: str, patch: pytest.MonkeyPatch) -> htt
             return stand.ask("GET", token)
         if path.endswith("/redeem"):
             printed(stand)
-        return plain(stand, path)
+        proof = {}
+        if path.endswith("/confirm"):
+            plain(stand, f"{API}/sign-in")
+            proof = {"code": code_of(stand)}
+        return plain(stand, path, **proof)
     return refused(stand, path, code)
 
 
@@ -155,6 +180,7 @@ def test_all_that_is_promised_can_happen(
         with monkeypatch.context() as patch:
             stand = Stand(folder, memory_store(MemoryStore()), patch)
             stand.buy()
+            stand._client.headers.update(bearer(stand))
             found = answer(stand, path, code, patch)
         stand.close()
         shown = str(found.status_code) if code.isdigit() else found.json().get("code", found.text)
@@ -171,6 +197,7 @@ KEY_REUSED = {("POST", f"{API}/checkouts", "key_reused")}  # proven in test_buyi
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_nothing_else_is_answered(stand: Stand) -> None:
+    stand.buy()
     schema = schemathesis.openapi.from_asgi(f"{API}/openapi.json", stand.app)
     tried = set()
     for result in schema.get_all_operations():
@@ -183,7 +210,7 @@ def test_nothing_else_is_answered(stand: Stand) -> None:
 
 
 def path_has_shape(path: str) -> bool:
-    return path in {f"{API}/checkouts", f"{API}/vouchers/redeem"}
+    return path in {f"{API}/checkouts", f"{API}/vouchers/redeem", *ACCOUNT}
 
 
 def examine(stand: Stand, cases: Any) -> None:
@@ -198,6 +225,7 @@ def examine(stand: Stand, cases: Any) -> None:
     @hypothesis.given(case=cases)
     def run(case: schemathesis.Case) -> None:
         stand.monotonic += 60  # limits are tested elsewhere
-        case.call_and_validate()
+        stand.now += QUIET_S  # so is how often a phone is sent a code
+        case.call_and_validate(headers=bearer(stand))
 
     run()
