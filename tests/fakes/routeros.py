@@ -26,10 +26,11 @@ LISTS = {
     "/ip address": "address interface comment",
     "/ip pool": "name! ranges",
     "/ip dhcp-server": "name! interface address-pool lease-time disabled",
-    "/ip dhcp-server network": "address gateway dns-server comment",
+    "/ip dhcp-server network": "address gateway dns-server dhcp-option comment",
+    "/ip dhcp-server option": "name! code value",
     "/ip hotspot": "name! interface address-pool profile addresses-per-mac disabled",
     "/ip hotspot profile": "name! hotspot-address dns-name html-directory login-by use-radius radius-accounting "
-    "radius-interim-update mac-auth-mode",
+    "radius-interim-update mac-auth-mode ssl-certificate",
     "/ip hotspot walled-garden": "action dst-host comment",
     "/ip hotspot walled-garden ip": "action dst-host comment",
     "/ip firewall filter": "chain action protocol dst-port src-address dst-address connection-state comment dynamic",
@@ -79,7 +80,7 @@ ALSO_INTERFACES = ("/interface bridge", "/interface wireguard")
 DEFAULTS = {
     "/ip hotspot profile": {"use-radius": False, "radius-accounting": True, "radius-interim-update": "received",
                             "login-by": ["cookie", "http-chap"], "html-directory": "hotspot",
-                            "mac-auth-mode": "mac-as-username"},
+                            "mac-auth-mode": "mac-as-username", "ssl-certificate": "none"},
     "/radius": {"disabled": False},
     "/ip firewall filter": {"dynamic": False},
 }  # fmt: skip

@@ -277,7 +277,23 @@
   }
 }
 
-# --- 10. Who has paid and closed the page is fetched. Without it they come in by the next page that they open. ---
+# --- 10. Phones learn where to ask what they have left (RFC 8910), once the profile has a certificate for its own name. ---
+:if ([:len $wbHotspot] > 0) do={
+  :set wbStep "telling phones where to ask"
+  :local wbOurs [/ip hotspot profile find where name="wifibilling"]
+  :local wbCertificate [/ip hotspot profile get $wbOurs ssl-certificate]
+  :if (([:len $wbCertificate] > 0) && ($wbCertificate != "none")) do={
+    :local wbAsk ("'https://" . $wbDnsName . "/api.json'")
+    :if ([:len [/ip dhcp-server option find where name="wifibilling-captive"]] = 0) do={
+      /ip dhcp-server option add name="wifibilling-captive" code=114 value=$wbAsk
+    }
+    /ip dhcp-server option set [find where name="wifibilling-captive"] value=$wbAsk
+    /ip dhcp-server network set [find where comment="wifibilling"] dhcp-option="wifibilling-captive"
+    /ip hotspot profile set $wbOurs login-by=mac,https,http-chap
+  }
+}
+
+# --- 11. Who has paid and closed the page is fetched. Without it they come in by the next page that they open. ---
 :if (([:len $wbProfiles] > 0) && ($wbWaiting != "")) do={
   :set wbStep "letting in who has paid"
   :do {

@@ -7,6 +7,7 @@
 /ip hotspot walled-garden ip remove [find where comment="wifibilling"]
 /ip dhcp-server remove [find where name="wifibilling-hotspot"]
 /ip dhcp-server network remove [find where comment="wifibilling"]
+/ip dhcp-server option remove [find where name="wifibilling-captive"]
 /interface pppoe-server server remove [find where service-name="wifibilling"]
 /ppp profile remove [find where name="wifibilling"]
 /ip pool remove [find where name="wifibilling-hotspot"]

@@ -195,6 +195,24 @@ def test_on_a_router_with_flash_everything_survives_a_reboot() -> None:
     assert {"flash/wifibilling/login.html", "flash/wifibilling-before.backup"} <= {e["name"] for e in made.all("/file")}
 
 
+def test_phones_learn_where_to_ask_what_they_have_left_once_the_hotspot_has_a_certificate() -> None:
+    """RFC 8910: option 114 of DHCP, an https:// address; without a certificate for it phones would only show an error."""
+    made = joined()
+    assert made.all("/ip dhcp-server option") == []
+    made.paste('/ip hotspot profile set [find where name="wifibilling"] ssl-certificate="hotspot-2027"')
+    for _ in range(2):
+        made.paste(line(PLAN))
+    (option,) = made.all("/ip dhcp-server option")
+    assert (option["code"], option["value"]) == ("114", f"'https://{PLAN.dns_name}/api.json'")
+    (network,) = made.all("/ip dhcp-server network")
+    assert network["dhcp-option"] == "wifibilling-captive"
+    (profile,) = [each for each in made.all("/ip hotspot profile") if each["name"] == "wifibilling"]
+    assert "https" in profile["login-by"]
+    assert "api.json" in PAGES
+    made.paste("/system script run wifibilling-undo")
+    assert made.all("/ip dhcp-server option") == []
+
+
 def test_a_router_that_has_a_hotspot_keeps_it_and_gets_our_log_in() -> None:
     plan = msgspec.structs.replace(PLAN, keep=True, ports=Ports(uplink="ether1"))
     made = router(Portal(plan))
