@@ -196,7 +196,7 @@ def test_on_a_router_with_flash_everything_survives_a_reboot() -> None:
 
 
 def test_phones_learn_where_to_ask_what_they_have_left_once_the_hotspot_has_a_certificate() -> None:
-    """RFC 8910: option 114 of DHCP, an https:// address; without a certificate for it phones would only show an error."""
+    """RFC 8910: option 114 of DHCP, an https:// address; without a certificate phones would only show an error."""
     made = joined()
     assert made.all("/ip dhcp-server option") == []
     made.paste('/ip hotspot profile set [find where name="wifibilling"] ssl-certificate="hotspot-2027"')
