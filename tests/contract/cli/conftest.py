@@ -48,13 +48,17 @@ def make(engine: Engine, folder: Path) -> Iterator[World]:
         names = NameBook(core.store.names, core.keys.alias_key, time.monotonic, 1000, 30)
         return core._replace(settings=settings, store=store, bell=Bell(folder), names=names)
 
-    with pytest.MonkeyPatch.context() as patch:
+    def enter(patch: pytest.MonkeyPatch) -> None:
         for module in (wiring, hand):
             patch.setattr(module, "time", clock)
         patch.setattr(frame, "clock", clock.time)
-        core = build_core(load(folder / "settings.toml"))
-        made = World(folder, core, clock)
         patch.setattr(frame, "build_core", again)
         patch.setattr(frame, "money_of_environment", lambda: Money(made.provider, read_callback, read_notice))
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (wiring, hand):
+            patch.setattr(module, "time", clock)
+        core = build_core(load(folder / "settings.toml"))
+        made = World(folder, core, clock, enter)
         yield made
         core.close()

@@ -6,9 +6,12 @@ The engine's answers are what takes time: a whole command some 5 ms, the tables 
 import io
 import json
 import time
+from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import pytest
 
 from billing.cli import __main__ as entry
 from billing.domain.payment import PaymentEvent
@@ -70,10 +73,11 @@ class Nobody:
 
 
 class World:
-    """Two sites, a router each."""
+    """Two sites, a router each. `enter` makes this world the one that commands meet: others may be alive beside it."""
 
-    def __init__(self, folder: Path, core: Core, clock: Clock) -> None:
+    def __init__(self, folder: Path, core: Core, clock: Clock, enter: Callable[[pytest.MonkeyPatch], None]) -> None:
         self.folder = folder
+        self._enter = enter
         self.core = core
         self.clock = clock
         self.billing_store = open_billing(core.store)
@@ -92,7 +96,8 @@ class World:
         out, err = io.StringIO(), io.StringIO()
         common = ["--settings", str(self.folder / "settings.toml"), *(["--yes"] if yes else [])]
         common += [] if "--as" in words else ["--as", "mary"]
-        with redirect_stdout(out), redirect_stderr(err):
+        with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+            self._enter(patch)
             code = entry.main([*words, *common])
         return Ran(code, out.getvalue(), err.getvalue())
 
