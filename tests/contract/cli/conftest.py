@@ -53,7 +53,7 @@ def make(engine: Engine, folder: Path) -> Iterator[World]:
             patch.setattr(module, "time", clock)
         patch.setattr(frame, "clock", clock.time)
         patch.setattr(frame, "build_core", again)
-        patch.setattr(frame, "money_of_environment", lambda: Money(made.provider, read_callback, read_notice))
+        patch.setattr(frame, "money_of_environment", lambda: Money(made.money, read_callback, read_notice))
 
     with pytest.MonkeyPatch.context() as patch:
         for module in (wiring, hand):

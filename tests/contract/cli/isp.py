@@ -16,6 +16,7 @@ import pytest
 from billing.cli import __main__ as entry
 from billing.domain.payment import PaymentEvent
 from billing.domain.settle import Proof
+from billing.provider import Provider
 from billing.services.checkout import Buy
 from billing.store.open import open_billing
 from billing.wiring import Billing, BillingSettings, build_billing
@@ -82,6 +83,7 @@ class World:
         self.clock = clock
         self.billing_store = open_billing(core.store)
         self.provider = Reversing()
+        self.money: Provider = self.provider  # whom commands ask
         self.core.store.create_tables()
         self.billing_store.create_tables()
         core.provision.site(Site("kilimani"))

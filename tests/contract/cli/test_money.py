@@ -5,13 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from billing.cli import frame
 from billing.cli.exits import Exit
 from billing.domain.payment import PaymentEvent
 from billing.domain.settle import Proof, Settled
 from billing.ports import Posting
 from billing.provider import Notice
-from billing.wallet import ByHand, Money, read_callback, read_notice
+from billing.wallet import ByHand
 from radius.domain.identity import SubscriberId
 from tests.contract.billing.town import checkout_of
 from tests.contract.cli.isp import World
@@ -120,9 +119,9 @@ def test_a_refund_takes_two_persons(till: Till) -> None:
     ]
 
 
-def test_without_m_pesa_here_what_needs_it_is_left_to_the_worker(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_m_pesa_here_what_needs_it_is_left_to_the_worker(till: Till) -> None:
     asked = till.world("payments", "refund", "TKP0000001", "--reason", "x", "--json", yes=True).json()
-    monkeypatch.setattr(frame, "money_of_environment", lambda: Money(ByHand(), read_callback, read_notice))
+    till.world.money = ByHand()
     done = till.world("payments", "approve", asked["refund"], "--json", "--as", "otieno", yes=True).json()
     assert done["state"] == "approved"
     ran = till.world("payments", "reconcile")
