@@ -18,7 +18,7 @@ from billing.process import Process, open_process
 from billing.run import Runner, runner_of
 from radius.cloudwatch import Lines
 from radius.metrics import InProcess
-from radius.schedule import Context, begin
+from radius.schedule import Context, begin, counted
 
 RESERVE_S = 40.0  # a question that M-Pesa answers after 30 s, and two store requests to write down what it said
 
@@ -45,15 +45,8 @@ def work(event: object, context: Context) -> dict[str, float]:
     Unavailable for a store that does not answer at the first run of a process.
     """
     stop = begin(event, context, RESERVE_S)
-    began = time.monotonic()
     wired = _wired()
-    before = _counts(wired.process.metrics)
-    try:
-        wired.runner.run(stop)
-    finally:
-        wired.lines.tell()
-    done = {name: count - before[name] for name, count in _counts(wired.process.metrics).items()}
-    return {**done, "ran_s": round(time.monotonic() - began, 1)}
+    return counted(stop, lambda: wired.runner.run(stop), lambda: _counts(wired.process.metrics), wired.lines.tell)
 
 
 @cache

@@ -17,7 +17,7 @@ from radius import settings as settings_module
 from radius.cloudwatch import Lines
 from radius.domain.intent import IntentState
 from radius.domain.nas import Family
-from radius.schedule import Context, begin
+from radius.schedule import Context, begin, counted
 from radius.wiring import Core, build_core
 
 GRACE_S = 5.0  # for answers that are under way at the end; a router that is there needs less
@@ -39,17 +39,16 @@ def handler(event: object, context: Context) -> dict[str, float]:
     Raises Malformed also for settings that cannot be used, and for a timeout that leaves no time to work.
     """
     stop = begin(event, context, RESERVE_S)
-    began = time.monotonic()
     wired = _wired()
-    before = _counts(wired.metrics)
-    runner = Runner(wired.core, wired.metrics, wired.logger, hears=False)
-    try:
-        runner.run(stop)
-    finally:
-        runner.close(GRACE_S)
-        wired.lines.tell()
-    done = {name: count - before[name] for name, count in _counts(wired.metrics).items()}
-    return {**done, "ran_s": round(time.monotonic() - began, 1)}
+
+    def work() -> None:
+        runner = Runner(wired.core, wired.metrics, wired.logger, hears=False)
+        try:
+            runner.run(stop)
+        finally:
+            runner.close(GRACE_S)
+
+    return counted(stop, work, lambda: _counts(wired.metrics), wired.lines.tell)
 
 
 @cache

@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from billing.alarms import ALARMS, COMPOSITES, FUNCTIONS, Alarm, Composite, Series, Topic
+from billing.alarms import ALARMS, API, COMPOSITES, FUNCTIONS, Alarm, Composite, Series, Topic
 from billing.domain.daraja import ErrorClass
 from billing.store.tables import TABLES as SELLING
 from radius.cloudwatch import NAMESPACE
@@ -18,7 +18,7 @@ from radius.store.tables import Table, definition
 
 FOLDER = Path(__file__).parent / "stacks"
 TOPICS = {Topic.CRITICAL: "CriticalAlertTopic", Topic.ALERTS: "AlertTopic"}
-PERIODS_OF_A_DAY = 86_400
+DAY_S = 86_400
 
 Template = dict[str, Any]
 
@@ -215,7 +215,7 @@ def _functions(name: str, stat: str) -> tuple[tuple[Series, str], ...]:
 
 
 def _api(name: str, stat: str) -> tuple[Series, str]:
-    return _theirs("ApiGateway", name, stat, ("ApiId", "${Api}"), ("Stage", "${Stage}"))
+    return _theirs("ApiGateway", name, stat, *API)
 
 
 def _theirs(service: str, name: str, stat: str, *dims: tuple[str, str]) -> tuple[Series, str]:
@@ -259,8 +259,8 @@ def _dashboard() -> Template:
                 "title": "Revenue by package (KES a UTC day)",
                 "region": "${AWS::Region}",
                 "view": "bar",
-                "period": PERIODS_OF_A_DAY,
-                "metrics": [[{"expression": query, "id": "q1", "period": PERIODS_OF_A_DAY}]],
+                "period": DAY_S,
+                "metrics": [[{"expression": query, "id": "q1", "period": DAY_S}]],
             },
         }
     )

@@ -13,7 +13,7 @@ from radius import log as logs
 from radius import metrics as measures
 from radius import settings as settings_module
 from radius.cloudwatch import Lines
-from radius.schedule import Context, begin
+from radius.schedule import Context, begin, counted
 from radius.wiring import build_core
 from radius.worker import PAUSE_S, Worker, one_round
 
@@ -37,19 +37,18 @@ def handler(event: object, context: Context) -> dict[str, float]:
     Raises Malformed also for settings that cannot be used, and for a time-out that leaves no time to work.
     """
     stop = begin(event, context, RESERVE_S)
-    began = time.monotonic()
     wired = _wired()
-    before = _counts(wired.metrics)
     rounds = failed = 0
-    try:
+
+    def work() -> None:
+        nonlocal rounds, failed
         while not stop.is_set():
             failed += one_round(wired.worker, wired.logger)
             rounds += 1
             stop.wait(PAUSE_S)
-    finally:
-        wired.lines.tell()
-    done = {name: count - before[name] for name, count in _counts(wired.metrics).items()}
-    return {**done, "rounds": rounds, "failed": failed, "ran_s": round(time.monotonic() - began, 1)}
+
+    done = counted(stop, work, lambda: _counts(wired.metrics), wired.lines.tell)
+    return {**done, "rounds": rounds, "failed": failed}
 
 
 @cache

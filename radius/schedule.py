@@ -4,7 +4,7 @@ EventBridge starts it at a rate of a minute; a run works as the worker does unti
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from radius.domain.errors import Malformed
@@ -25,6 +25,11 @@ class Closing:
     def __init__(self, context: Context, reserve_s: float) -> None:
         self._context = context
         self._reserve_s = reserve_s
+        self._began = time.monotonic()
+
+    def ran_s(self) -> float:
+        """Since the run began, wiring included."""
+        return round(time.monotonic() - self._began, 1)
 
     def left_s(self) -> float:
         """Until then."""
@@ -53,6 +58,18 @@ def begin(event: object, context: Context, reserve_s: float) -> Closing:
         wanted = f"must be more than the {reserve_s:g} s that are kept for the end, better {60 + reserve_s:g} s"
         raise Malformed("timeout", wanted)
     return stop
+
+
+def counted(
+    stop: Closing, work: Callable[[], object], counts: Callable[[], Mapping[str, float]], tell: Callable[[], None]
+) -> dict[str, float]:
+    """Do a run's work: what it added to `counts`, and `ran_s`. `tell` comes last, also after what failed."""
+    before = counts()
+    try:
+        work()
+    finally:
+        tell()
+    return {**{name: count - before[name] for name, count in counts().items()}, "ran_s": stop.ran_s()}
 
 
 def _shape(event: object) -> str:

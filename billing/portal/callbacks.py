@@ -11,6 +11,7 @@ from anyio import to_thread
 from fastapi import APIRouter, Request
 
 from billing.metrics import UNREADABLE
+from billing.mpesa.callbacks import ACKNOWLEDGED, Verdict, validation_reply
 from billing.portal import tokens
 from billing.portal.deps import Deps
 from billing.portal.limits import Gate, address_key
@@ -21,9 +22,9 @@ from billing.sms.delivery import DeliveryState, parse_report
 from radius.domain.errors import Malformed
 from radius.log import RequestIds
 
-ACCEPTED = Acknowledged(ResultCode=0, ResultDesc="Accepted")
-WANTED = Acknowledged(ResultCode="0", ResultDesc="Accepted")
-WRONG_SHORTCODE = Acknowledged(ResultCode="C2B00015", ResultDesc="Rejected")
+ACCEPTED = Acknowledged.model_validate(ACKNOWLEDGED)
+WANTED = Acknowledged.model_validate(validation_reply(Verdict.ACCEPT))
+WRONG_SHORTCODE = Acknowledged.model_validate(validation_reply(Verdict.SHORTCODE))
 _PROBLEMS = documented(Code.NOT_FOUND, Code.TOO_LARGE, Code.TOO_SLOW, Code.TOO_MANY)
 _STORED = documented(Code.AWAY)
 _FORM: dict[str, Any] = {"requestBody": {"content": {"application/x-www-form-urlencoded": {"schema": {}}}}}

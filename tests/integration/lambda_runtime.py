@@ -9,25 +9,16 @@ handler returned.
 import importlib
 import json
 import sys
-import time
+
+from tests.fakes.lambda_context import Left
 
 EVENT = {"version": "0", "detail-type": "Scheduled Event", "source": "aws.events", "detail": {}}
-
-
-class Clock:
-    """A context."""
-
-    def __init__(self, seconds: float) -> None:
-        self._end = time.monotonic() + seconds
-
-    def get_remaining_time_in_millis(self) -> int:
-        return int((self._end - time.monotonic()) * 1000)
 
 
 def main() -> None:
     function = importlib.import_module(f"{sys.argv[1]}.lambda_function")
     for seconds in sys.argv[2:]:
-        done = function.handler(EVENT, Clock(float(seconds) + function.RESERVE_S))
+        done = function.handler(EVENT, Left(float(seconds), function.RESERVE_S))
         print(json.dumps({**done, "wired": function._wired.cache_info().misses}), flush=True)
 
 

@@ -1,7 +1,6 @@
 """`SessionLambda`: rounds of the worker until its reserve, over one wiring."""
 
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,18 +13,9 @@ from radius.lambda_function import RESERVE_S, handler
 from radius.secrets import create_key_file
 from radius.store.memory import MemoryStore
 from radius.store.open import memory_store
+from tests.fakes.lambda_context import Left
 
 SCHEDULED = {"detail-type": "Scheduled Event", "source": "aws.scheduler", "detail": {}}
-
-
-class Left:
-    """A context that has so much time before the reserve."""
-
-    def __init__(self, seconds: float) -> None:
-        self._end = time.monotonic() + seconds + RESERVE_S
-
-    def get_remaining_time_in_millis(self) -> int:
-        return int((self._end - time.monotonic()) * 1000)
 
 
 @pytest.fixture
@@ -49,17 +39,17 @@ def test_it_counts_who_is_online_and_is_wired_once(opened: list[object], capsys:
     provision = lambda_function._wired().worker._core.provision
     provision.site(Site("kilifi"))
     provision.router(Router("kilifi-1", "kilifi", Family.MIKROTIK, ("10.8.0.2",)), "a-secret-of-it-0000")
-    first = handler(SCHEDULED, Left(0.3))
+    first = handler(SCHEDULED, Left(0.3, RESERVE_S))
     assert (first["rounds"], first["failed"], first["reaped"]) == (1, 0, 0)
     told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [line["ActiveSessions"] for line in told if "ActiveSessions" in line] == [0]
-    assert handler(SCHEDULED, Left(0.1))["failed"] == 0
+    assert handler(SCHEDULED, Left(0.1, RESERVE_S))["failed"] == 0
     assert len(opened) == 1
 
 
 def test_nothing_is_opened_for_what_no_schedule_sent_or_without_time(opened: list[object]) -> None:
     with pytest.raises(Malformed, match="event: must be a Scheduled Event"):
-        handler({"source": "aws.s3"}, Left(60))
+        handler({"source": "aws.s3"}, Left(60, RESERVE_S))
     with pytest.raises(Malformed, match="timeout: must be more than the 20 s"):
-        handler(SCHEDULED, Left(-1))
+        handler(SCHEDULED, Left(-1, RESERVE_S))
     assert opened == []

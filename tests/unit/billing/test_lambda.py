@@ -18,20 +18,11 @@ from billing.services.callbacks import SWEEP_AFTER_S
 from billing.services.refunds import Heard
 from billing.sms.port import Message
 from radius.domain.errors import Malformed
+from tests.fakes.lambda_context import Left
 from tests.fakes.portal import selling_process
 from tests.unit.billing.portal.test_lambda import event
 
 SCHEDULED = {"detail-type": "Scheduled Event", "source": "aws.events", "detail": {}}
-
-
-class Left:
-    """A context that has so much time before the reserve."""
-
-    def __init__(self, seconds: float) -> None:
-        self._end = time.monotonic() + seconds + RESERVE_S
-
-    def get_remaining_time_in_millis(self) -> int:
-        return int((self._end - time.monotonic()) * 1000)
 
 
 @pytest.fixture
@@ -49,11 +40,11 @@ def test_a_run_does_what_is_due_and_the_next_finds_it_done_and_warm(
 ) -> None:
     callbacks = lambda_function._wired().process.billing.callbacks
     assert callbacks.take_notice("nobody can read this", int(time.time()) - SWEEP_AFTER_S - 1)
-    first = handler(SCHEDULED, Left(0.5))
+    first = handler(SCHEDULED, Left(0.5, RESERVE_S))
     assert (first["alarms"], first["failed"]) == (1, 0)
     assert first["rounds"] >= len(LOOPS)
     assert '"PaymentAlarms":' in capsys.readouterr().out, "CloudWatch reads what was counted from the log"
-    second = handler(SCHEDULED, Left(0.2))
+    second = handler(SCHEDULED, Left(0.2, RESERVE_S))
     assert (second["alarms"], second["failed"]) == (0, 0)
     assert second["rounds"] >= len(LOOPS)
     assert len(opened) == 1
@@ -61,9 +52,9 @@ def test_a_run_does_what_is_due_and_the_next_finds_it_done_and_warm(
 
 def test_nothing_is_opened_for_what_no_schedule_sent_or_without_time(opened: list[object]) -> None:
     with pytest.raises(Malformed, match="event: must be a Scheduled Event"):
-        handler({"source": "aws.s3"}, Left(60))
+        handler({"source": "aws.s3"}, Left(60, RESERVE_S))
     with pytest.raises(Malformed, match="timeout: must be more than the 40 s that are kept for the end, better 100 s"):
-        handler(SCHEDULED, Left(-1))
+        handler(SCHEDULED, Left(-1, RESERVE_S))
     assert opened == []
 
 
@@ -93,7 +84,7 @@ def test_what_api_gateway_sends_is_answered_by_the_portal() -> None:
     loop = asyncio.new_event_loop()  # the adapter would make one and never close it
     asyncio.set_event_loop(loop)
     try:
-        answer = handler(event("GET", "/api/v1/sites/nowhere/packages"), Left(10))
+        answer = handler(event("GET", "/api/v1/sites/nowhere/packages"), Left(10, RESERVE_S))
         assert (answer["statusCode"], json.loads(answer["body"])["status"]) == (404, 404)
     finally:
         asyncio.set_event_loop(None)
