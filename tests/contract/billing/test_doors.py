@@ -7,10 +7,11 @@ from billing.ports import BODY_BYTES_MAX, UnmatchedState
 from billing.provider import Notice
 from billing.provider import Refused as PushRefused
 from billing.services.callbacks import RESULT_WAITS_S, SWEEP_AFTER_S, Callbacks, Seals, Unread
-from billing.services.reconcile import Bucket, Reconciler
+from billing.services.reconcile import Reconciler
 from billing.services.settle import Landed
 from tests.contract.billing.town import Town
 from tests.contract.values import soon
+from tests.fakes.bucket import Bucket
 from tests.unit.billing.values import T0, TILL
 
 Heard = list[tuple[str, str]]

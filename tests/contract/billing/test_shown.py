@@ -11,7 +11,7 @@ from billing.domain.shown import KEPT_S, OPEN_MAX, parse_shown
 from billing.mpesa.statement import read_statement
 from billing.provider import Notice, PayByHand, QueueTimedOut, Refused, Requested, Result, Taken, Unknown
 from billing.services.checkout import Begun
-from billing.services.reconcile import Bucket, Reconciler, Round
+from billing.services.reconcile import Reconciler, Round
 from billing.services.refunds import Refunds
 from billing.services.settle import SAME_MONEY_S, Landed
 from billing.services.shown import SOON_S, Answer, ShownCodes
@@ -24,6 +24,7 @@ from tests.contract.billing.test_refunds import Bank
 from tests.contract.billing.test_statements import HEAD, row
 from tests.contract.billing.town import DyingRows, Killed, Town
 from tests.contract.values import soon
+from tests.fakes.bucket import Bucket
 from tests.unit.billing.values import T0, TILL
 
 CODE = "TKP0000001"

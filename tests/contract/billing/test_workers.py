@@ -18,7 +18,7 @@ from billing.provider import Unknown as PushUnknown
 from billing.services.arrivals import Seen
 from billing.services.callbacks import SWEEP_AFTER_S, Callbacks, Seals, Unread
 from billing.services.checkout import Checkout
-from billing.services.reconcile import RARE_UNTIL_S, Bucket, Reconciler, Round
+from billing.services.reconcile import RARE_UNTIL_S, Reconciler, Round
 from billing.services.redeem import Redeem, Redeemed
 from billing.services.settle import FAILED_ASKED_AFTER_S, FAILED_UNTIL_S, SAME_MONEY_S, Landed
 from billing.services.strays import AHEAD_S, CALLBACK_S_MAX, Claimed, Strays
@@ -30,6 +30,7 @@ from radius.ports import Outcome
 from radius.store.open import Store
 from tests.contract.billing.town import DEVICE, DyingRows, Killed, Town
 from tests.contract.values import change, name, soon
+from tests.fakes.bucket import Bucket
 from tests.unit.billing.values import T0, TILL, fact, sale
 
 # -- callbacks ---------------------------------------------------------------------------------------------------------

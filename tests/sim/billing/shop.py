@@ -11,7 +11,7 @@ from billing.services.book import SERIES, Book, Stores
 from billing.services.callbacks import Callbacks, Seals
 from billing.services.check import LedgerCheck
 from billing.services.checkout import Cashier
-from billing.services.reconcile import Bucket, Reconciler
+from billing.services.reconcile import Reconciler
 from billing.services.settle import Settle
 from billing.services.strays import Strays
 from billing.store.open import open_billing
@@ -23,6 +23,7 @@ from radius.domain.terms import PeriodUnit, Terms, Window, WindowStart
 from radius.ports import Change, Outcome, Stored
 from radius.services.terms import TermsBook
 from radius.store.open import Store
+from tests.fakes.bucket import Bucket
 from tests.sim.billing.bank import Bank, read
 from tests.sim.billing.clockwork import Clockwork, Process, Stepping
 from tests.unit.billing.values import VAT
