@@ -211,7 +211,8 @@ def _lines(file: Path) -> Iterator[tuple[int, dict[str, str]]]:
         text = file.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as refused:
         raise Malformed("file", f"{file} cannot be read: {refused}") from None
-    reader = csv.DictReader(io.StringIO(text), strict=True, restkey="", restval="")
+    separator = ";" if ";" in text.partition("\n")[0] else ","  # what a spreadsheet writes where 1,5 is a number
+    reader = csv.DictReader(io.StringIO(text), strict=True, restkey="", restval="", delimiter=separator)
     head = [name.strip().lower() for name in reader.fieldnames or []]
     strange = [name for name in head if name not in COLUMNS]
     if strange or not set(NEEDED) <= set(head) or len(head) != len(set(head)):
@@ -257,12 +258,12 @@ def _row(number: int, values: dict[str, str], sites: set[str], present: dict[Nas
     name = check_id("router", values["router"])
     if values["site"] not in sites:
         raise Malformed("site", f"{values['site']!r} does not exist; add the site first")
-    if values["family"] not in set(Family):
+    family = next((each for each in Family if each.value == values["family"].lower()), None)  # MikroTik, UniFi, ...
+    if family is None:
         raise Malformed("family", f"must be one of {', '.join(Family)}")
     secret = values.get("secret", "")
     if secret:
         check_secret(secret)
-    family = Family(values["family"])
     addresses = tuple(word for word in values.get("address", "").split() if word)
     router = Router(NasId(name), values["site"], family, addresses, coa_port=WAYS[family].ports[0])
     if any(network.prefixlen == 0 for network in networks_of(router)):

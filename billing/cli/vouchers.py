@@ -1,10 +1,9 @@
 """`vouchers`: batches of codes, made, printed once, looked after, and ended."""
 
-import csv
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from io import BytesIO
+from io import BytesIO, TextIOWrapper
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, NamedTuple
@@ -23,6 +22,7 @@ from billing.domain.voucher import Voucher, VoucherRefusal
 from billing.paper.roll import write_roll
 from billing.paper.sheet import write_sheet
 from billing.paper.slips import Brand, Slip, check_brand, slips
+from billing.paper.table import ENCODING, write_csv
 from billing.ports import KeptVoucher
 from billing.services.paper_care import Replaced
 from billing.services.word import Word
@@ -162,20 +162,10 @@ def _print(made: Iterator[Slip], file: BinaryIO, layout: Layout) -> int:
 
 
 def _write_csv(made: Iterator[Slip], file: BinaryIO) -> int:
-    lines: list[str] = []
-    writer = csv.writer(_Lines(lines.append))
-    writer.writerow(("serial", "code", "package", "price_cents", "redeem_by", "site"))
-    for slip in made:
-        writer.writerow((slip.serial, slip.code, slip.package, slip.price_cents, slip.redeem_by or "", slip.site))
-    file.write("".join(lines).encode())
+    text = TextIOWrapper(file, ENCODING, newline="")
+    write_csv(made, text)
+    text.detach()  # the file is its opener's to close
     return 1
-
-
-class _Lines:
-    """What `csv` writes to."""
-
-    def __init__(self, write: Callable[[str], object]) -> None:
-        self.write = write
 
 
 @contextmanager

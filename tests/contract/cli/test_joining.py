@@ -142,6 +142,15 @@ def test_columns_stand_in_any_order_and_a_spreadsheets_mark_is_no_name(world: Wo
     assert router(world, "r1").addresses == ()
 
 
+def test_a_spreadsheet_of_another_country_and_a_makers_own_spelling_are_understood(world: World) -> None:
+    text = "router;site;family;address\nr1;kilimani;MikroTik;10.8.0.11 10.8.0.12\nr2;lodge;OpenWrt;\n"
+    assert "line 3: family: must be one of" in world("routers", "import", csv(world, text), "--apply").err
+    text = text.replace("OpenWrt", "CoovA")
+    assert world("routers", "import", csv(world, text), "--apply").code == Exit.DONE
+    assert router(world, "r1").addresses == ("10.8.0.11", "10.8.0.12")
+    assert [router(world, name).family.value for name in ("r1", "r2")] == ["mikrotik", "coova"]
+
+
 BAD = [
     ("r 1,kilimani,mikrotik,,", "line 2: router: must be 1 to 64 letters"),
     ("r1,nairobi,mikrotik,,", "line 2: site: 'nairobi' does not exist"),

@@ -10,6 +10,7 @@ import zxingcpp
 from billing.cli.exits import Exit
 from billing.domain.agent import Agent
 from billing.domain.voucher import VoucherState
+from billing.paper.table import ENCODING
 from billing.ports import Kept, Posting
 from radius.domain import subscriber as aggregate
 from radius.domain.errors import Unavailable
@@ -118,14 +119,27 @@ def test_what_cannot_be_printed_is_found_out_before_the_codes_are_gone(shop: Wor
     assert shop("vouchers", "sheet", "B1", "--out", str(tmp_path / "there.csv"), yes=True).code == Exit.USAGE
     assert list(tmp_path.glob("x*")) == []
     assert shop("vouchers", "sheet", "B1", "--out", str(tmp_path / "b.csv"), yes=True).code == Exit.DONE
-    (row,) = csv.DictReader((tmp_path / "b.csv").read_text().splitlines())
-    assert (row["serial"], len(row["code"])) == ("B1-0001", 12)
+    (row,) = rows_of(tmp_path / "b.csv")
+    assert (row["serial"], len(row["code"]), row["price"]) == ("B1-0001", 14, "50")
+
+
+def test_a_name_that_a_spreadsheet_would_run_is_led_by_an_apostrophe(shop: World, tmp_path: Path) -> None:
+    shop("packages", "add", "odd", "--name", "=1+1", "--price", "50", "--lasts", "1d")
+    shop("vouchers", "batch", "B2", "--package", "odd", "--count", "1", "--holder", "mary")
+    assert shop("vouchers", "sheet", "B2", "--out", str(tmp_path / "b.csv"), yes=True).code == Exit.DONE
+    (row,) = rows_of(tmp_path / "b.csv")
+    assert row["package"] == "'=1+1"
+
+
+def rows_of(file: Path) -> list[dict[str, str]]:
+    """Lines of what is given to a print shop, their codes as people read them."""
+    return list(csv.DictReader(file.read_text(ENCODING).splitlines()))
 
 
 def paper(shop: World, tmp_path: Path, count: int = 3) -> list[dict[str, str]]:
     shop("vouchers", "batch", "B1", "--package", "daily", "--count", str(count), "--holder", "mary")
     assert shop("vouchers", "sheet", "B1", "--out", str(tmp_path / "b.csv"), yes=True).code == Exit.DONE
-    return list(csv.DictReader((tmp_path / "b.csv").read_text().splitlines()))
+    return rows_of(tmp_path / "b.csv")
 
 
 def states(shop: World) -> list[str]:
