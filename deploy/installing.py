@@ -105,8 +105,14 @@ class Here:
         except FileNotFoundError:
             raise Refusal(f"{command[0]} is not on this machine") from None
         if done.returncode != 0:
-            raise Refusal(f"{' '.join(command)}: {(done.stderr.strip().splitlines() or ['failed'])[-1]}")
+            raise Refusal(f"{' '.join(command)}: {complaint(done.stderr)}")
         return done.stdout
+
+
+def complaint(words: str) -> str:
+    """The line that says what is wrong: a program's first (hints follow it), a traceback's last."""
+    lines = words.strip().splitlines() or ["failed"]
+    return lines[-1 if lines[0].startswith("Traceback") else 0]
 
 
 class Told:

@@ -178,7 +178,7 @@ def firewall(site: Site) -> str:
         "    ct state established,related accept",
         "    ct state invalid drop",
         '    iifname "lo" accept',
-        "    meta l4proto { icmp, ipv6-icmp } accept",
+        "    meta l4proto { 1, 58 } accept",  # ICMP, ICMPv6: their names need /etc/protocols, not everywhere
         "    udp sport 67 udp dport 68 accept",
         f"    tcp dport {{ {ssh}, 80, 443 }} accept",
         f"    udp dport {{ 443, {HUB_PORT} }} accept",

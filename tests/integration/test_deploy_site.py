@@ -111,6 +111,23 @@ def test_a_clone_that_the_services_do_not_see_is_refused() -> None:
         check(Site("wifi.example.net", Path("/home/jane/wifibilling")))
 
 
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (
+            "site.nft:10:26: Error: no such protocol\n  meta l4proto\n       ^^^^\n",
+            "site.nft:10:26: Error: no such protocol",
+        ),
+        ("Traceback (most recent call last):\n  File x\nValueError: bad\n", "ValueError: bad"),
+        ("", "failed"),
+    ],
+)
+def test_a_refusal_says_what_is_wrong_and_not_the_line_under_it(words: str, line: str) -> None:
+    script = f"printf %s {shlex.quote(words)} >&2; exit 1"
+    with pytest.raises(Refusal, match=re.escape(line) + "$"):
+        Here().run("sh", "-c", script)
+
+
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="not installed: systemd-analyze")
 def test_systemd_itself_finds_nothing_to_say_about_the_units(tmp_path: Path) -> None:
     for name, text in units(SITE).items():
@@ -127,8 +144,9 @@ def test_systemd_itself_finds_nothing_to_say_about_the_units(tmp_path: Path) -> 
 def test_the_kernel_takes_the_firewall_twice(tmp_path: Path) -> None:
     rules = tmp_path / "firewall.nft"
     rules.write_text(firewall(SITE))
-    script = f"nft -f {rules} && nft -f {rules} && nft list table inet wifibilling"
-    done = subprocess.run(["unshare", "-n", "sh", "-c", script], capture_output=True, text=True, check=False)
+    small = "[ ! -e /etc/protocols ] || mount --bind /dev/null /etc/protocols"  # a small system has no such names
+    script = f"{small}; nft -f {rules} && nft -f {rules} && nft list table inet wifibilling"
+    done = subprocess.run(["unshare", "-nm", "sh", "-c", script], capture_output=True, text=True, check=False)
     if "Operation not permitted" in done.stderr:
         pytest.skip("no right to make a network namespace")
     assert done.returncode == 0, done.stderr
