@@ -100,6 +100,7 @@ def store_settings(settings: Settings) -> StoreSettings:
         prefix=settings.table_prefix,
         timeout_s=settings.request_deadline_ms / 1000,
         connections=settings.store_connections_max,
+        fenced=settings.store_kind == "dynamodb",
     )
 
 

@@ -16,6 +16,7 @@ from billing.cli import (
     payments,
     proving,
     refunds,
+    regions,
     report,
     routers,
     sessions,
@@ -41,7 +42,7 @@ app = typer.Typer(
 )
 GROUPS = (
     *(sessions, cutting, customers, why, packages, vouchers, till, payments, refunds, books, joining, proving),
-    *(report, routers, sites, signs, backups),
+    *(report, routers, sites, signs, backups, regions),
 )
 for group in dict.fromkeys(module.app for module in GROUPS):
     app.add_typer(group)

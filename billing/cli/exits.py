@@ -2,7 +2,7 @@
 
 from enum import IntEnum
 
-from radius.domain.errors import Corrupt, Malformed, RadiusError, Unavailable
+from radius.domain.errors import Corrupt, Fenced, Malformed, RadiusError, Unavailable
 
 
 class Exit(IntEnum):
@@ -44,6 +44,7 @@ def code_of(error: RadiusError) -> Exit:
         (Nobody, Exit.NOBODY),
         (Declined, Exit.DECLINED),
         (Malformed, Exit.USAGE),
+        (Fenced, Exit.NOT),
         (Unavailable, Exit.AWAY),
         (Corrupt, Exit.BROKEN),
     ):

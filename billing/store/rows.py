@@ -16,6 +16,7 @@ from radius.store.keys import BATCH_GET_KEYS_MAX, TRANSACTION_ITEMS_MAX, USERS
 from radius.store.records import Item, attributes, values
 
 Key = dict[str, str]
+POSTING_ITEMS_MAX = TRANSACTION_ITEMS_MAX - 1  # the fence's check is one more
 _INDEXES = frozenset({"k", "y"})  # hash keys of `keys.DUE_INDEX` and `keys.DAY_INDEX`
 
 
@@ -166,6 +167,9 @@ class DynamoRows:
         """See `Rows.transact`."""
         check_size(wanted)
         actions = [{"Put": self._put(write)} for write in wanted]
+        fence = self._desk.fence
+        if fence is not None:
+            actions.append(fence.check(id_, deadline))
         try:
             self._desk.ask(deadline, "transact_write_items", TransactItems=actions)
         except Refused as refused:
@@ -173,9 +177,12 @@ class DynamoRows:
                 raise refused.error from None
             met = [
                 values(refused.there(position)) if reason is Meaning.CONDITION else None
-                for position, reason in enumerate(refused.reasons)
+                for position, reason in enumerate(refused.reasons[: len(wanted)])
             ]
-            return judge(id_, wanted, met)
+            judged = judge(id_, wanted, met)
+            if fence is not None and refused.reasons[-1] is Meaning.CONDITION and judged.outcome is Outcome.STALE:
+                raise fence.fell() from refused.error
+            return judged
         return Posted(Outcome.COMMITTED)
 
     def _put(self, write: Write) -> dict[str, Any]:
@@ -193,8 +200,8 @@ class DynamoRows:
 def check_size(wanted: Sequence[Write]) -> None:
     """Raise ValueError for more than one transaction takes, or an item twice."""
     names = {(write.table, write.item["pk"], write.item.get("sk")) for write in wanted}
-    if len(wanted) > TRANSACTION_ITEMS_MAX or len(names) != len(wanted):
-        raise ValueError(f"a posting has at most {TRANSACTION_ITEMS_MAX} items, each once")
+    if len(wanted) > POSTING_ITEMS_MAX or len(names) != len(wanted):
+        raise ValueError(f"a posting has at most {POSTING_ITEMS_MAX} items, each once")
 
 
 class Room(Protocol):

@@ -6,7 +6,8 @@
     |-- Malformed         a value from outside that cannot be what it claims; names the field and the fix
     |-- Corrupt           a stored value that breaks our own rules: never guessed at, always an alarm
     `-- Unavailable       the store (or the key service) did not answer in time; nothing is known
-        `-- Contended     the store answers, but the same subscriber changed under us too often
+        |-- Contended     the store answers, but the same subscriber changed under us too often
+        `-- Fenced        the store answers, but another Region writes now, or nobody
 
 Refusals are values (`policy.Reject`), not exceptions.
 """
@@ -31,6 +32,10 @@ class Corrupt(RadiusError):
 
 class Unavailable(RadiusError):
     """The store did not answer before the deadline, or the breaker is open. Whether a write took place is unknown."""
+
+
+class Fenced(Unavailable):
+    """These tables are not ours to write any more: no outage, so nothing is granted on a copy of them."""
 
 
 class Contended(Unavailable):

@@ -14,7 +14,7 @@ import msgspec
 
 from radius.domain import policy, spill
 from radius.domain import subscriber as aggregate
-from radius.domain.errors import Contended, Malformed, Unavailable
+from radius.domain.errors import Contended, Fenced, Malformed, Unavailable
 from radius.domain.guessing import Guard, shape_of
 from radius.domain.identity import NameKind, ReservationId, SubscriberId, parse_username
 from radius.domain.intent import IntentReason
@@ -348,6 +348,8 @@ class Access:
             answer = self._desk.change(ticket.subscriber, decide, deadline)
         except Contended:
             return Silent("contended")
+        except Fenced:
+            return Silent("another Region writes")
         except Unavailable:
             stored = self._fresh_copy(ticket.subscriber)
             return self._degrade(ticket, stored, nas, now) if stored is not None else Silent("store away")

@@ -12,11 +12,13 @@ from radius.store import errors
 from radius.store.breaker import Breaker
 from radius.store.capacity import Capacity
 from radius.store.errors import Meaning, Refused
+from radius.store.fence import Fence
 from radius.store.keys import BATCH_GET_KEYS_MAX
 from radius.store.patience import Patience
 from radius.store.tables import Table, create_tables
 
 UNPROCESSED_TRIES_MAX = 5  # of a batch: DynamoDB gives back what it had no capacity for
+READS = frozenset({"get_item", "batch_get_item", "query"})
 PAGES_MAX = 10_000  # of 1 MB; a Query that needs more is a bug, not a list
 
 
@@ -43,7 +45,7 @@ def make_client(
 
 
 class Desk:
-    """Asks the store on behalf of the ports. Thread-safe."""
+    """Asks the store on behalf of the ports. Thread-safe. `fence`: what writes go through; None: nobody else writes."""
 
     def __init__(
         self,
@@ -53,7 +55,9 @@ class Desk:
         capacity: Capacity,
         clock: Callable[[], float] = time.monotonic,
         pause: Callable[[float], None] = time.sleep,
+        fence: Fence | None = None,
     ) -> None:
+        self.fence = fence
         self._client = client
         self._prefix = prefix
         self._breaker = breaker
@@ -70,6 +74,8 @@ class Desk:
 
         Raises Unavailable, or Refused for a condition; what the fault table does not know passes through.
         """
+        if self.fence is not None and operation not in READS:
+            self.fence.enter(deadline)
         refusals = 0
         while True:
             try:
@@ -155,7 +161,7 @@ class Desk:
         consumed = reply.get("ConsumedCapacity") or {}
         tables = consumed if isinstance(consumed, list) else [consumed]
         units = sum(table.get("CapacityUnits", 0) for table in tables)
-        if operation in ("get_item", "batch_get_item", "query"):
+        if operation in READS:
             self._capacity.add(reads=1, requests=1, read_half_units=int(2 * units))
         else:
             self._capacity.add(writes=1, requests=1, write_units=int(units))

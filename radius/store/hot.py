@@ -17,6 +17,7 @@ from radius.store.batch import Coalescer, Ticket
 from radius.store.breaker import Breaker
 from radius.store.capacity import Capacity
 from radius.store.commits import Commits, take_changes
+from radius.store.fence import Fence
 from radius.store.wire import Wire
 
 Item = dict[str, Any]
@@ -40,7 +41,9 @@ class HotStore:
         capacity: Capacity,
         timeout_s: float,
         clock: Callable[[], float] = time.monotonic,
+        fence: Fence | None = None,
     ) -> None:
+        self._fence = fence
         self._wire = wire
         self._users = prefix + keys.USERS
         self._grouped = grouped
@@ -60,18 +63,24 @@ class HotStore:
     def read(self, subscriber: SubscriberId, deadline: float) -> Stored | None:
         """See `Subscribers.read`."""
         self._breaker.enter()
+        if self._fence is not None:
+            self._fence.see(deadline)
         item = self._reads.call("S#" + subscriber, deadline)
         return None if item is None else records.stored_of(item)
 
     def resolve(self, alias: str, deadline: float) -> SubscriberId | None:
         """See `Names.resolve`."""
         self._breaker.enter()
+        if self._fence is not None:
+            self._fence.see(deadline)
         item = self._reads.call(keys.alias_key(alias), deadline)
         return None if item is None else SubscriberId(item["s"])
 
     def commit(self, change: Change, deadline: float) -> Outcome:
         """See `Subscribers.commit`. More than 99 records do not fit into one transaction and follow singly."""
         self._breaker.enter()
+        if self._fence is not None:
+            self._fence.enter(deadline)
         if self._grouped and len(change.records) < keys.TRANSACTION_ITEMS_MAX:
             return self._writes.call(change, deadline)
         return self._commits.alone(change, deadline)

@@ -9,9 +9,9 @@ UsersTable (hash `pk`), short attribute names because they count against the wri
 
 SessionsTable (hash `uid`, range `started_at`): revision, subscriber, body and the keys of four indexes.
 
-ConfigTable (hash `kind`, range `id`): terms, routers, sites, boots, nodes, tunnels, checkpoints, unheard sources, and
-what people did by hand, a kind for each day. Small lists that are read whole with one Query; `expires_at` is its TTL
-attribute and collects garbage only.
+ConfigTable (hash `kind`, range `id`): terms, routers, sites, boots, nodes, tunnels, checkpoints, unheard sources, who
+may write (`fence`), and what people did by hand, a kind for each day. Small lists that are read whole with one Query;
+`expires_at` is its TTL attribute and collects garbage only.
 
 AttemptsTable (hash `uid`, range `at`: milliseconds, worker): the audit of enforcement; body, and `expires_at`, its TTL.
 

@@ -20,6 +20,7 @@ from radius.store.catalog import (
     DynamoTunnels,
 )
 from radius.store.dynamo import DynamoAttempts, DynamoDueWork, DynamoNames, DynamoSessions, DynamoSubscribers
+from radius.store.fence import Fence, FenceTable
 from radius.store.hot import HotStore
 from radius.store.memory import MemoryStore
 
@@ -36,7 +37,8 @@ class StoreSettings:
     """Where the store is and how long we wait for it.
 
     `credentials` None: the usual AWS chain. `endpoint_url` None: DynamoDB of the region. `timeout_s` is the deadline of
-    one packet; no request waits longer. `connections`: as many as threads use boto3 at once.
+    one packet; no request waits longer. `connections`: as many as threads use boto3 at once. `fenced`: see
+    `radius.store.fence`.
     """
 
     kind: StoreKind
@@ -47,6 +49,7 @@ class StoreSettings:
     timeout_s: float = 0.5
     connect_timeout_s: float = 0.3
     connections: int = 32
+    fenced: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,10 @@ def open_store(settings: StoreSettings, clock: Callable[[], float] = time.monoto
         connect_timeout_s=settings.connect_timeout_s,
         connections=settings.connections,
     )
+    fence = None
+    if settings.fenced:
+        plain = desks.Desk(client, settings.prefix, breaker, capacity, clock)
+        fence = Fence(FenceTable(plain), settings.region, clock)
     hot = HotStore(
         wire.Wire(clients, breaker, capacity, clock),
         settings.prefix,
@@ -90,12 +97,14 @@ def open_store(settings: StoreSettings, clock: Callable[[], float] = time.monoto
         capacity=capacity,
         timeout_s=settings.timeout_s,
         clock=clock,
+        fence=fence,
     )
-    desk = desks.Desk(client, settings.prefix, breaker, capacity, clock)
+    desk = desks.Desk(client, settings.prefix, breaker, capacity, clock, fence=fence)
     table = ConfigTable(desk)
 
     def numbers() -> dict[str, int]:
         state = {"breaker_open": int(breaker.is_open), "breaker_opened": breaker.times_opened}
+        state["fenced"] = int(fence is not None and fence.is_shut)
         return {**capacity.snapshot(), **hot.gauges(), **state}
 
     def close() -> bool:

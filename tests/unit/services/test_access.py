@@ -5,6 +5,7 @@ from hashlib import md5
 import msgspec
 import pytest
 
+from radius.domain.errors import Fenced
 from radius.domain.identity import MacAddress, SubscriberId
 from radius.domain.nas import Language, Site
 from radius.domain.policy import Reason
@@ -347,6 +348,21 @@ def test_another_nodes_write_is_seen_before_the_slot_is_given() -> None:
     answer = there.access.post_auth(after(second, tokens[1]), T0)
     assert isinstance(answer, Refused)
     assert answer.reason is Reason.DEVICE_LIMIT
+
+
+def test_where_another_region_writes_nothing_is_granted_on_a_copy() -> None:
+    node = Node()
+    node.customer()
+    request = access_request()
+    token = handed(node.access.authorize(request)).token
+
+    def fenced(method: str) -> bool:
+        if method == "commit":
+            raise Fenced("eu-west-1 writes")
+        return False
+
+    node.store.faults.before = fenced
+    assert node.access.post_auth(after(request, token), T0) == Silent("another Region writes")
 
 
 def test_overtaken_too_often_is_silence() -> None:
