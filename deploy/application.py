@@ -168,6 +168,20 @@ def coa_program(settings_path: Path) -> Program:
     )
 
 
+def health_program(settings_path: Path, state: State, status_port: int, port: int) -> Program:
+    """What a load balancer asks about this node."""
+    command = (sys.executable, "-P", "-m", "radius.health", "--settings", str(settings_path))
+    command += ("--status-port", str(status_port), "--status-secret", str(state.radius_folder / "status.secret"))
+    alive = probe("127.0.0.1", port, "/health")
+    return Program(
+        name="health",
+        command=(*command, "--port", str(port)),
+        environment=application_environment(),
+        is_ready=lambda _log: alive(),
+        is_alive=alive,
+    )
+
+
 def simulated_program(options: Options, state: State) -> Program | None:
     """M-Pesa for the demo; None where the operator has set up the real one."""
     if has_real_money():

@@ -41,6 +41,11 @@ def prepare(settings_path: Path, settings: Settings, status_port: int) -> None:
             core.close()
     except (RadiusError, BotoCoreError, ClientError) as error:
         raise Refusal(f"the tables cannot be made: {error}") from error
+    lay(settings_path, settings, status_port)
+
+
+def lay(settings_path: Path, settings: Settings, status_port: int) -> Path:
+    """FreeRADIUS's configuration with the settings' ports; what `freeradius -d` is given. Raises Refusal."""
     ports = dataclasses.replace(
         Ports(),
         auth=settings.radius_auth_port,
@@ -49,7 +54,8 @@ def prepare(settings_path: Path, settings: Settings, status_port: int) -> None:
         acct_rotated=settings.radius_rotated_acct_port,
         status=status_port,
     )
-    application.lay_configuration(Options(settings.state_dir, once=False, ports=ports), state, settings_path)
+    options = Options(settings.state_dir, once=False, ports=ports)
+    return application.lay_configuration(options, State(settings.state_dir), settings_path)
 
 
 def main() -> int:
