@@ -9,12 +9,12 @@ from collections.abc import Callable, Collection
 from structlog.typing import FilteringBoundLogger
 
 from billing.domain.books import Finding
-from billing.domain.daraja import RESULTS, ErrorClass, error_class, push_error
+from billing.domain.daraja import RESULTS, ErrorClass
 from billing.domain.money import SHILLING_CENTS
-from billing.domain.payment import BY_HAND, PAID_STATES, Payment, PaymentState
+from billing.domain.payment import PAID_STATES, Payment, PaymentState
 from billing.domain.settle import Refused, Settled, Waits
 from billing.metrics import OTHER, TOP_UP
-from billing.provider import Local
+from billing.provider import fault
 from billing.services.callbacks import Finished, Unread
 from billing.services.refunds import Heard
 from radius.log import Pseudonyms, RequestIds
@@ -23,11 +23,6 @@ from radius.metrics import Metrics
 INITIATED, COMPLETED, FAILED = "Payment initiated", "Payment completed", "Payment failed"  # a contract
 
 _CODE = re.compile(r"[A-Za-z0-9_.]{1,24}", re.ASCII)
-_LOCAL = {
-    Local.NO_CONNECTION.value: ErrorClass.NETWORK,
-    Local.NO_TOKEN.value: ErrorClass.CONFIGURATION,
-    Local.THROTTLED.value: ErrorClass.SYSTEM,
-}
 _ENDS = frozenset({PaymentState.FAILED, PaymentState.EXPIRED, PaymentState.DISPUTED})
 _WORDS = {
     PaymentState.FAILED: "a code that is not known",
@@ -78,7 +73,7 @@ class News:
         self._line(self._log.info, COMPLETED, payment)
 
     def _failed(self, after: Payment) -> None:
-        whose = _fault(after)
+        whose = fault(after)
         self._metrics.count("PaymentOutcome", Status=after.state.value)
         self._metrics.count("PaymentFailures", ErrorClass=whose.value)
         tell = self._log.warning if whose is ErrorClass.CUSTOMER else self._log.error
@@ -147,17 +142,6 @@ class Alarms:
 def _code_of(payment: Payment) -> str:
     """``day`` of ``day.3``."""
     return payment.package.rpartition(".")[0] or TOP_UP
-
-
-def _fault(after: Payment) -> ErrorClass:
-    """Whose fault it is. Of a prompt that was never sent, the code is one of the push."""
-    if after.state is PaymentState.EXPIRED and after.code == BY_HAND:
-        return ErrorClass.CUSTOMER
-    if after.state is not PaymentState.FAILED:
-        return ErrorClass.UNKNOWN
-    if after.code in _LOCAL:
-        return _LOCAL[after.code]
-    return error_class(after.code) if after.checkout_id else push_error(after.code).error_class
 
 
 def _shown(code: str) -> str:

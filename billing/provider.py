@@ -7,7 +7,8 @@ Daraja is the first provider. Nothing here raises for what the network or the pr
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
-from billing.domain.payment import PaymentEvent
+from billing.domain.daraja import ErrorClass, error_class, push_error
+from billing.domain.payment import BY_HAND, Payment, PaymentEvent, PaymentState
 from billing.domain.settle import Proof
 
 
@@ -80,6 +81,24 @@ class Local(StrEnum):
     NO_TOKEN = "no_token"  # noqa: S105 - a code, no secret: OAuth gave no token, so the request was not sent
     NO_INITIATOR = "no_initiator"  # who may reverse and ask for transactions was not set up
     THROTTLED = "throttled"  # HTTP 429 without a code of its own
+
+
+_LOCAL = {
+    Local.NO_CONNECTION.value: ErrorClass.NETWORK,
+    Local.NO_TOKEN.value: ErrorClass.CONFIGURATION,
+    Local.THROTTLED.value: ErrorClass.SYSTEM,
+}
+
+
+def fault(ended: Payment) -> ErrorClass:
+    """Whose fault it is that it was not paid. Of a prompt that was never sent, the code is one of the push."""
+    if ended.state is PaymentState.EXPIRED and ended.code == BY_HAND:
+        return ErrorClass.CUSTOMER
+    if ended.state is not PaymentState.FAILED:
+        return ErrorClass.UNKNOWN
+    if ended.code in _LOCAL:
+        return _LOCAL[ended.code]
+    return error_class(ended.code) if ended.checkout_id else push_error(ended.code).error_class
 
 
 Pushed = Accepted | Refused | Unknown | PayByHand

@@ -1,4 +1,4 @@
-"""Figures of a span of days, with their definitions. Pure: no store, no clock.
+"""What was earned and carried, with its definitions. Pure: no store, no clock.
 
 Money is in cents; revenue is without tax, and a refund counts on the day that it was made. Ratios are in basis points
 (ten thousandths), None where there is nothing to divide by. Spans are in seconds, data in bytes.
@@ -6,19 +6,24 @@ Money is in cents; revenue is without tax, and a refund counts on the day that i
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
-from billing.domain.daraja import ErrorClass, error_class
-from billing.domain.journal import MONEY, AccountKind, Cause, Journal
-from billing.domain.payment import PAID_STATES, Payment, PaymentState
+from billing.domain.journal import MONEY, AccountKind, Cause, Journal, business_day
+from billing.reports.arithmetic import HALF, NINE_OF_TEN, mean, rank
+from billing.reports.span import closes_at
 from radius.domain.record import SessionRecord
 
-ALL = 10_000  # basis points of a whole
 TOP_MAX = 10
-CHURN_S = 30 * 86_400  # who has not bought again for so long after the end of the last package is gone
-SALES = frozenset({Cause.SALE_MPESA, Cause.SALE_CASH, Cause.SALE_AGENT, Cause.PURCHASE, Cause.VOUCHER_REDEEMED})
-_FAILED = frozenset({PaymentState.FAILED, PaymentState.EXPIRED})
+WAYS = {  # how what was sold is paid for
+    Cause.SALE_MPESA.value: "M-Pesa",
+    Cause.SALE_CASH.value: "cash",
+    Cause.SALE_AGENT.value: "agent",
+    Cause.PURCHASE.value: "balance",
+    Cause.VOUCHER_REDEEMED.value: "voucher",
+}
+SALES = frozenset(map(Cause, WAYS))
+PAID = SALES | {Cause.TOP_UP}  # whoever did is active
+_EARNED = frozenset({AccountKind.REVENUE, AccountKind.REFUNDS})
 
 
 class Sold(NamedTuple):
@@ -28,15 +33,36 @@ class Sold(NamedTuple):
     subscriber: str
 
 
+class Part(NamedTuple):
+    """`gross`: sold; `refunds`: given back or unsaid. Both without tax; `net` is what is left."""
+
+    gross_cents: int = 0
+    refunds_cents: int = 0
+
+    @property
+    def net_cents(self) -> int:
+        """Gross without refunds."""
+        return self.gross_cents - self.refunds_cents
+
+    def and_(self, other: "Part") -> "Part":
+        """Both."""
+        return Part(self.gross_cents + other.gross_cents, self.refunds_cents + other.refunds_cents)
+
+
 class Revenue(NamedTuple):
-    """`gross`: sold, without tax; `refunds`: given back or unsaid, without tax; `net` is what is left of it."""
+    """`late_*`: of it what was booked after its day was closed: the day's earlier reports did not have it."""
 
     gross_cents: int
     refunds_cents: int
     tax_cents: int
-    by_package: Mapping[str, int]  # net
+    by_package: Mapping[str, Part]
+    by_site: Mapping[str, Part]  # of the customers; "" for nobody's
+    by_day: Mapping[str, Part]
     taken_cents: Mapping[str, int]  # money that came in, by where it is: M-Pesa, cash, bank
     unmatched_cents: int  # of it: money that names nobody yet
+    late_entries: int
+    late_net_cents: int
+    late_days: tuple[str, ...]
 
     @property
     def net_cents(self) -> int:
@@ -45,38 +71,13 @@ class Revenue(NamedTuple):
 
 
 class Trade(NamedTuple):
-    """Sales one by one, at the price that was paid, tax included."""
+    """Sales one by one, at the price that was paid, tax included. `by_way`: by the names of `WAYS`."""
 
     sales: int
     mean_cents: int
     median_cents: int
     payers: int
-
-
-class People(NamedTuple):
-    """`active`: the mean over the days of those with a session or a sale in the 30 days before the day's end.
-
-    `new`: who paid for the first time. `arpu`: net revenue a mean active customer, `arppu`: a payer.
-    """
-
-    active: int
-    new: int
-    new_by_day: Mapping[str, int]
-    arpu_cents: int | None
-    arppu_cents: int | None
-
-
-class Churn(NamedTuple):
-    """`gone` of `at_start` active customers: their last package ended in the span, and they did not buy again.
-
-    `matured`: enough time has passed to know; else some of them may still come back. `back`: came back later.
-    """
-
-    gone: int
-    at_start: int
-    share: int | None
-    back: int
-    matured: bool
+    by_way: Mapping[str, int]
 
 
 class Sessions(NamedTuple):
@@ -90,46 +91,49 @@ class Sessions(NamedTuple):
     data_bytes: int
     overspend_bytes: int
     peak: int  # online at the same time
+    peak_at: int  # the first instant of it, 0 for never
     top: tuple[tuple[str, int], ...]  # customers and their bytes
+    bytes_by_day: Mapping[str, int]  # of the day that a session ended on
+    peak_by_day: Mapping[str, int]
 
 
-class Paying(NamedTuple):
-    """M-Pesa payments by the day on which they were begun.
-
-    `success`: of those that are decided; `system`: without those that failed by the customer; `conversion`: of all.
-    `wait_*`: from the prompt to M-Pesa's own time of the money.
-    """
-
-    begun: int
-    paid: int
-    failed: int
-    success: int | None
-    system: int | None
-    conversion: int | None
-    by_code: tuple[tuple[str, str, int], ...]  # code, class, count
-    wait_median_s: int
-    wait_p90_s: int
-
-
-def revenue(entries: Iterable[Sold]) -> Revenue:
-    """What was earned."""
-    gross = refunds = tax = unmatched = 0
-    packages: defaultdict[str, int] = defaultdict(int)
+def revenue(entries: Iterable[Sold], days: Sequence[str], site_of: Callable[[str], str]) -> Revenue:
+    """What was earned in `days`. `site_of` a customer."""
+    tax = unmatched = late_net = 0
+    packages: defaultdict[str, Part] = defaultdict(Part)
+    sites: defaultdict[str, Part] = defaultdict(Part)
+    by_day = dict.fromkeys(days, Part())
     taken: defaultdict[str, int] = defaultdict(int)
-    for journal, _ in entries:
+    late: Counter[str] = Counter()
+    for journal, subscriber in entries:
+        day = journal.fact.day
         for leg in journal.legs:
             kind, cents = leg.account.kind, leg.cents
-            if kind is AccountKind.REVENUE and cents < 0:
-                gross -= cents
-            elif kind in {AccountKind.REVENUE, AccountKind.REFUNDS}:
-                refunds += cents
-            if kind in {AccountKind.REVENUE, AccountKind.REFUNDS}:
-                packages[leg.account.of] -= cents
+            if kind in _EARNED:
+                part = Part(-cents) if kind is AccountKind.REVENUE and cents < 0 else Part(0, cents)
+                packages[leg.account.of] = packages[leg.account.of].and_(part)
+                by_day[day] = by_day[day].and_(part)
+                home = site_of(subscriber) if subscriber else ""
+                sites[home] = sites[home].and_(part)
+                late_net += part.net_cents if journal.fact.at >= closes_at(day) else 0
             tax -= cents if kind is AccountKind.TAX else 0
             unmatched -= cents if kind is AccountKind.UNMATCHED else 0
             if kind in MONEY and cents > 0 and journal.cause is not Cause.MONEY_MOVED:
                 taken[kind.value] += cents
-    return Revenue(gross, refunds, tax, dict(sorted(packages.items())), dict(sorted(taken.items())), unmatched)
+        late[day] += journal.fact.at >= closes_at(day)
+    whole = Part(sum(part.gross_cents for part in by_day.values()), sum(part.refunds_cents for part in by_day.values()))
+    return Revenue(
+        *whole,
+        tax,
+        dict(sorted(packages.items())),
+        dict(sorted(sites.items())),
+        by_day,
+        dict(sorted(taken.items())),
+        unmatched,
+        late.total(),
+        late_net,
+        tuple(sorted(day for day, count in late.items() if count)),
+    )
 
 
 def trade(entries: Iterable[Sold]) -> Trade:
@@ -137,44 +141,8 @@ def trade(entries: Iterable[Sold]) -> Trade:
     sales = [each for each in entries if each.journal.cause in SALES]
     prices = sorted(each.journal.cents for each in sales)
     payers = {each.subscriber for each in sales if each.subscriber}
-    return Trade(len(prices), _mean(prices), _at(prices, ALL // 2), len(payers))
-
-
-def people(
-    days: Sequence[str],
-    active_by_day: Mapping[str, AbstractSet[str]],
-    first_paid: Mapping[str, str],
-    net_cents: int,
-    payers: int,
-) -> People:
-    """`active_by_day`: of each day, who was active in the 30 days up to it. `first_paid`: customer -> day."""
-    means = [len(active_by_day.get(day, ())) for day in days]
-    active = _mean(means)
-    new = Counter(day for day in first_paid.values() if day in set(days))
-    return People(
-        active,
-        sum(new.values()),
-        {day: new[day] for day in days},
-        net_cents // active if active else None,
-        net_cents // payers if payers else None,
-    )
-
-
-def churn(
-    ends: Mapping[str, Sequence[tuple[int, int]]], at_start: AbstractSet[str], since: int, until: int, now: int
-) -> Churn:
-    """`ends`: of each customer the packages as (bought at, ended at). The span is [since, until)."""
-    gone = back = 0
-    told = min(until, now)  # what is still to end is nobody's loss yet
-    for bought in ends.values():
-        last = max((end for _, end in bought if end < told), default=0)
-        if not since <= last < told or any(at < last + 1 < end for at, end in bought):
-            continue
-        again = [at for at, _ in bought if at >= last]
-        gone += not any(at < last + CHURN_S for at in again)
-        back += bool(again) and all(at >= last + CHURN_S for at in again)
-    share = gone * ALL // len(at_start) if at_start else None
-    return Churn(gone, len(at_start), share, back, matured=now >= until + CHURN_S)
+    ways = Counter(each.journal.cause.value for each in sales)
+    return Trade(len(prices), mean(prices), rank(prices, HALF), len(payers), dict(sorted(ways.items())))
 
 
 def sessions(records: Iterable[SessionRecord], since: int, until: int) -> Sessions:
@@ -183,73 +151,44 @@ def sessions(records: Iterable[SessionRecord], since: int, until: int) -> Sessio
     ended = [each for each in latest.values() if since <= each.closed_at < until]
     lengths = sorted(each.time_s for each in ended if each.clean_stop and each.time_s)
     used: defaultdict[str, int] = defaultdict(int)
+    by_day: defaultdict[str, int] = defaultdict(int)
     for each in ended:
         used[str(each.subscriber) or "nobody"] += each.in_bytes + each.out_bytes
+        by_day[business_day(each.closed_at)] += each.in_bytes + each.out_bytes
     top = sorted(used.items(), key=lambda entry: (-entry[1], entry[0]))[:TOP_MAX]
+    peak, peak_at, peaks = _peak(latest.values(), since, until)
     return Sessions(
         len(lengths),
-        _mean(lengths),
-        _at(lengths, ALL // 2),
-        _at(lengths, ALL * 9 // 10),
+        mean(lengths),
+        rank(lengths, HALF),
+        rank(lengths, NINE_OF_TEN),
         sum(not each.clean_stop for each in ended),
         sum(used.values()),
         sum(each.overspend_bytes for each in ended),
-        _peak(latest.values(), since, until),
+        peak,
+        peak_at,
         tuple(top),
+        dict(sorted(by_day.items())),
+        peaks,
     )
 
 
-def _peak(records: Iterable[SessionRecord], since: int, until: int) -> int:
-    """The most sessions at one instant of the span; one that begins as another ends is not beside it."""
-    steps: list[tuple[int, int]] = []
+def _peak(records: Iterable[SessionRecord], since: int, until: int) -> tuple[int, int, dict[str, int]]:
+    """The most sessions at one instant of the span, and of each of its days.
+
+    One that begins as another ends is not beside it.
+    """
+    steps: list[tuple[int, int]] = [(midnight, 0) for midnight in range(since, until, 86_400)]
     for each in records:
-        begin, end = max(each.started_at, since), min(each.closed_at or until, until)
-        if begin < end:
-            steps += [(begin, 1), (end, -1)]
-    online = most = 0
-    for _, step in sorted(steps):
+        start, end = max(each.started_at, since), min(each.closed_at or until, until)
+        if start < end:
+            steps += [(start, 1), (end, -1)]
+    online = most = most_at = 0
+    by_day: defaultdict[str, int] = defaultdict(int)
+    for at, step in sorted(steps):
         online += step
-        most = max(most, online)
-    return most
-
-
-def paying(payments: Iterable[Payment]) -> Paying:
-    """How paying by M-Pesa went."""
-    found = list(payments)
-    paid = [each for each in found if each.state in PAID_STATES]
-    failed = [each for each in found if each.state in _FAILED]
-    ours = [each for each in failed if error_class(each.code) is not ErrorClass.CUSTOMER]
-    codes = Counter(each.code or each.state.value for each in failed)
-    waits = sorted(each.paid_at - each.created_at for each in paid if each.paid_at >= each.created_at)
-    return Paying(
-        len(found),
-        len(paid),
-        len(failed),
-        _share(len(paid), len(paid) + len(failed)),
-        _share(len(paid), len(paid) + len(ours)),
-        _share(len(paid), len(found)),
-        tuple((code, error_class(code).value, count) for code, count in codes.most_common()),
-        _at(waits, ALL // 2),
-        _at(waits, ALL * 9 // 10),
-    )
-
-
-def by_site(entries: Iterable[Sold], site_of: Callable[[str], str]) -> dict[str, int]:
-    """Net revenue by the site that a customer belongs to, "" for none."""
-    sums: defaultdict[str, int] = defaultdict(int)
-    for entry in entries:
-        sums[site_of(entry.subscriber) if entry.subscriber else ""] += revenue([entry]).net_cents
-    return {site: cents for site, cents in sorted(sums.items()) if cents}
-
-
-def _mean(values: Sequence[int]) -> int:
-    return round(sum(values) / len(values)) if values else 0
-
-
-def _at(ordered: Sequence[int], part: int) -> int:
-    """The value below or at which so many basis points of them lie (nearest rank), 0 of none."""
-    return ordered[max(0, -(-part * len(ordered) // ALL) - 1)] if ordered else 0
-
-
-def _share(part: int, whole: int) -> int | None:
-    return part * ALL // whole if whole else None
+        if online > most:
+            most, most_at = online, at
+        if at < until:
+            by_day[business_day(at)] = max(by_day[business_day(at)], online)
+    return most, most_at, dict(by_day)

@@ -1,14 +1,22 @@
-"""Reads what a report is computed from, a day and a page at a time: an offline walk, not for a page that waits."""
+"""Reads what a report is computed from, a day and a page at a time: an offline walk, not for a page that waits.
 
-from collections.abc import Callable, Iterator, Mapping
+What is read is that of the report's own days, and around them what its definitions name: sales and sessions of the 30
+days before (who is active), sales as far back as a package lasts, and for 90 days after (who came back). No table is
+scanned, and nothing grows with the years that were sold before.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from datetime import date, datetime, time, timedelta
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
-from billing.domain.journal import business_day
+from billing.domain.journal import Cause, business_day
 from billing.domain.payment import Payment
-from billing.reports import figures
-from billing.reports.figures import SALES, Sold
+from billing.reports import figures, span
+from billing.reports import paying as paid
+from billing.reports import people as folk
+from billing.reports.figures import PAID, SALES, Sold
+from billing.reports.people import ACTIVE_DAYS, DAY_S, GONE_DAYS, GONE_S, Bought
 from billing.services import walk
 from billing.services.book import Book
 from radius.domain import calendar
@@ -18,24 +26,37 @@ from radius.domain.identity import SubscriberId
 from radius.domain.record import SessionRecord
 from radius.ports import RECORDS_MAX, Sessions, Where
 
-ACTIVE_DAYS = 30
+DEFINITIONS = 2  # of the figures: goes up when one is computed otherwise than before
 SESSION_DAYS_MAX = 7  # a session that ended on a day began at most so many days before (SESSION_S_MAX)
-SESSIONS_A_DAY_MAX = 20_000  # of one site
+SESSIONS_A_DAY_MAX = 1_000_000  # of one site
+READERS = 16  # at once: the store groups what they ask for
 
 
 class Report(NamedTuple):
-    """Figures of the business days `first` to `last` (ISO). `site` "": all sites."""
+    """Figures of the business days `first` to `last` (ISO). `site` "": all sites.
+
+    `definitions` and `as_of` (UTC seconds) name the version: the same facts give the same figures whenever they are
+    asked for; what came late counts on its own day, and is marked (`Revenue.late_entries`).
+    """
 
     first: str
     last: str
     site: str
+    definitions: int
+    as_of: int
     revenue: figures.Revenue
-    by_site: Mapping[str, int]
     trade: figures.Trade
-    people: figures.People
-    churn: figures.Churn
+    people: folk.People
+    churn: tuple[folk.Churn, ...]
     sessions: figures.Sessions
-    paying: figures.Paying
+    paying: paid.Paying
+
+
+class _Home(NamedTuple):
+    """What is known of a customer: the site, when the first thing was bought (0: not known)."""
+
+    site: str = ""
+    bought_at: int = 0
 
 
 class Gather:
@@ -50,47 +71,102 @@ class Gather:
         self._sites = sites
         self._first_day = first_day
         self._deadline = deadline
-        self._site_of: dict[str, str] = {}
+        self._homes: dict[str, _Home] = {}
 
     def report(self, first: str, last: str, site: str, now: int) -> Report:
         """All figures of some days; of one site those of its customers and its sessions."""
         days = list(walk.days(first, last))
-        past = min(self._first_day, first)
-        history = [entry for day in walk.days(past, max(last, business_day(now))) for entry in self._sold(day, site)]
-        entries = [entry for entry in history if first <= entry.journal.fact.day <= last]
-        earned, sales = figures.revenue(entries), figures.trade(entries)
+        since, until = span.begin(first), span.begin(span.shifted(last, 1))
+        around = list(self._around(first, last, site, now))
+        entries = [entry for entry in around if first <= entry.journal.fact.day <= last]
+        self._meet(entry.subscriber for entry in entries)
+        sales = figures.trade(entries)
+        earned = figures.revenue(entries, days, lambda who: self._homes[who].site)
+        bought = self._bought(around)
+        new = self._new(entries, bought, first, last)
         records = {day: list(self._records(day, site)) for day in self._back(first, last)}
-        active = self._active(days, records, history)
-        since, until = _begin(first), _begin(_after(last))
+        active = _active([span.shifted(first, -1), *days], records, around)
+        at_start = active.pop(span.shifted(first, -1))
         return Report(
             first,
             last,
             site,
+            DEFINITIONS,
+            now,
             earned,
-            figures.by_site(entries, self._home),
             sales,
-            figures.people(days, active, _first_paid(history), earned.net_cents, sales.payers),
-            figures.churn(self._ends(history), active.get(_before(first), set()), since, until, now),
+            folk.people(
+                active, new, folk.came_back(bought, new.keys(), since, until), earned.net_cents, sales.payers, {}
+            ),
+            tuple(folk.churn(bought, at_start, since, until, now, after) for after in GONE_DAYS),
             figures.sessions((each for those in records.values() for each in those), since, until),
-            figures.paying(payment for day in days for payment in self._payments(day, site)),
+            paid.paying(payment for day in days for payment in self._payments(day, site)),
         )
 
-    def _back(self, first: str, last: str) -> list[str]:
-        """The days whose sessions are read: 30 before for who is active, which covers those that end later."""
-        begin = date.fromisoformat(first) - timedelta(days=max(ACTIVE_DAYS, SESSION_DAYS_MAX) + 1)
-        return list(walk.days(begin.isoformat(), last))
+    # -- money -----------------------------------------------------------------------------------------------------
+
+    def _around(self, first: str, last: str, site: str, now: int) -> Iterator[Sold]:
+        """What was booked in these days, and around them what tells who came, stays and went."""
+        packages = self._book.stores.packages.packages(self._book.deadline())
+        reach_s = max((self._end(package.id, 0) for package in packages), default=0)
+        back = max(ACTIVE_DAYS, -(-(reach_s + GONE_S) // DAY_S)) + 1
+        begin = max(min(self._first_day, first), span.shifted(first, -back))
+        end = min(span.shifted(last, max(GONE_DAYS) + 1), max(last, business_day(now)))
+        for day in walk.days(begin, end):
+            yield from self._sold(day, site)
 
     def _sold(self, day: str, site: str) -> Iterator[Sold]:
-        for entry in walk.entries(self._book, day):
-            if not site or (entry.subscriber and self._home(entry.subscriber) == site):
-                yield Sold(entry.journal, entry.subscriber)
+        found = [Sold(entry.journal, entry.subscriber) for entry in walk.entries(self._book, day)]
+        if site:
+            self._meet(each.subscriber for each in found)
+            found = [each for each in found if each.subscriber and self._homes[each.subscriber].site == site]
+        yield from found
 
     def _payments(self, day: str, site: str) -> Iterator[Payment]:
         stores = self._book.stores
         for ids in walk.pages(lambda after: stores.payments.begun_on(day, after, self._deadline())):
-            for kept in stores.payments.payments(ids, self._deadline()):
-                if not site or self._home(kept.payment.subscriber) == site:
-                    yield kept.payment
+            found = [kept.payment for kept in stores.payments.payments(ids, self._deadline())]
+            if site:
+                self._meet(each.subscriber for each in found)
+                found = [each for each in found if each.subscriber and self._homes[each.subscriber].site == site]
+            yield from found
+
+    def _bought(self, around: Iterable[Sold]) -> dict[str, list[Bought]]:
+        """Of each customer what was bought, the earliest first: a renewal begins where the one before it ends."""
+        sales = [entry for entry in around if entry.journal.cause in SALES and entry.subscriber]
+        undone = {entry.journal.reverses for entry in around if entry.journal.cause is Cause.VOID}
+        found: dict[str, list[Bought]] = {}
+        for journal, subscriber in sorted(sales, key=lambda entry: entry.journal.fact.at):
+            if journal.id in undone:
+                continue
+            mine = found.setdefault(subscriber, [])
+            ends_at = max((one.ends_at for one in mine), default=0) if journal.cause is Cause.PURCHASE else 0
+            begins_at = max(journal.fact.at, ends_at)
+            mine.append(Bought(journal.fact.at, self._end(journal.package, begins_at), journal.fact.day))
+        return found
+
+    def _end(self, package: str, begins_at: int) -> int:
+        window = self._book.terms(package).window
+        return calendar.add(begins_at, window.count, window.unit, ZONE_DEFAULT)
+
+    def _new(
+        self, entries: Sequence[Sold], bought: Mapping[str, Sequence[Bought]], first: str, last: str
+    ) -> dict[str, str]:
+        """Of each customer who had never bought before: the business day of the first sale."""
+        found: dict[str, str] = {}
+        for who in {entry.subscriber for entry in entries if entry.subscriber in bought}:
+            at = self._homes[who].bought_at
+            earliest = min(one.day for one in bought[who])
+            if first <= earliest <= last and not (at and business_day(at) < first):
+                found[who] = earliest
+        return found
+
+    # -- people and sessions ---------------------------------------------------------------------------------------
+
+    @staticmethod
+    def _back(first: str, last: str) -> list[str]:
+        """The days whose sessions are read: 30 before for who is active, which covers those that end later."""
+        return list(walk.days(span.shifted(first, -max(ACTIVE_DAYS, SESSION_DAYS_MAX) - 1), last))
 
     def _records(self, day: str, site: str) -> Iterator[SessionRecord]:
         for each in (site,) if site else self._sites:
@@ -99,61 +175,34 @@ class Gather:
             for first in range(0, len(keys), RECORDS_MAX):
                 yield from self._sessions.records(keys[first : first + RECORDS_MAX], self._deadline())
 
-    def _home(self, subscriber: str) -> str:
-        """The site of a customer."""
-        known = self._site_of.get(subscriber)
-        if known is None:
-            stored = self._book.stores.subscribers.read(SubscriberId(subscriber), self._deadline())
-            known = self._site_of[subscriber] = aggregate.decode(stored.body).site if stored else ""
-        return known
+    def _meet(self, customers: Iterable[str]) -> None:
+        """Look up who was not met yet, many at once."""
+        unknown = {each for each in customers if each} - self._homes.keys()
+        with ThreadPoolExecutor(READERS) as readers:
+            self._homes.update(zip(unknown, readers.map(self._home, unknown), strict=True))
 
-    @staticmethod
-    def _active(
-        days: list[str], records: Mapping[str, list[SessionRecord]], history: list[Sold]
-    ) -> dict[str, AbstractSet[str]]:
-        """Of each day, and of the day before the first, who had a session or a sale in the 30 days up to it."""
-        seen: dict[str, set[str]] = {
-            day: {str(each.subscriber) for each in those if each.subscriber} for day, those in records.items()
-        }
-        for entry in history:
-            if entry.journal.cause in SALES and entry.subscriber and entry.journal.fact.day in seen:
-                seen[entry.journal.fact.day].add(entry.subscriber)
-        found: dict[str, AbstractSet[str]] = {}
-        for day in [_before(days[0]), *days]:
-            window = walk.days((date.fromisoformat(day) - timedelta(days=ACTIVE_DAYS - 1)).isoformat(), day)
-            found[day] = set().union(*(seen.get(each, set()) for each in window))
-        return found
-
-    def _ends(self, history: list[Sold]) -> dict[str, list[tuple[int, int]]]:
-        """Of each customer the packages that were bought: when, and when their time was over."""
-        found: dict[str, list[tuple[int, int]]] = {}
-        for entry in history:
-            if entry.journal.cause in SALES and entry.subscriber:
-                window = self._book.terms(entry.journal.package).window
-                at = entry.journal.fact.at
-                end = calendar.add(at, window.count, window.unit, ZONE_DEFAULT)
-                found.setdefault(entry.subscriber, []).append((at, end))
-        return found
+    def _home(self, subscriber: str) -> _Home:
+        stored = self._book.stores.subscribers.read(SubscriberId(subscriber), self._deadline())
+        if stored is None:
+            return _Home()
+        present = aggregate.decode(stored.body)
+        return _Home(present.site, present.bought_at)
 
 
-def _first_paid(history: list[Sold]) -> dict[str, str]:
-    """The day on which each customer paid for the first time."""
-    found: dict[str, str] = {}
-    for entry in history:
-        if entry.journal.cause in SALES and entry.subscriber:
-            day = entry.journal.fact.day
-            found[entry.subscriber] = min(day, found.get(entry.subscriber, day))
-    return found
-
-
-def _before(day: str) -> str:
-    return (date.fromisoformat(day) - timedelta(days=1)).isoformat()
-
-
-def _after(day: str) -> str:
-    return (date.fromisoformat(day) + timedelta(days=1)).isoformat()
-
-
-def _begin(day: str) -> int:
-    """The first instant of a business day."""
-    return calendar.instant(datetime.combine(date.fromisoformat(day), time()), ZONE_DEFAULT)
+def _active(
+    days: Sequence[str], records: Mapping[str, Sequence[SessionRecord]], around: Iterable[Sold]
+) -> dict[str, AbstractSet[str]]:
+    """Of each day who had a session, or paid, in the 30 days up to it."""
+    seen: dict[str, set[str]] = {day: set() for day in records}
+    for each in (record for those in records.values() for record in those if record.subscriber):
+        ended_at = max(each.started_at, each.closed_at or each.last_at)
+        for day in walk.days(business_day(each.started_at), business_day(ended_at)):
+            if day in seen:
+                seen[day].add(str(each.subscriber))
+    for entry in around:
+        if entry.journal.cause in PAID and entry.subscriber and entry.journal.fact.day in seen:
+            seen[entry.journal.fact.day].add(entry.subscriber)
+    return {
+        day: set[str]().union(*(seen.get(each, set()) for each in walk.days(span.shifted(day, 1 - ACTIVE_DAYS), day)))
+        for day in days
+    }

@@ -25,7 +25,7 @@ from radius.domain.errors import Contended, Unavailable
 from radius.domain.identity import SubscriberId
 from radius.domain.intent import IntentReason, Waiting
 from radius.domain.lifecycle import add_intent, await_device
-from radius.domain.subscriber import SessionState, Subscriber
+from radius.domain.subscriber import SecretKind, SessionState, Subscriber
 from radius.domain.terms import Service, Terms
 from radius.ports import Change, Outcome, Subscribers
 
@@ -67,7 +67,7 @@ class Number(NamedTuple):
 class Given(NamedTuple):
     """A right that is to be in an aggregate. `from_end`: it begins where what the customer has of its kind ends.
 
-    `device`: waits for it, at `waits` if anybody knows where.
+    `device`: waits for it, at `waits` if anybody knows where. `sold`: somebody pays for it.
     """
 
     subscriber: SubscriberId
@@ -76,6 +76,7 @@ class Given(NamedTuple):
     device: str = ""
     from_end: bool = False
     waits: Waiting | None = None
+    sold: bool = False
 
 
 class Book:
@@ -126,6 +127,8 @@ class Book:
         def add(present: Subscriber) -> None:
             if present.right(given.right) is not None:
                 return
+            if given.sold:
+                present.bought_at = present.bought_at or _bought_at(present, now)
             right = entitlement.issue(given.right, terms, now)
             if given.from_end and right.starts_at:
                 right.starts_at = 0
@@ -194,6 +197,11 @@ class Book:
             except Unavailable:
                 continue
         return self.stores.postings.post(posting, self.deadline())
+
+
+def _bought_at(present: Subscriber, now: int) -> int:
+    """Of who buys now and nothing is known of: whose name is a code was sold as paper."""
+    return present.created_at if present.credential.kind is SecretKind.CODE else now
 
 
 def fact(subject: str, at: int, now: int, actor: str = "", reason: str = "") -> Fact:

@@ -44,7 +44,7 @@ class Redeem:
             if isinstance(after, VoucherRefusal):
                 has_it = after is VoucherRefusal.USED and self._has(subscriber, kept.right)
                 return Redeemed(kept.right, kept.package, again=True) if has_it else after
-            given = Given(subscriber, kept.right, kept.package, device)
+            given = Given(subscriber, kept.right, kept.package, device, sold=True)
             posting = self._posting(kept, after, subscriber, now)
             gives = self._book.give(given, posting.id, now)
             taken_off = self._taken_off(kept, posting.id, now)

@@ -96,7 +96,7 @@ class Renew:
             if self._lasts_until(subscriber, package, now) > now + AHEAD_S:
                 return NotBought.NOT_YET
             id_ = self._book.new_id()
-            change = self._book.give(Given(subscriber, right, package.id, from_end=True), id_, now)
+            change = self._book.give(Given(subscriber, right, package.id, from_end=True, sold=True), id_, now)
             if change is None:
                 return NotBought.NOTHING_CHOSEN
             number = self._book.number(right, attempt)

@@ -88,7 +88,7 @@ class Sell:
                 return paid
             journal, things = paid
             id_ = self._book.new_id()
-            change = self._book.give(Given(order.subscriber, right, package.id, order.device), id_, now)
+            change = self._book.give(Given(order.subscriber, right, package.id, order.device, sold=True), id_, now)
             if change is None:
                 raise Malformed("subscriber", "is nobody; register first")
             posting = Posting(id_, entries=(number.entry(journal, order.subscriber),), changes=(change,), things=things)

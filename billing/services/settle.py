@@ -132,7 +132,7 @@ class Settle:
     def _right(self, posting: Posting, payment: Payment, now: int) -> Change | None:
         kept = posting.payment
         device, waits = (kept.device, kept.waits) if kept else ("", None)
-        given = Given(SubscriberId(payment.subscriber), payment.id, payment.package, device, waits=waits)
+        given = Given(SubscriberId(payment.subscriber), payment.id, payment.package, device, waits=waits, sold=True)
         try:
             return self._book.give(given, posting.id, now)
         except (

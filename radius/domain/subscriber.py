@@ -180,6 +180,7 @@ class Subscriber(
         "spilled": "M",
         "unheeded_on": "u",
         "unheeded_until": "U",
+        "bought_at": "b",
         "schema": "V",
     },
 ):
@@ -188,7 +189,8 @@ class Subscriber(
     `aliases` are the names (`Username.alias`, codes hashed) that lead here; a name that is not listed does not count.
     `devices` are the MACs that proved the secret, newest last. `caller` binds a PPPoE home to one MAC.
     `spilled`: the marks of its sessions may lie in shards (`spill`). `unheeded_on`: a router that could not be made to
-    end a session of it; until `unheeded_until` sessions there are short.
+    end a session of it; until `unheeded_until` sessions there are short. `bought_at`: when somebody first paid for a
+    right of it, as its seller wrote down; 0 for never.
     """
 
     id: SubscriberId
@@ -207,6 +209,7 @@ class Subscriber(
     spilled: bool = False
     unheeded_on: str = ""
     unheeded_until: int = 0
+    bought_at: int = 0
     schema: int = SCHEMA
 
     def right(self, right_id: str) -> Right | None:

@@ -1,6 +1,7 @@
 """Births of aggregates, names, session records, due work: boto3. The hot path is `hot`, ConfigTable is `catalog`."""
 
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
 from radius.domain.attempt import Attempt
@@ -192,17 +193,17 @@ class DynamoSessions:
         index, attribute = _DAY_INDEXES[where]
         found: list[tuple[int, SessionUid]] = []
         for key in keys.day_keys(name, day):
-            reply = self._desk.ask(
+            items = self._desk.items(
                 deadline,
-                "query",
                 TableName=self._desk.table(keys.SESSIONS),
                 IndexName=index,
                 KeyConditionExpression=f"{attribute} = :key",
                 ExpressionAttributeValues={":key": {"S": key}},
                 ScanIndexForward=False,
-                Limit=limit,
+                Limit=limit,  # of a page: one ends at 1 MB, whatever is asked for
             )
-            found += [(int(item["started_at"]), SessionUid(str(item["uid"]))) for item in map(values, reply["Items"])]
+            first = map(values, islice(items, limit))
+            found += [(int(item["started_at"]), SessionUid(str(item["uid"]))) for item in first]
         return [(uid, started_at) for started_at, uid in sorted(found, reverse=True)[:limit]]
 
     def records(self, wanted: Sequence[tuple[SessionUid, int]], deadline: float) -> list[SessionRecord]:
