@@ -28,6 +28,8 @@ from billing.services.grants import Grants
 from billing.services.joining import Hub, Joining, Roads
 from billing.services.joining import Secrets as JoiningSecrets
 from billing.services.moves import Moves
+from billing.services.notices import Notices
+from billing.services.opt_outs import OptOuts
 from billing.services.paper_care import PaperCare
 from billing.services.paper_sales import PaperSales
 from billing.services.people import People, Secrets
@@ -95,6 +97,8 @@ class Desk(NamedTuple):
     shelf: Shelf
     moves: Moves
     signs: Signs
+    notices: Notices
+    opt_outs: OptOuts
 
     def rounds(self) -> dict[str, Callable[[int], int]]:
         """What is to be done again and again, each minute or so: how many things were looked at or booked."""
@@ -250,6 +254,7 @@ def _desk(
     batches = Batches(book, codes, core.keys, chance.token_bytes)
     private = Secrets(core.keys.subkey("one-time"), lambda text: keyed(f"person:{text}"), core.keys, payer_hash)
     people = People(book, core.store.names, private, chance.token_bytes)
+    opt_outs = OptOuts(book, lambda phone: keyed(f"opt-out:{phone}"))
     return Desk(
         Sell(book),
         Agents(book),
@@ -265,6 +270,8 @@ def _desk(
         Shelf(book, core.provision.terms),
         Moves(book, people),
         Signs(book),
+        Notices(book, people, opt_outs),
+        opt_outs,
     )
 
 

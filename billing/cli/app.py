@@ -10,6 +10,8 @@ from billing.cli import (
     doctor,
     joining,
     migrate,
+    notify,
+    opting,
     owed,
     packages,
     past,
@@ -42,7 +44,7 @@ app = typer.Typer(
 )
 GROUPS = (
     *(sessions, cutting, customers, why, packages, vouchers, till, payments, refunds, books, joining, proving),
-    *(report, routers, sites, signs, backups, regions),
+    *(report, routers, sites, signs, backups, regions, notify, opting),
 )
 for group in dict.fromkeys(module.app for module in GROUPS):
     app.add_typer(group)

@@ -32,7 +32,7 @@ def brand(
     reason: _Reason = "",
 ) -> None:
     """How customers' pages look at --site, or everywhere; what is not given stays."""
-    site = _place(frame)
+    site = place_of(frame)
     given = {"title": title, "colour": colour, "support": support, "till": till}
     changes: dict[str, object] = {name: value for name, value in given.items() if value is not None}
     if seller is not None:
@@ -46,7 +46,7 @@ def brand(
             signs.wear(wanted)
     facts = {"site": site, "title": wanted.title, "colour": wanted.colour, "support": wanted.support}
     facts |= {"till": wanted.till, "sellers": ", ".join(wanted.sellers)}
-    frame.show.done(f"{_where(site)} is {wanted.title}, {wanted.colour}; help: {wanted.support or 'nobody'}.", facts)
+    frame.show.done(f"{name_of(site)} is {wanted.title}, {wanted.colour}; help: {wanted.support or 'nobody'}.", facts)
 
 
 @command(app, "tell", "sites tell investigating 'No internet since noon.' 'Hakuna intaneti tangu adhuhuri.'")
@@ -62,13 +62,13 @@ def tell(
     reason: _Reason = "",
 ) -> None:
     """Tell something on the pages of --site, or everywhere, instead of what is told there now."""
-    site = _place(frame)
+    site = place_of(frame)
     begins = calendar.instant(at, frame.zone) if at is not None else frame.now
     notice = SiteNotice(site, state, english, swahili, begins, begins + int(hours * 3_600))
     with frame.deed(site, reason):
         frame.billing.desk.signs.tell(notice)
     frame.show.done(
-        f"{_where(site)} is told within half a minute. The public page: wifibilling sites status-page.",
+        f"{name_of(site)} is told within half a minute. The public page: wifibilling sites status-page.",
         {"site": site, "state": state.value},
     )
 
@@ -79,6 +79,12 @@ def page(
     out: Annotated[Path, typer.Option(metavar="FILE", help="Is replaced whole.")],
 ) -> None:
     """Write the public status page: one file without anything else, for a server that is up when this one is not."""
+    told = write_page(frame, out)
+    frame.show.done(f"{out} is written.", {"out": str(out), "told": told})
+
+
+def write_page(frame: Frame, out: Path) -> int:
+    """The public status page as it is now, whole or not at all; how many places are told something."""
     signs = frame.billing.desk.signs
     places = [EVERYWHERE, *(site.id for site in frame.directory.all_sites())]
     notices = [found for place in places if (found := signs.notice(place))]
@@ -88,17 +94,18 @@ def page(
         fresh.replace(out)
     except OSError as refused:
         raise Malformed("out", f"{out} cannot be written: {refused.strerror}") from refused
-    frame.show.done(f"{out} is written.", {"out": str(out), "told": len(notices)})
+    return len(notices)
 
 
-def _place(frame: Frame) -> str:
+def place_of(frame: Frame) -> str:
     """The site that is meant, else everywhere; raises Malformed for one that is not there."""
     if frame.site and frame.site not in {site.id for site in frame.directory.all_sites()}:
         raise Malformed("site", f"{frame.site} is not known")
     return frame.site or EVERYWHERE
 
 
-def _where(site: str) -> str:
+def name_of(site: str) -> str:
+    """A site in a sentence."""
     return "Every site" if site == EVERYWHERE else f"Site {site}"
 
 

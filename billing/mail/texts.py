@@ -22,6 +22,30 @@ SUBJECTS: dict[Kind, dict[Language, str]] = {
         Language.ENGLISH: "{brand}: {package} ends today",
         Language.SWAHILI: "{brand}: {package} itaisha leo",
     },
+    Kind.OUTAGE: {
+        Language.ENGLISH: "{brand}: no internet at {site}",
+        Language.SWAHILI: "{brand}: hakuna intaneti {site}",
+    },
+    Kind.RESTORED: {
+        Language.ENGLISH: "{brand}: the internet at {site} is back",
+        Language.SWAHILI: "{brand}: intaneti imerudi {site}",
+    },
+    Kind.WORKS: {
+        Language.ENGLISH: "{brand}: works at {site} on {start}",
+        Language.SWAHILI: "{brand}: matengenezo {site} {start}",
+    },
+    Kind.WORKS_DONE: {
+        Language.ENGLISH: "{brand}: the works at {site} are done",
+        Language.SWAHILI: "{brand}: matengenezo {site} yamekwisha",
+    },
+    Kind.PAYMENTS_DOWN: {
+        Language.ENGLISH: "{brand}: M-Pesa payments at {site} fail now",
+        Language.SWAHILI: "{brand}: malipo ya M-Pesa {site} hayapiti sasa",
+    },
+    Kind.PAYMENTS_BACK: {
+        Language.ENGLISH: "{brand}: you can pay at {site} again",
+        Language.SWAHILI: "{brand}: sasa unaweza kulipa tena {site}",
+    },
 }
 
 

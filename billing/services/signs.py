@@ -4,7 +4,7 @@ from typing import TypeVar
 
 import msgspec
 
-from billing.domain.brand import EVERYWHERE, Brand, SiteNotice, check_brand, check_notice
+from billing.domain.brand import EVERYWHERE, Brand, SiteNotice, check_brand, check_notice, shown
 from billing.domain.thing import Thing
 from billing.ports import Kept, Posting
 from billing.services.book import Book
@@ -36,6 +36,14 @@ class Signs:
     def tell(self, notice: SiteNotice) -> None:
         """Tell it at a site, or everywhere, instead of what was told there before."""
         self._put(check_notice(notice))
+
+    def clear(self, site: str, now: int) -> bool:
+        """What is told there is over; False if nothing was."""
+        notice = self.notice(site)
+        if notice is None or not shown(notice, now):
+            return False
+        self._put(msgspec.structs.replace(notice, at=min(notice.at, now - 1), until=now))
+        return True
 
     def _kept(self, shape: type[T], name: str) -> Kept[T] | None:
         return self._book.stores.customers.thing(shape, name, self._book.deadline())

@@ -22,6 +22,9 @@ class Kind(StrEnum):
     OUTAGE = "outage"
     RESTORED = "restored"
     WORKS = "works"
+    WORKS_DONE = "works_done"
+    PAYMENTS_DOWN = "payments_down"
+    PAYMENTS_BACK = "payments_back"
 
 
 CHARS_MAX = {  # what is longer is cut, so that a long name never makes a message cost twice
@@ -81,6 +84,24 @@ TEXTS: dict[Kind, dict[Language, str]] = {
         Language.SWAHILI: "{brand}: matengenezo {start}. Intaneti {site} itazimwa kwa muda wa masaa {hours}. "
         "Msaada: {support}",
     },
+    Kind.WORKS_DONE: {
+        Language.ENGLISH: "{brand}: the works at {site} are done and the internet is back. Thank you for waiting. "
+        "Help: {support}",
+        Language.SWAHILI: "{brand}: matengenezo {site} yamekwisha na intaneti imerudi. Asante kwa kusubiri. "
+        "Msaada: {support}",
+    },
+    Kind.PAYMENTS_DOWN: {
+        Language.ENGLISH: "{brand}: M-Pesa payments at {site} fail now. Please do not pay again: we look into it and "
+        "will tell you.",
+        Language.SWAHILI: "{brand}: malipo ya M-Pesa {site} hayapiti sasa. Tafadhali usilipe tena: tunashughulikia, "
+        "tutakujulisha.",
+    },
+    Kind.PAYMENTS_BACK: {
+        Language.ENGLISH: "{brand}: service restored at {site}. You can buy packages again. We are sorry for the "
+        "trouble. Help: {support}",
+        Language.SWAHILI: "{brand}: huduma imerudi {site}. Sasa unaweza kununua vifurushi. Pole kwa usumbufu. "
+        "Msaada: {support}",
+    },
 }
 
 NOTES: dict[Kind, str] = {
@@ -92,6 +113,9 @@ NOTES: dict[Kind, str] = {
     Kind.OUTAGE: "To everybody at a site; it promises no refund. 'imekatika': the fault is not the phone's.",
     Kind.RESTORED: "To those who got the message before.",
     Kind.WORKS: "Sent 48 hours before planned works. The hours are a duration, not a time of day.",
+    Kind.WORKS_DONE: "To those who got the announcement.",
+    Kind.PAYMENTS_DOWN: "It must be plain that a second payment is a second charge, and that nobody is blamed.",
+    Kind.PAYMENTS_BACK: "To those who got the message before; what was paid meanwhile is found without them.",
 }
 
 
