@@ -14,13 +14,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import httpx
-
 from billing.alarms import of_one_box
 from billing.alerting import around
 from billing.alerting import settings as alert_settings
 from billing.alerting.channels import Channel, balance_of, open_channels
 from billing.alerting.events import Notice, Wrong
+from billing.alerting.pages import page
 from billing.alerting.settings import AlertSettings
 from billing.alerting.watch import Watch
 from billing.backup import settings as backup_settings
@@ -32,7 +31,6 @@ from radius.domain.errors import Malformed
 from radius.settings import Settings
 
 ROUND_S = 60.0
-PAGE_S = 5.0
 OUTSIDE_EVERY_S = 3_600  # what is asked of others
 
 
@@ -110,16 +108,6 @@ def serve(
     finally:
         log.sink.close()
     return 0
-
-
-def page(bind: str, port: int) -> str | None:
-    """A process's metrics; None where it does not answer."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(bind, bind)  # noqa: S104 - to find who listens there
-    try:
-        answer = httpx.get(f"http://{host}:{port}/metrics", timeout=PAGE_S)
-    except httpx.HTTPError:
-        return None
-    return answer.text if answer.is_success else None
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ from billing.cli import (
 )
 from billing.cli.exits import MEANINGS
 from billing.cli.frame import ROOT
+from billing.cli.ops import command as ops
 
 HELP = "Run a prepaid hotspot: customers, routers, sessions, money."
 _CODES = "\n".join(["\b", "Exit codes:", *(f"  {int(code)}  {text}" for code, text in MEANINGS.items())])
@@ -44,7 +45,7 @@ app = typer.Typer(
 )
 GROUPS = (
     *(sessions, cutting, customers, why, packages, vouchers, till, payments, refunds, books, joining, proving),
-    *(report, routers, sites, signs, backups, regions, notify, opting),
+    *(report, routers, sites, signs, backups, regions, notify, opting, ops),
 )
 for group in dict.fromkeys(module.app for module in GROUPS):
     app.add_typer(group)

@@ -124,11 +124,11 @@ def mpesa(frame: Frame) -> Iterator[Finding]:
         yield well("M-Pesa", "calls the addresses that are set, for money paid by hand")
     else:
         yield unwell("M-Pesa", "does not know where to call for money paid by hand", "wifibilling payments register")
-    yield _certificate(provider.doors.base)
+    yield certificate(provider.doors.base)
     yield untold("M-Pesa", "whether it reaches us cannot be told from inside: the next callback proves it")
 
 
-def _certificate(base: str) -> Finding:
+def certificate(base: str) -> Finding:
     """How long the certificate of our own address is good."""
     url = urlsplit(base)
     if url.scheme != "https" or not url.hostname:

@@ -60,7 +60,7 @@ def doctor(
     checks: list[Check] = [clock, disk, keys, store, tables, nodes, around.freeradius, around.answers]
     checks += [around.processes, workers, waiting_packets, queues, unheard, given_up, around.mpesa]
     checks += [around.routers] if probe else []
-    found = [finding for check in checks for finding in _looked(frame, check)]
+    found = [finding for check in checks for finding in looked(frame, check)]
     rows = [
         {"mark": {True: "ok", None: "?", False: "-->"}[each.good], **each._asdict()}
         for each in sorted(found, key=lambda each: {False: 0, None: 1, True: 2}[each.good])
@@ -71,7 +71,7 @@ def doctor(
     return Exit.NOT if wrong else Exit.DONE
 
 
-def _looked(frame: Frame, check: Check) -> list[Finding]:
+def looked(frame: Frame, check: Check) -> list[Finding]:
     """What a check found. One that cannot look says so, and the others go on."""
     name = check.__name__.replace("_", " ")
     try:

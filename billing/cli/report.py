@@ -99,9 +99,7 @@ def _today(frame: Frame) -> date:
 def _tell(frame: Frame, first: date, last: date, out: Path | None, page: Path | None) -> None:
     if first > _today(frame):
         raise Malformed("day", f"{first} is still to come")
-    sites = tuple(site.id for site in frame.directory.all_sites())
-    gather = Gather(frame.billing.book, frame.core.store.sessions, sites, frame.selling.first_day, frame.deadline)
-    report = gather.report(first.isoformat(), last.isoformat(), frame.site, frame.now)
+    report = gathered(frame, first, last)
     for file, what, made in ((out, "csv", _csv), (page, "html", _page)):
         if file is not None:
             _write(file, what, made(report))
@@ -112,6 +110,13 @@ def _tell(frame: Frame, first: date, last: date, out: Path | None, page: Path | 
     whole = "" if last < _today(frame) else " (not over yet)"
     frame.show.line(f"{report.first} to {report.last}{whole}{f', site {report.site}' if report.site else ''}")
     frame.show.table(list(lines(report)), FIGURES, "")
+
+
+def gathered(frame: Frame, first: date, last: date) -> Report:
+    """All figures of some days, of --site."""
+    sites = tuple(site.id for site in frame.directory.all_sites())
+    gather = Gather(frame.billing.book, frame.core.store.sessions, sites, frame.selling.first_day, frame.deadline)
+    return gather.report(first.isoformat(), last.isoformat(), frame.site, frame.now)
 
 
 def plain(value: Any) -> Any:
