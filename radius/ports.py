@@ -61,6 +61,13 @@ class Change(NamedTuple):
     records: tuple[SessionRecord, ...] = ()
 
 
+class Listed(NamedTuple):
+    """Where a customer is listed: under a site ("": of none), by the instant at which they came."""
+
+    site: str
+    at: int
+
+
 class Subscribers(Protocol):
     """The aggregates (table UsersTable)."""
 
@@ -74,9 +81,10 @@ class Subscribers(Protocol):
         stored too; `Unavailable` after the aggregate was written heals by the same call again.
         """
 
-    def create(self, change: Change, aliases: Sequence[str], deadline: float) -> Outcome:
+    def create(self, change: Change, aliases: Sequence[str], deadline: float, listed: Listed | None = None) -> Outcome:
         """New aggregate together with its aliases, all or nothing (at most `ALIASES_MAX`, else ValueError).
 
+        `listed`: its place in the list of customers; None for who is no customer yet, such as a printed voucher.
         CONFLICT when an alias leads to another subscriber, ALREADY_DONE when the same subscriber is there (COMMITTED
         when it carries our own `write_id`).
         """
@@ -97,6 +105,27 @@ class Names(Protocol):
 
     def unbind(self, alias: str, subscriber: SubscriberId, deadline: float) -> Outcome:
         """Remove an alias if it leads to this subscriber: COMMITTED, ALREADY_DONE (gone), or CONFLICT."""
+
+
+class Lists(Protocol):
+    """Customers in numbers, for people (table UsersTable).
+
+    A row of the list is an item of its own, written at birth: what a customer does later never touches it.
+    """
+
+    def latest(
+        self, site: str, before: tuple[int, SubscriberId] | None, limit: int, deadline: float
+    ) -> list[tuple[SubscriberId, int]]:
+        """Customers listed under a site and when they came, the latest first; eventually consistent.
+
+        `before`: the (instant, subscriber) after which a list goes on; None begins it.
+        """
+
+    def enlist(self, subscriber: SubscriberId, listed: Listed, deadline: float) -> None:
+        """Write a row, or write it again."""
+
+    def many(self, subscribers: Sequence[SubscriberId], deadline: float) -> dict[SubscriberId, Stored]:
+        """Those that are there of up to `RECORDS_MAX` aggregates (ValueError for more); strongly consistent."""
 
 
 class Where(Enum):

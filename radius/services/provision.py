@@ -35,7 +35,7 @@ from radius.domain.shapes import decoder
 from radius.domain.subscriber import Credential, SecretKind, SessionState, Subscriber
 from radius.domain.terms import Terms, check_terms
 from radius.domain.wanted import session_of
-from radius.ports import ALIASES_MAX, Catalogue, Change, Names, Outcome, Routers, Subscribers
+from radius.ports import ALIASES_MAX, Catalogue, Change, Listed, Names, Outcome, Routers, Subscribers
 from radius.services.desk import Decided, Desk
 from radius.services.directory import Network, networks_of, parse_network
 from radius.services.names import NameBook
@@ -238,7 +238,7 @@ class Provision:
             raise Malformed("redeem_by", "is past already")
         right = Right(self._new_id()[:8], terms_id, now, zone=zone, redeem_by=redeem_by)
         self._terms(terms_id)
-        return self._create(subscriber, Credential(SecretKind.CODE), [name], now, "", [right])
+        return self._create(subscriber, Credential(SecretKind.CODE), [name], now, "", [right], listed=False)
 
     def device(self, mac: str, now: int, *, site: str = "") -> SubscriberId:
         """Create a subscriber that is a device: it logs in by its MAC address."""
@@ -255,11 +255,14 @@ class Provision:
         now: int,
         site: str,
         rights: list[Right],
+        *,
+        listed: bool = True,
     ) -> SubscriberId:
         aliases = list(dict.fromkeys(self._book.alias(name) for name in names))
         body = aggregate.encode(Subscriber(subscriber, credential, now, aliases=aliases, rights=rights, site=site))
         change = Change(subscriber, 1, self._new_id(), body, 0)
-        if self._stores.subscribers.create(change, aliases, self._deadline()) is Outcome.CONFLICT:
+        place = Listed(site, now) if listed else None
+        if self._stores.subscribers.create(change, aliases, self._deadline(), place) is Outcome.CONFLICT:
             raise Malformed("name", "one of these names belongs to somebody else already")
         return subscriber
 

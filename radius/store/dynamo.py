@@ -7,7 +7,7 @@ from typing import Any
 from radius.domain.attempt import Attempt
 from radius.domain.identity import NasId, SessionUid, SubscriberId
 from radius.domain.record import SessionRecord
-from radius.ports import ALIASES_MAX, Change, Outcome, Stored, Where, check_due_window
+from radius.ports import ALIASES_MAX, Change, Listed, Outcome, Stored, Where, check_due_window
 from radius.store import keys, records
 from radius.store.desk import Desk
 from radius.store.errors import Meaning, Refused
@@ -42,10 +42,10 @@ class DynamoSubscribers:
         """See `Subscribers.commit`."""
         return self._hot.commit(change, deadline)
 
-    def create(self, change: Change, aliases: Sequence[str], deadline: float) -> Outcome:
+    def create(self, change: Change, aliases: Sequence[str], deadline: float, listed: Listed | None = None) -> Outcome:
         """See `Subscribers.create`."""
         names = list(dict.fromkeys(aliases))
-        if len(names) > ALIASES_MAX or 1 + len(names) + len(change.records) > keys.TRANSACTION_ITEMS_MAX:
+        if len(names) > ALIASES_MAX or 2 + len(names) + len(change.records) > keys.TRANSACTION_ITEMS_MAX:
             raise ValueError(f"at most {ALIASES_MAX} aliases and {keys.TRANSACTION_ITEMS_MAX} items in all")
         puts = [self._put(keys.USERS, records.subscriber_item(change), records.ABSENT)]
         puts += [self._alias(name, change.subscriber) for name in names]
@@ -58,6 +58,9 @@ class DynamoSubscribers:
             )
             for record in change.records
         ]
+        if listed is not None:
+            row = attributes(records.listed_item(change.subscriber, listed))
+            puts.append({"Put": {"TableName": self._desk.table(keys.USERS), "Item": row}})
         try:
             self._desk.ask(deadline, "transact_write_items", TransactItems=puts)
         except Refused as refused:
@@ -89,6 +92,46 @@ class DynamoSubscribers:
         if bound:
             put["ExpressionAttributeValues"] = bound
         return {"Put": put}
+
+
+class DynamoLists:
+    """`Lists`."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._users = desk.table(keys.USERS)
+
+    def latest(
+        self, site: str, before: tuple[int, SubscriberId] | None, limit: int, deadline: float
+    ) -> list[tuple[SubscriberId, int]]:
+        """See `Lists.latest`."""
+        start: dict[str, Any] = {}
+        if before is not None:
+            row = records.listed_item(before[1], Listed(site, before[0]))
+            start = {"ExclusiveStartKey": attributes(row)}
+        reply = self._desk.ask(
+            deadline,
+            "query",
+            TableName=self._users,
+            IndexName=keys.DUE_INDEX,
+            KeyConditionExpression="k = :key",
+            ExpressionAttributeValues={":key": {"S": keys.list_key(site)}},
+            ScanIndexForward=False,
+            Limit=limit,
+            **start,
+        )
+        return [(keys.subscriber_of(str(item["pk"])), int(item["d"])) for item in map(values, reply["Items"])]
+
+    def enlist(self, subscriber: SubscriberId, listed: Listed, deadline: float) -> None:
+        """See `Lists.enlist`."""
+        item = attributes(records.listed_item(subscriber, listed))
+        self._desk.ask(deadline, "put_item", TableName=self._users, Item=item)
+
+    def many(self, subscribers: Sequence[SubscriberId], deadline: float) -> dict[SubscriberId, Stored]:
+        """See `Lists.many`."""
+        asked = [attributes({"pk": keys.subscriber_key(each)}) for each in dict.fromkeys(subscribers)]
+        items = [values(item) for item in self._desk.batch(deadline, self._users, asked)]
+        return {keys.subscriber_of(str(item["pk"])): records.stored_of(item) for item in items}
 
 
 class DynamoNames:

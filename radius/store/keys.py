@@ -6,6 +6,7 @@ UsersTable (hash `pk`), short attribute names because they count against the wri
 
     S#<subscriber>  v version · w write_id · b body (JSON text) · if there is due work: k, d its key and instant
     A#<alias>       s subscriber
+    L#<subscriber>  a row of the list of customers: k, d its site and the instant of coming; written once
 
 SessionsTable (hash `uid`, range `started_at`): revision, subscriber, body and the keys of four indexes.
 
@@ -76,6 +77,9 @@ ACCESS = (
     Access(
         "Subscribers.create", "TransactWriteItems", USERS, "S#id, A#alias each", "", "absent or same", "2 WU an item"
     ),
+    Access("Lists.latest", "Query", USERS, "site#id, latest first", DUE_INDEX, "eventual", "0.5 RU per 4 KB"),
+    Access("Lists.enlist", "PutItem", USERS, "L#id", "", "none", "1 WU + index"),
+    Access("Lists.many", "BatchGetItem", USERS, "S#id, up to 100", "", "strong", "1 RU per 4 KB and item"),
     Access("Names.resolve", "GetItem", USERS, "A#alias", "", "strong", "1 RU"),
     Access("Names.resolve", "BatchGetItem", USERS, "A#alias, with reads", "", "strong", "1 RU"),
     Access("Names.bind", "PutItem", USERS, "A#alias", "", "absent or same", "1 WU"),
@@ -123,8 +127,18 @@ def alias_key(alias: str) -> str:
     return "A#" + alias
 
 
+def listed_key(subscriber: SubscriberId) -> str:
+    """Key of a row of the list of customers in UsersTable."""
+    return "L#" + subscriber
+
+
+def list_key(site: str) -> str:
+    """Hash key of a site's list in the index of due work, where a minute is a number. One: births are few."""
+    return f"site#{site}"
+
+
 def subscriber_of(key: str) -> SubscriberId:
-    """The subscriber of an aggregate's key."""
+    """The subscriber of an aggregate's key, or of a row's."""
     return SubscriberId(key[2:])
 
 

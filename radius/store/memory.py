@@ -25,6 +25,7 @@ from radius.ports import (
     RECORDS_MAX,
     UNKNOWN_KEPT_S,
     Change,
+    Listed,
     Node,
     Outcome,
     Stored,
@@ -54,6 +55,7 @@ class Faults:
 class _State:
     subscribers: dict[SubscriberId, Change] = field(default_factory=dict)
     aliases: dict[str, SubscriberId] = field(default_factory=dict)
+    listed: dict[SubscriberId, Listed] = field(default_factory=dict)
     records: dict[tuple[SessionUid, int], SessionRecord] = field(default_factory=dict)
     of_uid: dict[SessionUid, list[int]] = field(default_factory=lambda: defaultdict(list))  # when each of them started
     open_on: dict[str, set[tuple[SessionUid, int]]] = field(default_factory=lambda: defaultdict(set))  # by router
@@ -109,7 +111,7 @@ class _MemorySubscribers(_Room):
             self._write(state, change)
         return Outcome.COMMITTED
 
-    def create(self, change: Change, aliases: Sequence[str], deadline: float) -> Outcome:
+    def create(self, change: Change, aliases: Sequence[str], deadline: float, listed: Listed | None = None) -> Outcome:
         if len(set(aliases)) > ALIASES_MAX:
             raise ValueError(f"at most {ALIASES_MAX} aliases")
         with self._request("create", deadline) as state:
@@ -121,7 +123,28 @@ class _MemorySubscribers(_Room):
                 return Outcome.COMMITTED if there.write_id == change.write_id else Outcome.ALREADY_DONE
             self._write(state, change)
             state.aliases.update(dict.fromkeys(aliases, change.subscriber))
+            if listed is not None:
+                state.listed[change.subscriber] = listed
         return Outcome.COMMITTED
+
+    def latest(
+        self, site: str, before: tuple[int, SubscriberId] | None, limit: int, deadline: float
+    ) -> list[tuple[SubscriberId, int]]:
+        with self._request("latest", deadline) as state:
+            found = [(listed.at, subscriber) for subscriber, listed in state.listed.items() if listed.site == site]
+        found = sorted((each for each in found if before is None or each < before), reverse=True)
+        return [(subscriber, at) for at, subscriber in found[:limit]]
+
+    def enlist(self, subscriber: SubscriberId, listed: Listed, deadline: float) -> None:
+        with self._request("enlist", deadline) as state:
+            state.listed[subscriber] = listed
+
+    def many(self, subscribers: Sequence[SubscriberId], deadline: float) -> dict[SubscriberId, Stored]:
+        if len(subscribers) > RECORDS_MAX:
+            raise ValueError(f"at most {RECORDS_MAX} customers at once")
+        with self._request("many", deadline) as state:
+            found = {each: state.subscribers[each] for each in subscribers if each in state.subscribers}
+        return {each: Stored(change.body, change.version, change.due_at) for each, change in found.items()}
 
     def resolve(self, alias: str, deadline: float) -> SubscriberId | None:
         with self._request("resolve", deadline) as state:

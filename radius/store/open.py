@@ -6,7 +6,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from radius.ports import Attempts, Catalogue, Deeds, DueWork, Names, Nodes, Routers, Sessions, Subscribers, Tunnels
+from radius.ports import (
+    Attempts,
+    Catalogue,
+    Deeds,
+    DueWork,
+    Lists,
+    Names,
+    Nodes,
+    Routers,
+    Sessions,
+    Subscribers,
+    Tunnels,
+)
 from radius.store import desk as desks
 from radius.store import tables, wire
 from radius.store.breaker import Breaker
@@ -19,7 +31,14 @@ from radius.store.catalog import (
     DynamoRouters,
     DynamoTunnels,
 )
-from radius.store.dynamo import DynamoAttempts, DynamoDueWork, DynamoNames, DynamoSessions, DynamoSubscribers
+from radius.store.dynamo import (
+    DynamoAttempts,
+    DynamoDueWork,
+    DynamoLists,
+    DynamoNames,
+    DynamoSessions,
+    DynamoSubscribers,
+)
 from radius.store.fence import Fence, FenceTable
 from radius.store.hot import HotStore
 from radius.store.memory import MemoryStore
@@ -57,6 +76,7 @@ class Store:
     """All ports, and what the process needs beside them."""
 
     subscribers: Subscribers
+    lists: Lists
     names: Names
     sessions: Sessions
     due_work: DueWork
@@ -114,6 +134,7 @@ def open_store(settings: StoreSettings, clock: Callable[[], float] = time.monoto
 
     return Store(
         subscribers=DynamoSubscribers(hot, desk),
+        lists=DynamoLists(desk),
         names=DynamoNames(hot, desk),
         sessions=DynamoSessions(desk),
         due_work=DynamoDueWork(desk),
@@ -135,6 +156,7 @@ def memory_store(memory: MemoryStore) -> Store:
     """The same shape over memory."""
     return Store(
         subscribers=memory,
+        lists=memory,
         names=memory,
         sessions=memory,
         due_work=memory,

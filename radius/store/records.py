@@ -8,10 +8,10 @@ import msgspec
 
 from radius.domain.attempt import ATTEMPT_KEPT_S, Attempt
 from radius.domain.errors import Corrupt
-from radius.domain.identity import SessionUid
+from radius.domain.identity import SessionUid, SubscriberId
 from radius.domain.record import SessionRecord
 from radius.domain.shapes import decoder
-from radius.ports import Change, Stored
+from radius.ports import Change, Listed, Stored
 from radius.store import keys
 
 Item = dict[str, str | int]
@@ -40,6 +40,11 @@ def subscriber_item(change: Change) -> Item:
         item["k"] = keys.due_key(change.subscriber, change.due_at)
         item["d"] = change.due_at
     return item
+
+
+def listed_item(subscriber: SubscriberId, listed: Listed) -> Item:
+    """A row of the list of customers."""
+    return {"pk": keys.listed_key(subscriber), "k": keys.list_key(listed.site), "d": listed.at}
 
 
 def version_condition(change: Change) -> tuple[str, dict[str, int] | None]:
