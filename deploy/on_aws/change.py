@@ -1,0 +1,106 @@
+"""One change of a stack, by a change set: seen before it is made, waited for, and told with the fault that ended it."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from deploy.refusal import Refusal, say
+
+CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
+WAIT_S = 3_600.0  # a first domain, a cluster, a canary
+POLL_S = 3.0
+NOTHING_CHANGES = ("didn't contain changes", "No updates are to be performed", "contains no changes")
+DEAD = frozenset({"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "REVIEW_IN_PROGRESS"})  # a first try
+
+
+def change(
+    cloud: Any, stack: str, url: str, parameters: dict[str, str], tags: dict[str, str], poll_s: float = POLL_S
+) -> bool:
+    """Make the stack what the template at `url` says; whether anything had to change.
+
+    `cloud` is a client of CloudFormation.
+
+    Raises:
+        Refusal: it could not be; the stack is then what it was before, and the faults are named.
+    """
+    status = state(cloud, stack)
+    if status in DEAD:
+        say(f"{stack}: clearing away a first try that ended in {status}")
+        cloud.delete_stack(StackName=stack)
+        _until(lambda: state(cloud, stack) in (None, "DELETE_COMPLETE"), f"{stack} is deleted", poll_s)
+        status = None
+    name = f"change-{int(time.time())}"
+    began = time.time()
+    cloud.create_change_set(
+        StackName=stack,
+        ChangeSetName=name,
+        ChangeSetType="UPDATE" if status else "CREATE",
+        TemplateURL=url,
+        Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in sorted(parameters.items())],
+        Tags=[{"Key": key, "Value": value} for key, value in sorted(tags.items())],
+        Capabilities=CAPABILITIES,
+        IncludeNestedStacks=False,
+    )
+    if not _is_ready(cloud, stack, name, poll_s):
+        return False
+    cloud.execute_change_set(StackName=stack, ChangeSetName=name)
+    _until(lambda: not str(state(cloud, stack)).endswith("_IN_PROGRESS"), f"{stack} is changed", poll_s)
+    ended = state(cloud, stack)
+    if ended not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
+        raise Refusal(f"{stack}: {ended}: {'; '.join(faults(cloud, stack, began)) or 'no reason given'}")
+    return True
+
+
+def state(cloud: Any, stack: str) -> str | None:
+    """The stack's status; None for one that is not there."""
+    try:
+        found = cloud.describe_stacks(StackName=stack)["Stacks"]
+    except ClientError as refused:
+        if "does not exist" in str(refused):
+            return None
+        raise
+    return str(found[0]["StackStatus"]) if found else None
+
+
+def faults(cloud: Any, stack: str, since: float) -> list[str]:
+    """What failed since then (UTC seconds), in the stack and its parts, oldest first; not what was only cancelled."""
+    found: list[str] = []
+    for event in reversed(cloud.describe_stack_events(StackName=stack)["StackEvents"]):
+        why = event.get("ResourceStatusReason", "")
+        failed = event["ResourceStatus"].endswith("_FAILED") and event["Timestamp"].timestamp() >= since - 1
+        if not failed or "cancelled" in why:
+            continue
+        inner = event.get("PhysicalResourceId", "")
+        if event["ResourceType"] == "AWS::CloudFormation::Stack" and inner and inner != event["StackId"]:
+            found += faults(cloud, inner, since) or [f"{event['LogicalResourceId']}: {why}"]
+        else:
+            found.append(f"{event['LogicalResourceId']}: {why}")
+    return list(dict.fromkeys(found))
+
+
+def _is_ready(cloud: Any, stack: str, name: str, poll_s: float) -> bool:
+    """Wait for the change set; False when it has nothing in it."""
+    seen: dict[str, Any] = {}
+
+    def settled() -> bool:
+        seen.update(cloud.describe_change_set(StackName=stack, ChangeSetName=name))
+        return seen["Status"] not in ("CREATE_PENDING", "CREATE_IN_PROGRESS")
+
+    _until(settled, f"what changes in {stack} is known", poll_s)
+    if seen["Status"] == "CREATE_COMPLETE":
+        return True
+    reason = seen.get("StatusReason", "")
+    cloud.delete_change_set(StackName=stack, ChangeSetName=name)
+    if any(words in reason for words in NOTHING_CHANGES):
+        return False
+    raise Refusal(f"{stack} cannot be changed so: {reason}")
+
+
+def _until(done: Callable[[], bool], what: str, poll_s: float) -> None:
+    until = time.monotonic() + WAIT_S
+    while not done():
+        if time.monotonic() > until:
+            raise Refusal(f"waited {WAIT_S / 60:.0f} minutes until {what}; look: deploy/aws status")
+        time.sleep(poll_s)

@@ -1,0 +1,125 @@
+"""What only the operator knows: the stage's parameters and its secrets, asked for once and kept in the account.
+
+Parameters are kept in SSM, secrets in Secrets Manager. Keys that nobody needs to know are made here, at random, and are
+never made twice: a second data key would leave everything unreadable that the first one sealed.
+"""
+
+import json
+import secrets
+import tomllib
+from base64 import b64encode
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from deploy.on_aws.stage import Stage
+from deploy.on_aws.templates import TEMPLATE, load
+from deploy.refusal import Refusal
+from radius.secrets import KEY_BYTES
+
+MADE: Mapping[str, Callable[[], str]] = {
+    "data-key": lambda: b64encode(secrets.token_bytes(KEY_BYTES)).decode(),
+    "mpesa-callback-secret": lambda: secrets.token_hex(16),  # a path segment
+}
+TOLD = ("mpesa-passkey", "mpesa-consumer-key", "mpesa-consumer-secret")
+
+Ask = Callable[[str, str, bool], str]  # name, what it is, whether it is a secret
+
+
+def prepare(stage: Stage, answers: Mapping[str, str], ask: Ask | None) -> list[str]:
+    """Keep what is given in `answers` and ask for what is missing; what was made or changed, by name.
+
+    Raises:
+        Refusal: something is missing and nobody can be asked, or a name that nobody knows.
+    """
+    known = _parameters(stage)
+    if unknown := set(answers) - set(known) - set(TOLD):
+        raise Refusal(f"nobody knows {', '.join(sorted(unknown))}")
+    there = parameters(stage)
+    told = {name: answers.get(name, there.get(name)) for name in known}
+    missing = [name for name, value in told.items() if value is None and "Default" not in known[name]]
+    secrets_missing = [name for name in TOLD if name not in answers and not _has(stage, name)]
+    if ask is None and (missing or secrets_missing):
+        raise Refusal(f"missing: {', '.join((*missing, *secrets_missing))}")
+    for name in missing:
+        assert ask is not None
+        told[name] = ask(name, known[name].get("Description", ""), False)
+    changed = []
+    fresh = {name: value for name, value in told.items() if value is not None}
+    if fresh != there:
+        stage.client("ssm").put_parameter(
+            Name=_name(stage), Value=json.dumps(fresh, sort_keys=True), Type="String", Overwrite=True
+        )
+        changed.append("parameters")
+    for name in TOLD:
+        if name in answers or name in secrets_missing:
+            _tell(stage, name, answers[name] if name in answers else ask(name, "", True))  # type: ignore[misc]
+            changed.append(name)
+    for name, make in MADE.items():
+        if not _has(stage, name):
+            stage.client("secretsmanager").create_secret(Name=stage.secret(name), SecretString=make())
+            changed.append(name)
+    return changed
+
+
+def answers_of(path: Path) -> dict[str, str]:
+    """A TOML file of names and texts, for who cannot be asked. Raises Refusal for one that is not."""
+    try:
+        found = tomllib.loads(path.read_text())
+    except (OSError, ValueError) as bad:
+        raise Refusal(f"{path}: {bad}") from None
+    return {name: ",".join(map(str, value)) if isinstance(value, list) else str(value) for name, value in found.items()}
+
+
+def parameters(stage: Stage) -> dict[str, str]:
+    """What was told of this stage; empty before anything was."""
+    ssm = stage.client("ssm")
+    try:
+        found = json.loads(ssm.get_parameter(Name=_name(stage))["Parameter"]["Value"])
+    except ssm.exceptions.ParameterNotFound:
+        return {}
+    return dict(found)
+
+
+def needed(stage: Stage) -> dict[str, str]:
+    """All parameters of the root template for this stage.
+
+    Raises:
+        Refusal: nothing was told yet, or the template now asks for more.
+    """
+    told = parameters(stage)
+    known = _parameters(stage)
+    missing = [name for name, each in known.items() if name not in told and "Default" not in each]
+    secret = [name for name in (*TOLD, *MADE) if not _has(stage, name)]
+    if missing or secret:
+        raise Refusal(f"not told yet: {', '.join((*missing, *secret))}: deploy/aws prepare --stage {stage.name}")
+    return {name: value for name, value in told.items() if name in known} | stage.own
+
+
+def _parameters(stage: Stage) -> dict[str, Any]:
+    return {name: each for name, each in load(TEMPLATE)["Parameters"].items() if name not in stage.own}
+
+
+def _name(stage: Stage) -> str:
+    return f"/wifi-billing/{stage.name}/parameters"
+
+
+def _has(stage: Stage, name: str) -> bool:
+    client = stage.client("secretsmanager")
+    try:
+        client.describe_secret(SecretId=stage.secret(name))
+    except client.exceptions.ResourceNotFoundException:
+        return False
+    return True
+
+
+def _tell(stage: Stage, name: str, value: str) -> None:
+    client = stage.client("secretsmanager")
+    try:
+        client.create_secret(Name=stage.secret(name), SecretString=value)
+    except ClientError as there:
+        if there.response["Error"]["Code"] != "ResourceExistsException":
+            raise
+        client.put_secret_value(SecretId=stage.secret(name), SecretString=value)

@@ -1,0 +1,142 @@
+"""Which version of each function is live, what was deployed before, and the way back to it, verified."""
+
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from deploy.on_aws.stage import ALIAS, Stage
+from deploy.refusal import Refusal
+
+SMOKE_TIMEOUT_S = 30.0  # a cold start
+PROBES = (("/health/live", 200), ("/health/ready", 200), ("/", 200))
+CALLBACK_PROBE = "/pay/stk/nobody"  # a stranger's: PaymentLambda says that nothing is there
+
+
+class Deployment(NamedTuple):
+    """A line of the history. `at`: ISO time in UTC; `versions`: the live version of each function afterwards."""
+
+    at: str
+    what: str
+    commit: str
+    who: str
+    versions: dict[str, str]
+    package: str = ""
+    reason: str = ""
+
+
+def live(stage: Stage) -> dict[str, str]:
+    """The version that the alias of each function names; a function that is not there is left out."""
+    client = stage.client("lambda")
+    found = {}
+    for function in stage.functions:
+        try:
+            found[function] = str(client.get_alias(FunctionName=function, Name=ALIAS)["FunctionVersion"])
+        except client.exceptions.ResourceNotFoundException:
+            continue
+    return found
+
+
+def record(stage: Stage, deployment: Deployment) -> None:
+    """Write it into the history."""
+    stage.keep("deployments", deployment.at, deployment._asdict())
+
+
+def history(stage: Stage) -> list[Deployment]:
+    """All deployments and ways back, the newest last."""
+    return [Deployment(**each) for _, each in stage.kept("deployments")]
+
+
+def stamp(now: float) -> str:
+    """UTC seconds as the history has them."""
+    return datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds")
+
+
+def before(stage: Stage) -> dict[str, str]:
+    """The versions that were live before those that are now.
+
+    The history knows which belong together; without a word of it each function goes to its own version before.
+
+    Raises:
+        Refusal: there is none.
+    """
+    now = live(stage)
+    for past in reversed(history(stage)):
+        if past.versions != now and set(past.versions) == set(now):
+            return past.versions
+    found = {function: _version_before(stage.client("lambda"), function, version) for function, version in now.items()}
+    if not found or not all(found.values()):
+        raise Refusal(f"{stage.stack} has no version before this one")
+    return found
+
+
+def _version_before(client: Any, function: str, version: str) -> str:
+    pages = client.get_paginator("list_versions_by_function").paginate(FunctionName=function)
+    numbers = [int(each["Version"]) for page in pages for each in page["Versions"] if each["Version"].isdigit()]
+    return str(max((number for number in numbers if number < int(version)), default=""))
+
+
+def point(stage: Stage, versions: dict[str, str]) -> None:
+    """Set every alias, and see that it is set: all traffic to that version, which is there and can run.
+
+    Raises:
+        Refusal: one of them is not as it should be.
+    """
+    client = stage.client("lambda")
+    for function, version in versions.items():
+        client.update_alias(
+            FunctionName=function,
+            Name=ALIAS,
+            FunctionVersion=version,
+            RoutingConfig={"AdditionalVersionWeights": {}},  # a canary under way ends too
+        )
+    for function, version in versions.items():
+        alias = client.get_alias(FunctionName=function, Name=ALIAS)
+        if alias["FunctionVersion"] != version or (alias.get("RoutingConfig") or {}).get("AdditionalVersionWeights"):
+            raise Refusal(f"{function}: the alias {ALIAS} is at {alias['FunctionVersion']}, not at {version}")
+        state = client.get_function(FunctionName=function, Qualifier=ALIAS)["Configuration"].get("State", "Active")
+        if state not in ("Active", "Inactive"):  # inactive: asleep, the next event wakes it
+            raise Refusal(f"{function}: version {version} is {state}")
+
+
+def base(stage: Stage) -> str:
+    """How the API is reached: by its own domain if it has one."""
+    outputs = stage.outputs()
+    if stage.endpoint:  # an emulator has one address for all
+        api = urlsplit(outputs["ApiUrl"]).hostname or ""
+        return f"{stage.endpoint}/_aws/execute-api/{api.split('.', maxsplit=1)[0]}/$default"
+    return outputs["ApiUrl"]
+
+
+def smoke(url: str, fetch: Callable[[str, bytes | None], int] | None = None) -> None:
+    """Ask the pages, and the door for callbacks as a stranger would.
+
+    Raises:
+        Refusal: one of them does not answer as it should.
+    """
+    ask = fetch or status_of
+    for path, wanted in PROBES:
+        if (got := ask(url + path, None)) != wanted:
+            raise Refusal(f"{path} answers {got}, not {wanted}: not verified")
+    if (got := ask(url + CALLBACK_PROBE, b"{}")) != 404:
+        raise Refusal(f"{CALLBACK_PROBE} answers {got} to a stranger: not verified")
+
+
+def status_of(url: str, body: bytes | None) -> int:
+    """The HTTP status; 0 for no answer."""
+    request = urllib.request.Request(url, data=body, headers={"Content-Type": "application/json"})  # noqa: S310 - https
+    for pause_s in (2.0, 5.0, 0.0):
+        try:
+            with urllib.request.urlopen(request, timeout=SMOKE_TIMEOUT_S) as reply:  # noqa: S310 - https
+                return int(reply.status)
+        except urllib.error.HTTPError as refused:
+            if refused.code < 500 or not pause_s:
+                return refused.code
+        except OSError:
+            if not pause_s:
+                return 0
+        time.sleep(pause_s)
+    return 0
