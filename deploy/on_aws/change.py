@@ -29,7 +29,7 @@ def change(
     if status in DEAD:
         say(f"{stack}: clearing away a first try that ended in {status}")
         cloud.delete_stack(StackName=stack)
-        _until(lambda: state(cloud, stack) in (None, "DELETE_COMPLETE"), f"{stack} is deleted", poll_s)
+        wait_gone(cloud, stack, poll_s)
         status = None
     name = f"change-{int(time.time())}"
     began = time.time()
@@ -62,6 +62,11 @@ def state(cloud: Any, stack: str) -> str | None:
             return None
         raise
     return str(found[0]["StackStatus"]) if found else None
+
+
+def wait_gone(cloud: Any, stack: str, poll_s: float = POLL_S) -> None:
+    """Wait until a stack that is being deleted is. Raises Refusal after an hour."""
+    _until(lambda: state(cloud, stack) in (None, "DELETE_COMPLETE"), f"{stack} is deleted", poll_s)
 
 
 def faults(cloud: Any, stack: str, since: float) -> list[str]:

@@ -69,6 +69,16 @@ def build(target: Path, python: str = PYTHON) -> Package:
     return Package(target, digest(target), zipped, unzipped)
 
 
+def read(path: Path) -> Package:
+    """What `build` has made earlier. Raises Refusal for no zip."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            unzipped = sum(entry.file_size for entry in archive.infolist())
+    except (OSError, zipfile.BadZipFile) as bad:
+        raise Refusal(f"{path}: {bad}") from None
+    return Package(path, digest(path), path.stat().st_size, unzipped)
+
+
 def digest(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal."""
     found = hashlib.sha256()

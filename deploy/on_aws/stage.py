@@ -72,7 +72,8 @@ class Stage:
     @property
     def alarms(self) -> tuple[str, ...]:
         """Every alarm of the list, by its name in CloudWatch; a composite comes last."""
-        return tuple(f"WiFiBilling-{each.name}{self.suffix}" for each in (*ALARMS, *COMPOSITES))
+        names = [alarm.name for alarm in ALARMS] + [each.name for each in COMPOSITES]
+        return tuple(f"WiFiBilling-{name}{self.suffix}" for name in names)
 
     @property
     def own(self) -> dict[str, str]:

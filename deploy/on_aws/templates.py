@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -61,10 +62,15 @@ def parts(template: Template) -> dict[str, Path]:
     }
 
 
-def upload(stage: Stage, package: Package, keep: frozenset[str] | None = None) -> Uploaded:
-    """Upload package, parts and root; `keep` leaves out every other part and what is said of it."""
-    code = {"Bucket": stage.bucket, "Key": f"packages/{package.sha256}.zip"}
-    _put_once(stage, code["Key"], package.path.read_bytes)
+def upload(stage: Stage, package: Package | None, keep: frozenset[str] | None = None) -> Uploaded:
+    """Upload package, parts and root; `keep` leaves out every other part and what is said of it.
+
+    Without a package there must be no functions in what is kept.
+    """
+    code = {}
+    if package is not None:
+        code = {"Bucket": stage.bucket, "Key": f"packages/{package.sha256}.zip"}
+        _put_once(stage, code["Key"], package.path.read_bytes)
     root = load(TEMPLATE)
     if keep is not None:
         root = only(root, keep)
@@ -78,20 +84,35 @@ def upload(stage: Stage, package: Package, keep: frozenset[str] | None = None) -
 
 
 def only(root: Template, keep: frozenset[str]) -> Template:
-    """The root with these resources alone, and the parameters that they need. Raises Refusal if they need others."""
+    """The root with these parts alone, and with the parameters and outputs that belong to them.
+
+    Raises:
+        Refusal: what stays needs what goes.
+    """
     resources = {name: each for name, each in root["Resources"].items() if name in keep}
-    said = json.dumps(resources)
-    for name in set(root["Resources"]) - keep:
-        if f'["{name}"' in said or f'"{name}.' in said:
-            raise Refusal(f"{name} is needed by what stays")
-    parameters = {name: each for name, each in root["Parameters"].items() if f'{{"Ref": "{name}"}}' in said}
-    return {**root, "Resources": resources, "Parameters": parameters, "Outputs": {}} | (
-        {} if root.get("Outputs") is None else {"Outputs": _still(root["Outputs"], keep)}
-    )
+    asked, known = _asked(resources), set(root["Resources"])
+    if needed := (asked & known) - keep:
+        raise Refusal(f"{', '.join(sorted(needed))} is needed by what stays")
+    parameters = {name: each for name, each in root["Parameters"].items() if name in asked}
+    outputs = {name: each for name, each in root.get("Outputs", {}).items() if not _asked(each) & (known - keep)}
+    return {**root, "Resources": resources, "Parameters": parameters, "Outputs": outputs}
 
 
-def _still(outputs: Template, keep: frozenset[str]) -> Template:
-    return {name: each for name, each in outputs.items() if any(f'"{kept}"' in json.dumps(each) for kept in keep)}
+def _asked(value: Any) -> set[str]:
+    """Names of all that is referred to in it."""
+    if isinstance(value, list):
+        return set().union(*map(_asked, value))
+    if not isinstance(value, dict):
+        return set()
+    found = set().union(*map(_asked, value.values()))
+    if "Ref" in value:
+        found.add(value["Ref"])
+    if isinstance(value.get("Fn::GetAtt"), list):
+        found.add(value["Fn::GetAtt"][0])
+    if "Fn::Sub" in value:
+        text = value["Fn::Sub"] if isinstance(value["Fn::Sub"], str) else value["Fn::Sub"][0]
+        found |= set(re.findall(r"\$\{(\w+)", text))
+    return found
 
 
 def _put_template(stage: Stage, template: Template) -> str:

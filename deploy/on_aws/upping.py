@@ -1,0 +1,132 @@
+"""`up`: the way of a commit to a stage, from its package to the hour after."""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from botocore.exceptions import ClientError
+
+from deploy.on_aws import change, prepare, templates, versions, watching
+from deploy.on_aws.package import Package
+from deploy.on_aws.stage import Stage, commit
+from deploy.on_aws.window import objections
+from deploy.options import ROOT
+from deploy.refusal import Refusal, say
+
+STAGING = "staging"
+PACKAGE = ROOT / ".build" / "functions.zip"
+WATCH_S = 3_600.0
+
+
+class Clock(NamedTuple):
+    """Time as an argument: UTC seconds, a clock that only goes forward, and a pause in seconds."""
+
+    now: Callable[[], float] = time.time
+    elapsed: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+
+
+def allow(stage: Stage, now: float, reason: str) -> str:
+    """Refuse a change of production that breaks a rule, unless there is a reason; what stands in the history.
+
+    Raises:
+        Refusal: every rule that is broken.
+    """
+    head, is_dirty = commit()
+    if not stage.is_production:
+        return reason
+    broken = objections(
+        datetime.fromtimestamp(now, UTC),
+        commit=head,
+        is_dirty=is_dirty,
+        on_staging=_on(Stage(STAGING, stage.region, stage.endpoint)),
+        announced=[(_time(each["made"]), _time(each["planned"])) for _, each in stage.kept("announcements")],
+    )
+    if broken and not reason:
+        raise Refusal(f"production is not changed now: {'; '.join(broken)}. In an emergency: --now REASON")
+    return f"{reason} (although: {'; '.join(broken)})" if broken else reason
+
+
+def up(stage: Stage, package: Package, *, reason: str, watch_s: float, clock: Clock) -> dict[str, str]:
+    """Deploy this commit; the live versions afterwards.
+
+    Backups come first, and thresholds are back whatever happens. An alarm that goes on during the hour takes the
+    functions back to the version before.
+
+    Raises:
+        Refusal: a rule, a parameter, CloudFormation, the smoke test or an alarm said no.
+    """
+    parameters = prepare.needed(stage)
+    why = allow(stage, clock.now(), reason)
+    head, _ = commit()
+    earlier = versions.live(stage)
+    uploaded = templates.upload(stage, package)
+    taken = back_up(stage, clock.now())
+    say(f"{len(taken)} backups taken" if taken else "no tables yet: no backups")
+    raised = watching.raise_thresholds(stage)
+    try:
+        changed = change.change(
+            stage.client("cloudformation"), stage.stack, uploaded.url, parameters, {"commit": head[:40]}
+        )
+        say("changed" if changed else "nothing had to change")
+        live = versions.live(stage)
+        at, who = versions.stamp(clock.now()), stage.who
+        done = versions.Deployment(at, "up" if changed else "up, unchanged", head, who, live, package.sha256, why)
+        try:
+            versions.smoke(versions.base(stage))
+            _hour(stage, watch_s, clock)
+        except Refusal as bad:
+            versions.record(stage, done._replace(what=f"up, taken back: {bad}", versions=earlier or live))
+            if earlier and earlier != live:
+                versions.point(stage, earlier)
+                raise Refusal(f"{bad}; the functions are at the versions before") from None
+            raise
+        versions.record(stage, done)
+    finally:
+        if raised:
+            say(f"{len(watching.restore_thresholds(stage))} thresholds are as before")
+    return live
+
+
+def _hour(stage: Stage, watch_s: float, clock: Clock) -> None:
+    if not watch_s:
+        return
+    say(f"looking at the alarms for {watch_s / 60:.0f} minutes")
+    if fresh := watching.watch(lambda: watching.ringing(stage), watch_s, clock.elapsed, clock.sleep):
+        raise Refusal(f"alarms went on: {', '.join(sorted(fresh))}")
+
+
+def back_up(stage: Stage, now: float) -> list[str]:
+    """Take an on-demand backup of every table that is there; their names. Raises Refusal if one cannot be taken."""
+    dynamodb = stage.client("dynamodb")
+    stamp = f"{datetime.fromtimestamp(now, UTC):%Y%m%dT%H%M%SZ}"
+    taken = []
+    for table in stage.tables:
+        try:
+            reply = dynamodb.create_backup(TableName=table, BackupName=f"{table}-{stamp}")
+        except dynamodb.exceptions.TableNotFoundException:
+            continue
+        except ClientError as refused:
+            if refused.response["Error"]["Code"] == "ResourceNotFoundException":
+                continue
+            raise Refusal(f"no backup of {table}: {refused.response['Error']['Code']}; nothing was changed") from None
+        taken.append(str(reply["BackupDetails"]["BackupName"]))
+    return taken
+
+
+def announce(stage: Stage, planned: datetime, text: str, now: float) -> None:
+    """Keep that works at `planned` were told of now, by whom and with which words."""
+    made = datetime.fromtimestamp(now, UTC)
+    value: dict[str, Any] = {"made": made.isoformat(), "planned": planned.isoformat(), "text": text, "who": stage.who}
+    stage.keep("announcements", made.isoformat(timespec="milliseconds"), value)
+
+
+def _on(staging: Stage) -> str | None:
+    """The commit that was last deployed there and stayed."""
+    good = [each for each in versions.history(staging) if each.what in ("up", "up, unchanged")]
+    return good[-1].commit if good else None
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text)

@@ -1,0 +1,80 @@
+"""Alarms around a change: a few thresholds are raised meanwhile, and every alarm is looked at for an hour after."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from deploy.on_aws.stage import Stage
+
+BATCH = 100  # names that one question takes
+POLL_S = 30.0
+RAISED = {"HighErrorRate": 4.0, "HighLatency": 3.0, "VeryHighLatency": 3.0}  # cold starts of every new version
+KEPT = "thresholds"
+
+
+def states(stage: Stage) -> dict[str, str]:
+    """State of every alarm of the list that is there, composites too."""
+    return {each["AlarmName"]: str(each["StateValue"]) for each in _described(stage, stage.alarms)}
+
+
+def ringing(stage: Stage) -> set[str]:
+    """Names of the alarms that are on."""
+    return {name for name, state in states(stage).items() if state == "ALARM"}
+
+
+def raise_thresholds(stage: Stage) -> list[str]:
+    """Raise them, after the settings before were kept; the names. What an interrupted run raised is put back first."""
+    restore_thresholds(stage)
+    wanted = {f"WiFiBilling-{name}{stage.suffix}": factor for name, factor in RAISED.items()}
+    client = stage.client("cloudwatch")
+    settable = client.meta.service_model.operation_model("PutMetricAlarm").input_shape.members
+    found = [each for each in _described(stage, wanted) if "Threshold" in each]
+    for alarm in found:
+        settings = {key: alarm[key] for key in settable if alarm.get(key) not in (None, [], "")}
+        raised = settings["Threshold"] * wanted[alarm["AlarmName"]]
+        stage.keep(KEPT, alarm["AlarmName"], {"settings": settings, "raised": raised})
+        client.put_metric_alarm(**(settings | {"Threshold": raised}))
+    return [alarm["AlarmName"] for alarm in found]
+
+
+def restore_thresholds(stage: Stage) -> list[str]:
+    """Put back what was raised; the names. What somebody else has set meanwhile, the change itself above all, stays."""
+    names = []
+    for key, kept in stage.kept(KEPT):
+        name = kept["settings"]["AlarmName"]
+        if [each["Threshold"] for each in _described(stage, [name])] == [kept["raised"]]:
+            stage.client("cloudwatch").put_metric_alarm(**kept["settings"])
+            names.append(name)
+        stage.forget(key)
+    return names
+
+
+def watch(
+    ringing_now: Callable[[], set[str]], seconds: float, now: Callable[[], float], sleep: Callable[[float], None]
+) -> set[str]:
+    """Look until the time is over or an alarm goes on that was off at the start; those that went on.
+
+    `now` is a clock that only goes forward, in seconds. The last look is at the end, not before it.
+    """
+    known = ringing_now()
+    until = now() + seconds
+    while True:
+        left = until - now()
+        if left > 0:
+            sleep(min(POLL_S, left))
+        ringing = ringing_now()
+        if fresh := ringing - known:
+            return fresh
+        known &= ringing  # one that went off and comes back is new
+        if left <= 0:
+            return set()
+
+
+def _described(stage: Stage, names: Iterable[str]) -> list[dict[str, Any]]:
+    wanted = list(names)
+    found: list[dict[str, Any]] = []
+    for at in range(0, len(wanted), BATCH):
+        reply = stage.client("cloudwatch").describe_alarms(
+            AlarmNames=wanted[at : at + BATCH], AlarmTypes=["MetricAlarm", "CompositeAlarm"], MaxRecords=BATCH
+        )
+        found += [*reply.get("MetricAlarms", []), *reply.get("CompositeAlarms", [])]
+    return found
