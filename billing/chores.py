@@ -21,6 +21,7 @@ from radius.wiring import BACKGROUND_DEADLINE_S
 
 SICK_S = 300.0  # a body that could not be settled is tried again after this: it must not keep others waiting
 EARLY_S = 30.0
+HEARTBEAT_S = 600  # an alarm that is on for ten minutes and off for ten, and that somebody outside waits for
 RESTING_MAX = 1_000
 
 
@@ -135,6 +136,19 @@ class Chores:
             self._log.info("Books agree", request_id=self._request_id())
         for finding in checked.found:
             self._alarms.books(finding)
+        if checked.whole:
+            self._billing.pulse.checked(len(checked.found), now)
+
+    def vitals(self, now: int) -> bool:
+        """Tell how selling is."""
+        found = self._billing.pulse.take(now)
+        self._metrics.gauge("PaidNotCreditedAge", found.uncredited_s)
+        self._metrics.gauge("PaymentsOpenLong", found.open_long)
+        self._metrics.gauge("SalesSilence", found.silence)
+        if found.findings is not None:
+            self._metrics.gauge("LedgerImbalance", found.findings)
+        self._metrics.gauge("Heartbeat", now // HEARTBEAT_S % 2)
+        return False
 
     def renewals(self, now: int) -> bool:
         """Buy from balances what was chosen, and remind who is running out."""

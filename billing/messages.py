@@ -56,6 +56,7 @@ class Messages(Generic[T_contra]):
         self._noted = noted
         self._sender = sender
         self._counted = counted
+        self._failed = f"{counted}Failed"
         self._metrics = metrics
         self._log = log
         self._request_id = RequestIds()
@@ -70,8 +71,10 @@ class Messages(Generic[T_contra]):
                 self._metrics.count("MessageCents", cents or 0)
             case Refused(reason):
                 self._metrics.count(self._counted, Outcome=reason.value)
+                self._metrics.count(self._failed)
                 tell = self._log.error if reason in _OURS else self._log.warning
                 tell("Message not sent", request_id=self._request_id(), reason=reason.value)
             case _:
                 self._metrics.count(self._counted, Outcome=MESSAGE_UNKNOWN)
+                self._metrics.count(self._failed)
                 self._log.warning("Message may be lost", request_id=self._request_id())

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from billing.domain.daraja import ErrorClass
 from billing.domain.payment import PaymentState
+from billing.provider import Trouble
 from billing.sms.delivery import DeliveryState
 from billing.sms.port import Reason
 from radius import metrics as core
@@ -30,6 +31,7 @@ LOOPS = (
     "renewals",
     "days",
     "expired",
+    "vitals",
 )  # of the worker
 SUBMIT_S = (0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 8.0, 13.0, 20.0, 30.0)  # replies of 20 s are seen
 ONLINE_S = (1.0, 2.0, 3.0, 5.0, 8.0, 13.0, 20.0, 30.0, 45.0, 60.0, 120.0, 180.0)  # 60: then it is looked into
@@ -47,7 +49,7 @@ class Answer(StrEnum):
     FAILED = "failed"
 
 
-_OUTCOMES = tuple(
+OUTCOMES = tuple(
     state.value for state in (PaymentState.PAID, PaymentState.FAILED, PaymentState.EXPIRED, PaymentState.DISPUTED)
 )
 _MESSAGES = (MESSAGE_SENT, MESSAGE_UNKNOWN, *(reason.value for reason in Reason))
@@ -65,7 +67,7 @@ def catalogue(packages: Iterable[str] = ()) -> Catalogue:
         Metric("Transactions", Kind.COUNTER, Unit.COUNT, "payments that were credited", by_package),
         Metric("PaymentSuccess", Kind.COUNTER, Unit.COUNT, "payments that were credited"),
         Metric("PaymentsInitiated", Kind.COUNTER, Unit.COUNT, "payments that were begun"),
-        Metric("PaymentOutcome", Kind.COUNTER, Unit.COUNT, "payments, by how they ended", {"Status": _OUTCOMES}),
+        Metric("PaymentOutcome", Kind.COUNTER, Unit.COUNT, "payments, by how they ended", {"Status": OUTCOMES}),
         Metric(
             "PaymentFailures",
             Kind.COUNTER,
@@ -105,11 +107,35 @@ def catalogue(packages: Iterable[str] = ()) -> Catalogue:
         Metric("PaidLetInAgain", Kind.COUNTER, Unit.COUNT, "devices let in again: paid and not online in 60 s"),
         Metric("PaidNotOnline", Kind.COUNTER, Unit.COUNT, "paid, and the device did not come at all: an alarm"),
         Metric("Messages", Kind.COUNTER, Unit.COUNT, "text messages, by what became of them", {"Outcome": _MESSAGES}),
+        Metric("MessagesFailed", Kind.COUNTER, Unit.COUNT, "text messages that did not go out, or may be lost"),
         Metric("Deliveries", Kind.COUNTER, Unit.COUNT, "delivery reports of text messages", {"State": _DELIVERIES}),
         Metric("Letters", Kind.COUNTER, Unit.COUNT, "e-mails, by what became of them", {"Outcome": _MESSAGES}),
+        Metric("LettersFailed", Kind.COUNTER, Unit.COUNT, "e-mails that did not go out, or may be lost"),
         Metric("MessageCents", Kind.COUNTER, Unit.NONE, "cents (KES) that gateways said messages cost"),
         Metric("QueriesSent", Kind.COUNTER, Unit.COUNT, "questions about payments whose callback had not come"),
-        Metric("LedgerFindings", Kind.COUNTER, Unit.COUNT, "what the ledger's check of a night found: an alarm"),
+        Metric("LedgerImbalance", Kind.GAUGE, Unit.COUNT, "what the ledger's last check found: an alarm"),
+        Metric(
+            "PaidNotCreditedAge",
+            Kind.GAUGE,
+            Unit.SECONDS,
+            "age of the oldest callback or notice of money that is not settled; 0: none",
+        ),
+        Metric("PaymentsOpenLong", Kind.GAUGE, Unit.COUNT, "payments without an end after ten minutes"),
+        Metric(
+            "SalesSilence",
+            Kind.GAUGE,
+            Unit.NONE,
+            "how long nobody has paid, in the hours of selling, over how long that usually is at most",
+        ),
+        Metric("Heartbeat", Kind.GAUGE, Unit.NONE, "1 for ten minutes, 0 for ten: an alarm that somebody waits for"),
+        Metric("MpesaRequests", Kind.COUNTER, Unit.COUNT, "requests that went to M-Pesa, tokens included"),
+        Metric(
+            "MpesaFailures",
+            Kind.COUNTER,
+            Unit.COUNT,
+            "those that its interface did not do: no token, too many, its errors, no answer",
+            {"Trouble": tuple(each.value for each in Trouble)},
+        ),
         Metric("TillsNotClosed", Kind.COUNTER, Unit.COUNT, "sellers whose cash nobody counted by the next noon"),
         Metric("BillingRounds", Kind.COUNTER, Unit.COUNT, "rounds of the worker's loops", {"Loop": LOOPS}),
         Metric("BillingRoundsFailed", Kind.COUNTER, Unit.COUNT, "rounds that ended in an error", {"Loop": LOOPS}),

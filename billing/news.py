@@ -127,7 +127,6 @@ class Alarms:
 
     def books(self, finding: Finding) -> None:
         """Something that the ledger's check found."""
-        self._metrics.count("LedgerFindings")
         self._alarm("Books do not agree", transactionId=finding.what, reason=finding.rule.value)
 
     def pulled(self, reason: str) -> None:

@@ -11,7 +11,18 @@ from billing.mail.smtp import Smtp
 from billing.messages import Messages, Notes
 from billing.metrics import catalogue
 from billing.news import Alarms, News
-from billing.provider import Addresses, Already, Provider, Pushed, PushRequest, Queried, Refused, Requested, Unknown
+from billing.provider import (
+    Addresses,
+    Already,
+    Provider,
+    Pushed,
+    PushRequest,
+    Queried,
+    Refused,
+    Requested,
+    Trouble,
+    Unknown,
+)
 from billing.purse import SharedPurse
 from billing.services.pulls import Pulls
 from billing.settings import Selling
@@ -102,6 +113,7 @@ def open_process(settings_path: Path | None) -> Process:
     pseudonyms = logs.Pseudonyms(core.keys.subkey("pseudonym"))
     news = News(metrics, logger.logger, pseudonyms, time.time, codes)
     provider = Timed(money.provider, metrics)
+    money.watch(count_requests(metrics))
     purse = SharedPurse()
     notes = Notes(time.time)
     send = _send(selling, metrics, logger, purse, notes)
@@ -123,6 +135,17 @@ def open_process(settings_path: Path | None) -> Process:
     money.share(StoredTokens(billing.book, core.keys, provider.shortcode))
     clocks = system_clocks(KeeperFiles(settings.state_dir).last_good(), settings.clock_floor_at)
     return Process(core, money, billing, metrics, logger, pseudonyms, clocks, send)
+
+
+def count_requests(metrics: measures.Metrics) -> Callable[[Trouble | None], object]:
+    """What hears of each request to the provider and counts it."""
+
+    def heard(trouble: Trouble | None) -> None:
+        metrics.count("MpesaRequests")
+        if trouble is not None:
+            metrics.count("MpesaFailures", Trouble=trouble.value)
+
+    return heard
 
 
 def _write(selling: Selling, metrics: measures.Metrics, logger: logs.Log) -> Callable[[Mail], object]:

@@ -101,6 +101,15 @@ def fault(ended: Payment) -> ErrorClass:
     return error_class(ended.code) if ended.checkout_id else push_error(ended.code).error_class
 
 
+class Trouble(StrEnum):
+    """Why the provider's interface did not do a request. What a payer did or has not is none of it."""
+
+    TOKEN = "token"  # noqa: S105 - a word, no secret: OAuth gave none, or the token was refused
+    TOO_MANY = "too_many"
+    ERROR = "error"  # 5xx
+    SILENT = "silent"  # no connection, or no answer
+
+
 Pushed = Accepted | Refused | Unknown | PayByHand
 Queried = Proof | TooMany | Unknown  # a Proof of the events QUERY_PAID, QUERY_FAILED or QUERY_OPEN
 Requested = Taken | Refused | Unknown

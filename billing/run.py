@@ -36,6 +36,7 @@ VOUCHERS_S = 15.0  # batches are due once an hour
 REFUNDS_S = 10.0
 RENEWALS_S = 60.0  # each customer is due once a day
 DAYS_S = 600.0
+VITALS_S = 30.0  # a figure a minute, also of a function that works for one
 EXPIRED_S = 2.0  # a page at a time, and hours of rest after the last
 MEASURE_S = 10.0
 ROUNDS_MAX = 50  # one after the other while there is more, before the clock is asked again
@@ -74,6 +75,7 @@ def loops_of(chores: Chores) -> tuple[Loop, ...]:
         Loop("renewals", RENEWALS_S, chores.renewals),
         Loop("days", DAYS_S, chores.days),
         Loop("expired", EXPIRED_S, chores.expired),
+        Loop("vitals", VITALS_S, chores.vitals),
     )
 
 

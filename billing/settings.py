@@ -3,6 +3,8 @@
     [billing]
     brand = "Kilifi WiFi"
     approval_cents = 100_000
+    sells_from_hour = 7                # in Nairobi; nobody who pays within these hours for long is an alarm
+    sells_until_hour = 22
 
     [sms.sender]
     kind = "file"
@@ -20,9 +22,10 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from billing.domain.money import VAT_KENYA
+from billing.domain.silence import Hours
 from billing.mail import settings as mail
 from billing.mail.settings import MailSettings
 from billing.sms import settings as sms
@@ -50,6 +53,14 @@ class _Billing(BaseModel):
     approval_cents: int = Field(default=0, ge=0, le=100_000_000)
     queries_per_minute: float = Field(default=5, gt=0, le=600)
     first_day: date = date(2026, 11, 1)
+    sells_from_hour: int = Field(default=Hours().since, ge=0, le=23)
+    sells_until_hour: int = Field(default=Hours().until, ge=1, le=24)
+
+    @model_validator(mode="after")
+    def _agree(self) -> "_Billing":
+        if self.sells_until_hour <= self.sells_from_hour:
+            raise ValueError("sells_until_hour: must be after sells_from_hour")
+        return self
 
 
 def load(path: Path | None) -> Selling:
@@ -63,6 +74,7 @@ def load(path: Path | None) -> Selling:
             said.approval_cents,
             said.brand,
             said.first_day.isoformat(),
+            hours=Hours(said.sells_from_hour, said.sells_until_hour),
         ),
         sms.load(messages) if messages else None,
         mail.load(letters) if letters else None,

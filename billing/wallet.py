@@ -20,6 +20,7 @@ from billing.provider import (
     Refused,
     Requested,
     Result,
+    Trouble,
     Unknown,
 )
 from billing.services.callbacks import Read, ReadNotice
@@ -106,7 +107,7 @@ class Money(NamedTuple):
 
     `read_result` None: nothing is asked for that answers later. `also`: numbers that stand for the provider's
     shortcode in statements and answers. `share`: its access token, with other processes. `puller`: who lists what came,
-    where that was activated.
+    where that was activated. `watch`: who hears of each request, and what was wrong with it.
     """
 
     provider: Provider
@@ -118,6 +119,7 @@ class Money(NamedTuple):
     also: tuple[str, ...] = ()
     share: Callable[[Shelf], None] = lambda _shelf: None
     puller: Puller | None = None
+    watch: Callable[[Callable[[Trouble | None], object]], None] = lambda _heard: None
 
 
 def money_of_environment() -> Money:
@@ -139,4 +141,5 @@ def money_of_environment() -> Money:
         also,
         daraja.share,
         daraja if settings.pull else None,
+        lambda heard: setattr(daraja, "heard", heard),
     )

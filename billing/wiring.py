@@ -9,6 +9,7 @@ from ipaddress import IPv4Network
 from typing import NamedTuple
 
 from billing.domain.money import VAT_KENYA, TaxRate
+from billing.domain.silence import Hours
 from billing.mail.port import Mail
 from billing.provider import Provider, QueueTimedOut, Result
 from billing.services.agents import Agents
@@ -47,6 +48,7 @@ from billing.services.statements import Statements
 from billing.services.strays import Strays
 from billing.services.trials import Trials
 from billing.services.turns import SharedTurns
+from billing.services.vitals import Pulse
 from billing.sms.port import Message
 from billing.store.open import Opened, open_billing
 from radius import secrets
@@ -70,6 +72,7 @@ class BillingSettings(NamedTuple):
     `queries_per_minute`: what the provider lets one shortcode ask. `approval_cents`: corrections and gifts of more than
     this need a second person. `brand`: who messages come from. `first_day`: ISO day before which nothing was sold.
     `also_paid_to`: numbers that stand for the provider's shortcode in statements and answers (the store of a till).
+    `hours`: when people buy; silence within them is an alarm.
     """
 
     rates: tuple[TaxRate, ...] = VAT_KENYA
@@ -78,6 +81,7 @@ class BillingSettings(NamedTuple):
     brand: str = "WiFi"
     first_day: str = "2026-11-01"
     also_paid_to: tuple[str, ...] = ()
+    hours: Hours = Hours()
 
 
 class Desk(NamedTuple):
@@ -126,6 +130,7 @@ class Billing(NamedTuple):
     joining: Joining
     deliveries: Deliveries
     router_key: Callable[[str], str]  # in the address that a router's own script asks
+    pulse: Pulse
     pulls: Pulls | None = None
 
 
@@ -190,7 +195,7 @@ def build_billing(
         Redeem(book),
         check,
         desk,
-        DayEndWatch(book),
+        DayEndWatch(book, settings.hours),
         BooksWatch(check, settings.first_day),
         shown,
         Statements(book, settle, strays, desk.refunds, paid_to, desk.renew.renew, shown.look),
@@ -198,6 +203,7 @@ def build_billing(
         _joining(core, book),
         Deliveries(book, core.keys.alias_key),
         _router_key(core),
+        Pulse(book, settings.hours if provider.shortcode else None),
     )
 
 

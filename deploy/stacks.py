@@ -9,8 +9,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from billing.alarms import ALARMS, API, COMPOSITES, FUNCTIONS, Alarm, Composite, Series, Topic
+from billing.alarms import ALARMS, API, COMPOSITES, FUNCTIONS, TABLES, Alarm, Composite, Series, Topic
 from billing.domain.daraja import ErrorClass
+from billing.metrics import OUTCOMES
 from billing.store.tables import TABLES as SELLING
 from radius.cloudwatch import NAMESPACE
 from radius.store.tables import TABLES as CORE
@@ -83,11 +84,18 @@ def monitoring() -> Template:
             "CriticalEmail": _text("Who is woken by e-mail", r"[^@\s]+@[^@\s]+\.[^@\s]+"),
             "CriticalPhone": _text("Who is woken by text message, like +254712345678", r"\+[1-9]\d{7,14}"),
             "AlertEmail": _text("The mailbox that is read in the morning", r"[^@\s]+@[^@\s]+\.[^@\s]+"),
+            "StatusUrl": _text("Where the status page is; empty until there is one", r"(https://\S+)?", ""),
+            "HeartbeatUrl": _text(
+                "Waits for a request every 20 minutes and else calls you (healthchecks.io and the like); or empty",
+                r"(https://\S+)?",
+                "",
+            ),
             "RunbookUrl": _text(
                 "Where the pages of deploy/runbooks are read, without a slash at the end", r"https://\S+"
             ),
             **{name: _text("A resource of another stack", ".+") for name in names},
         },
+        "Conditions": {"HasHeartbeat": _given("HeartbeatUrl"), "HasStatus": _given("StatusUrl")},
         "Resources": {
             "CriticalAlertTopic": _topic(
                 "WiFiBilling Critical Alerts", ("email", "CriticalEmail"), ("sms", "CriticalPhone")
@@ -96,12 +104,17 @@ def monitoring() -> Template:
             **{_logical(alarm.name): _alarm(alarm) for alarm in ALARMS},
             **{_logical(each.name): _composite(each) for each in COMPOSITES},
             "Dashboard": _dashboard(),
+            **_heartbeat(),
         },
         "Outputs": {
             "CriticalAlertTopicArn": {"Value": {"Ref": "CriticalAlertTopic"}},
             "AlertTopicArn": {"Value": {"Ref": "AlertTopic"}},
         },
     }
+
+
+def _given(parameter: str) -> Template:
+    return {"Fn::Not": [{"Fn::Equals": [{"Ref": parameter}, ""]}]}
 
 
 def _text(says: str, pattern: str, default: str | None = None) -> Template:
@@ -203,6 +216,76 @@ def _composite(each: Composite) -> Template:
     }
 
 
+# -- who watches the watchers --------------------------------------------------------------------------------------
+
+
+def _heartbeat() -> Template:
+    """A dead man's switch: an alarm that is on and off by turns, told to somebody outside who calls when it stays out.
+
+    A function, its log, the metric, the judging of alarms and the events: when any of them is not at work, it stops.
+    """
+    alarm = {"Type": "AWS::CloudWatch::Alarm", "Properties": _pulse()}
+    rule = {
+        "Description": "Each turn of the heartbeat goes outside",
+        "EventPattern": {
+            "source": ["aws.cloudwatch"],
+            "detail-type": ["CloudWatch Alarm State Change"],
+            "resources": [{"Fn::GetAtt": ["HeartbeatAlarm", "Arn"]}],
+        },
+        "Targets": [
+            {
+                "Id": "outside",
+                "Arn": {"Fn::GetAtt": ["HeartbeatDestination", "Arn"]},
+                "RoleArn": {"Fn::GetAtt": ["HeartbeatRole", "Arn"]},
+            }
+        ],
+    }
+    connection = {
+        "AuthorizationType": "API_KEY",  # an address of this kind is its own secret: the header says nothing
+        "AuthParameters": {"ApiKeyAuthParameters": {"ApiKeyName": "X-WiFiBilling", "ApiKeyValue": "heartbeat"}},
+    }
+    destination = {
+        "ConnectionArn": {"Fn::GetAtt": ["HeartbeatConnection", "Arn"]},
+        "HttpMethod": "POST",
+        "InvocationEndpoint": {"Ref": "HeartbeatUrl"},
+        "InvocationRateLimitPerSecond": 1,
+    }
+    trust = {"Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    may = {
+        "Effect": "Allow",
+        "Action": "events:InvokeApiDestination",
+        "Resource": {"Fn::GetAtt": ["HeartbeatDestination", "Arn"]},
+    }
+    role = {
+        "AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [trust]},
+        "Policies": [{"PolicyName": "outside", "PolicyDocument": {"Version": "2012-10-17", "Statement": [may]}}],
+    }
+    parts = {
+        "HeartbeatRule": ("AWS::Events::Rule", rule),
+        "HeartbeatConnection": ("AWS::Events::Connection", connection),
+        "HeartbeatDestination": ("AWS::Events::ApiDestination", destination),
+        "HeartbeatRole": ("AWS::IAM::Role", role),
+    }
+    made = {
+        name: {"Type": kind, "Condition": "HasHeartbeat", "Properties": each} for name, (kind, each) in parts.items()
+    }
+    return {"HeartbeatAlarm": alarm, **made}
+
+
+def _pulse() -> Template:
+    return {
+        "AlarmName": _named("Heartbeat"),
+        "AlarmDescription": "No fault: it is on for ten minutes and off for ten, while all that alarms need is at work",
+        **_metric(Series("Heartbeat")),
+        "Statistic": "Maximum",
+        "Period": 60,
+        "EvaluationPeriods": 1,
+        "Threshold": 0,
+        "ComparisonOperator": "GreaterThanThreshold",
+        "TreatMissingData": "ignore",
+    }
+
+
 # -- the dashboard ------------------------------------------------------------------------------------------------
 
 
@@ -214,6 +297,10 @@ def _functions(name: str, stat: str) -> tuple[tuple[Series, str], ...]:
     return tuple(_theirs("Lambda", name, stat, ("FunctionName", f"${{{function}}}")) for function in FUNCTIONS)
 
 
+def _tables(*names: str) -> tuple[tuple[Series, str], ...]:
+    return tuple(_theirs("DynamoDB", name, "Sum", ("TableName", f"${{{table}}}")) for table in TABLES for name in names)
+
+
 def _api(name: str, stat: str) -> tuple[Series, str]:
     return _theirs("ApiGateway", name, stat, *API)
 
@@ -222,35 +309,89 @@ def _theirs(service: str, name: str, stat: str, *dims: tuple[str, str]) -> tuple
     return Series(name, dims, f"AWS/{service}"), stat
 
 
-GRAPHS: tuple[tuple[str, tuple[tuple[Series, str], ...]], ...] = (
-    ("Active sessions", (_ours("ActiveSessions", "Maximum"),)),
-    ("Sessions begun and ended", (_ours("NewSessions"), _ours("TerminatedSessions"))),
-    ("Data used (bytes)", (_ours("DataUsage"),)),
-    ("Revenue (KES; the ledger has the truth)", (_ours("Revenue"),)),
-    ("Payments", (_ours("PaymentsInitiated"), _ours("PaymentSuccess"), _ours("PaymentFailures"))),
-    ("Failures, by whose fault", tuple(_ours("PaymentFailures", ErrorClass=each.value) for each in ErrorClass)),
-    ("From callback to credit (s)", (_ours("PaymentSettle", "p50"), _ours("PaymentSettle", "p95"))),
-    ("Paid to online (s)", (_ours("PaymentOnline", "p50"), _ours("PaymentOnline", "p95"))),
-    ("Log-ins", (_ours("AccessAccepts"), _ours("AccessRejects"), _ours("AccessSilent"))),
-    ("Log-in latency (s)", (_ours("AuthLatency", "p50"), _ours("AuthLatency", "p95"), _ours("AuthLatency", "p99"))),
-    ("Accounting", (_ours("AccountingPackets"), _ours("SpooledPackets"), _ours("AccountingUnanswered"))),
-    ("Enforcement (s)", (_ours("EnforcementWire", "p99"), _ours("EnforcementEnd", "p95"))),
-    ("Routers' answers", (_ours("DisconnectsSent"), _ours("RouterNaks"), _ours("RouterSilences"))),
-    ("Functions: errors", _functions("Errors", "Sum")),
-    ("Functions: duration p95 (ms)", _functions("Duration", "p95")),
-    ("Portal latency (ms)", (_api("Latency", "p95"), _api("Latency", "p99"))),
-    ("Portal answers", (_api("Count", "Sum"), _api("4xx", "Sum"), _api("5xx", "Sum"))),
+Graph = tuple[str, tuple[tuple[Series, str], ...]]
+ROWS: tuple[tuple[str, tuple[Graph, ...]], ...] = (
+    (
+        "Log-ins and sessions",
+        (
+            ("Active sessions", (_ours("ActiveSessions", "Maximum"),)),
+            ("Sessions begun and ended", (_ours("NewSessions"), _ours("TerminatedSessions"))),
+            ("Data used (bytes)", (_ours("DataUsage"),)),
+            ("Log-ins", (_ours("AccessAccepts"), _ours("AccessRejects"), _ours("AccessSilent"))),
+            ("Log-in latency (s)", tuple(_ours("AuthLatency", stat) for stat in ("p50", "p95", "p99"))),
+            ("Accounting", (_ours("AccountingPackets"), _ours("SpooledPackets"), _ours("AccountingUnanswered"))),
+        ),
+    ),
+    (
+        "Money",
+        (
+            ("Revenue (KES; the ledger has the truth)", (_ours("Revenue"), _ours("Transactions"))),
+            ("Payments", (_ours("PaymentsInitiated"), _ours("PaymentSuccess"), _ours("PaymentFailures"))),
+            ("Failures, by whose fault", tuple(_ours("PaymentFailures", ErrorClass=each.value) for each in ErrorClass)),
+            ("How payments end", tuple(_ours("PaymentOutcome", Status=each) for each in OUTCOMES)),
+            ("M-Pesa's interface", (_ours("MpesaRequests"), _ours("MpesaFailures"))),
+            (
+                "M-Pesa: to take an order, payer's answer (s)",
+                (_ours("PaymentSubmit", "p95"), _ours("PaymentAnswer", "p95")),
+            ),
+            ("From callback to credit (s)", (_ours("PaymentSettle", "p50"), _ours("PaymentSettle", "p95"))),
+            ("Paid to online (s)", (_ours("PaymentOnline", "p50"), _ours("PaymentOnline", "p95"))),
+            ("Paid and not credited, oldest (s)", (_ours("PaidNotCreditedAge", "Maximum"),)),
+            ("Silence over what is usual", (_ours("SalesSilence", "Maximum"),)),
+            ("Without an end; books", (_ours("PaymentsOpenLong", "Maximum"), _ours("LedgerImbalance", "Maximum"))),
+            ("New customers, messages", (_ours("NewUsers"), _ours("Messages"), _ours("MessagesFailed"))),
+        ),
+    ),
+    (
+        "Enforcement",
+        (
+            ("Proof to wire, proof to end (s)", (_ours("EnforcementWire", "p99"), _ours("EnforcementEnd", "p95"))),
+            ("Routers' answers", (_ours("DisconnectsSent"), _ours("RouterNaks"), _ours("RouterSilences"))),
+            ("A person must look", (_ours("EnforcementAlarms"), _ours("ParkedPackets"), _ours("PaymentAlarms"))),
+        ),
+    ),
+    (
+        "The system",
+        (
+            ("Functions: errors", _functions("Errors", "Sum")),
+            ("Functions: duration p95 (ms)", _functions("Duration", "p95")),
+            ("Functions: cold starts and throttles", (_ours("ColdStarts"), *_functions("Throttles", "Sum"))),
+            ("API latency (ms)", (_api("Latency", "p95"), _api("Latency", "p99"))),
+            ("API answers", (_api("Count", "Sum"), _api("4xx", "Sum"), _api("5xx", "Sum"))),
+            ("Tables: throttled", _tables("ReadThrottleEvents", "WriteThrottleEvents")),
+            ("Store", (_ours("StoreRequests"), _ours("StoreTransactionConflicts"), _ours("BreakerOpenings"))),
+            ("Waits on nodes' disks, oldest (s)", (_ours("SpoolOldestAge", "Maximum"),)),
+            ("Rounds of selling", (_ours("BillingRounds"), _ours("BillingRoundsFailed"))),
+        ),
+    ),
 )
-WIDTH, HEIGHT, COLUMNS = 8, 6, 3
+WIDTH, HEIGHT, COLUMNS, TITLE_HEIGHT = 8, 6, 3, 1
+
+
+REVENUE_BY_PACKAGE = (
+    'SELECT SUM(Revenue) FROM SCHEMA("WiFiBilling", Environment, Package)'
+    " WHERE Environment = '${Environment}' GROUP BY Package ORDER BY SUM() DESC"
+)
+CONSOLE = "https://${AWS::Region}.console.aws.amazon.com/cloudwatch/home?region=${AWS::Region}"
+LINKS = " · ".join(
+    (
+        "[Runbooks](${RunbookUrl})",
+        "[Status page](${Status})",
+        f"[Traces]({CONSOLE}#xray:traces)",
+        f"[Log queries]({CONSOLE}#logsV2:logs-insights)",
+        "[AWS Health](https://health.aws.amazon.com/health/home)",
+    )
+)
 
 
 def _dashboard() -> Template:
-    widgets = [_graph(number, title, lines) for number, (title, lines) in enumerate(GRAPHS)]
-    row = -(-len(GRAPHS) // COLUMNS) * HEIGHT
-    query = (
-        'SELECT SUM(Revenue) FROM SCHEMA("WiFiBilling", Environment, Package)'
-        " WHERE Environment = '${Environment}' GROUP BY Package ORDER BY SUM() DESC"
-    )
+    widgets: list[Template] = []
+    row = 0
+    for title, graphs in ROWS:
+        widgets.append(_words(f"## {title}", 0, row, 24, TITLE_HEIGHT))
+        row += TITLE_HEIGHT
+        widgets += [_graph(number, row, graph) for number, graph in enumerate(graphs)]
+        row += -(-len(graphs) // COLUMNS) * HEIGHT
     widgets.append(
         {
             "type": "metric",
@@ -260,31 +401,33 @@ def _dashboard() -> Template:
                 "region": "${AWS::Region}",
                 "view": "bar",
                 "period": DAY_S,
-                "metrics": [[{"expression": query, "id": "q1", "period": DAY_S}]],
+                "metrics": [[{"expression": REVENUE_BY_PACKAGE, "id": "q1", "period": DAY_S}]],
             },
         }
     )
-    links = (
-        "[Runbooks](${RunbookUrl}) · "
-        "[Traces](https://${AWS::Region}.console.aws.amazon.com/cloudwatch/home?region=${AWS::Region}#xray:traces) · "
-        "[AWS Health](https://health.aws.amazon.com/health/home)"
-    )
-    widgets.append({"type": "text", **_place(12, row, 12), "properties": {"markdown": links}})
+    widgets.append(_words(LINKS, 12, row, 12, HEIGHT))
     body = json.dumps({"widgets": widgets}, separators=(",", ":"))
+    status = {"Fn::If": ["HasStatus", {"Ref": "StatusUrl"}, {"Ref": "RunbookUrl"}]}
+    named = {"Fn::Sub": "WiFiBilling${StageSuffix}"}
     return {
         "Type": "AWS::CloudWatch::Dashboard",
-        "Properties": {"DashboardName": {"Fn::Sub": "WiFiBilling${StageSuffix}"}, "DashboardBody": {"Fn::Sub": body}},
+        "Properties": {"DashboardName": named, "DashboardBody": {"Fn::Sub": [body, {"Status": status}]}},
     }
 
 
-def _place(x: int, y: int, width: int) -> Template:
-    return {"x": x, "y": y, "width": width, "height": HEIGHT}
+def _place(x: int, y: int, width: int, height: int = HEIGHT) -> Template:
+    return {"x": x, "y": y, "width": width, "height": height}
 
 
-def _graph(number: int, title: str, lines: tuple[tuple[Series, str], ...]) -> Template:
+def _words(text: str, x: int, y: int, width: int, height: int) -> Template:
+    return {"type": "text", **_place(x, y, width, height), "properties": {"markdown": text}}
+
+
+def _graph(number: int, row: int, graph: Graph) -> Template:
+    title, lines = graph
     return {
         "type": "metric",
-        **_place(number % COLUMNS * WIDTH, number // COLUMNS * HEIGHT, WIDTH),
+        **_place(number % COLUMNS * WIDTH, row + number // COLUMNS * HEIGHT, WIDTH),
         "properties": {
             "title": title,
             "region": "${AWS::Region}",

@@ -9,6 +9,7 @@
     certificate_days = 10
     sms_balance_cents = 50_000                    # of Africa's Talking; 0: not asked for
     no_router_alarms = false
+    heartbeat_url = "https://hc-ping.com/..."     # asked each minute; whoever is there calls you when it is not
 
 It is read once, at the start.
 """
@@ -37,6 +38,7 @@ class AlertSettings(BaseModel):
     certificate_days: int = Field(default=10, ge=1, le=60)
     sms_balance_cents: int = Field(default=0, ge=0, le=100_000_000)
     no_router_alarms: bool = False
+    heartbeat_url: str = Field(default="", pattern=r"^(https?://\S+)?$")
 
     @field_validator("email")
     @classmethod

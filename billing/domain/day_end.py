@@ -15,11 +15,12 @@ _EARNED = frozenset({AccountKind.REVENUE, AccountKind.TAX, AccountKind.REFUNDS})
 
 
 class DayEnds(Thing, frozen=True, omit_defaults=True):
-    """The last day that was looked at (ISO)."""
+    """The last day that was looked at (ISO). `gaps`: see `billing.domain.silence`."""
 
     KIND: ClassVar[str] = "I"
 
     day: str
+    gaps: tuple[int, ...] = ()
 
     @property
     def name(self) -> str:
@@ -44,6 +45,12 @@ def over(now: int) -> str:
 def sellers(journals: Iterable[Journal]) -> list[str]:
     """Whose cash the journals moved."""
     return sorted({leg.account.of for entry in journals for leg in entry.legs if leg.account.kind is AccountKind.CASH})
+
+
+def sales(journals: Iterable[Journal]) -> list[int]:
+    """When money came to the shortcode (UTC seconds)."""
+    came = AccountKind.MPESA
+    return [each.fact.at for each in journals if any(leg.account.kind is came and leg.cents > 0 for leg in each.legs)]
 
 
 def day_end(day: str, journals: Iterable[Journal], tills: Mapping[str, Till]) -> DayEnd:

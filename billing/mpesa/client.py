@@ -6,6 +6,7 @@ anything else that goes wrong after sending (time-out, cut, 5xx) is unknown, and
 """
 
 import time
+from collections.abc import Callable
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -26,6 +27,7 @@ from billing.provider import (
     Refused,
     Requested,
     TooMany,
+    Trouble,
     Unknown,
 )
 from radius.domain.errors import Malformed
@@ -82,6 +84,7 @@ class Daraja:
         self._keys, self._patience = keys, patience
         self._pace = pace or Pace()
         self._tokens = Tokens(self._fetch_token)
+        self.heard: Callable[[Trouble | None], object] = lambda _trouble: None  # of each request; raises nothing
         self._http = httpx.Client(
             base_url=endpoint,
             timeout=httpx.Timeout(patience.read_s, connect=patience.connect_s, pool=patience.connect_s),
@@ -197,6 +200,12 @@ class Daraja:
             return Refused(Local.NO_TOKEN, str(bad), again=reply.status not in {400, 401, 403})
 
     def _send(self, method: str, path: str, token: str | None, body: wire.Body | None) -> Reply | Refused | Unknown:
+        reply = self._sent(method, path, token, body)
+        told = isinstance(reply, Reply)
+        self.heard(wire.trouble(path.partition("?")[0], *reply) if told else Trouble.SILENT)
+        return reply
+
+    def _sent(self, method: str, path: str, token: str | None, body: wire.Body | None) -> Reply | Refused | Unknown:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         auth = None if token else httpx.BasicAuth(*self._keys)
         try:

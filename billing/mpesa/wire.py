@@ -24,6 +24,7 @@ from billing.provider import (
     Requested,
     Taken,
     TooMany,
+    Trouble,
     Unknown,
 )
 from radius.domain.errors import Malformed
@@ -210,6 +211,16 @@ def stale_token(status: int, raw: bytes) -> bool:
 def throttled(status: int, raw: bytes) -> bool:
     """True if the reply says that we come too often: nothing was done."""
     return read_reply(status, raw).throttled
+
+
+def trouble(path: str, status: int, raw: bytes) -> Trouble | None:
+    """What is wrong with the interface, by one reply. A query's errorCode is an ordinary answer: not yet."""
+    said = read_reply(status, raw)
+    if said.throttled:
+        return Trouble.TOO_MANY
+    if status in {401, 403} or (path == OAUTH and status != 200) or (said.code and push_error(said.code).token):
+        return Trouble.TOKEN
+    return Trouble.ERROR if status >= 500 and not (path == QUERY and said.code) else None
 
 
 def parse_push(status: int, raw: bytes) -> Pushed:

@@ -113,13 +113,14 @@ class Stand:
         monkeypatch: Any,
         options: Options | None = None,
         portal_url: str | None = PORTAL,
+        metrics: Any = None,
     ) -> None:
         create_key_file(folder / "data.key")
         monkeypatch.setattr(wiring, "open_store", lambda _: store)
         self.core = wiring.build_core(Settings(state_dir=folder, portal_url=portal_url))
         self.provider = FakeProvider()
         self.now, self.monotonic = T0, 1_000.0
-        self.metrics = Recording(catalogue(("standard",)))
+        self.metrics = metrics or Recording(catalogue(("standard",)))
         self.log_path = folder / "portal.log"
         self.logger = open_log(self.log_path, strict=True, metrics=self.metrics)
         told = Told(self.metrics, self.logger.logger, Pseudonyms(b"k"))

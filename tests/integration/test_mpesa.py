@@ -16,7 +16,7 @@ from billing.domain.statement import Page, Row
 from billing.mpesa import client, wire
 from billing.mpesa.callbacks import parse_callback, parse_notice, parse_result
 from billing.mpesa.pace import Pace
-from billing.provider import Accepted, Already, Local, PushRequest, Taken, TooMany, Unknown
+from billing.provider import Accepted, Already, Local, PushRequest, Taken, TooMany, Trouble, Unknown
 from billing.provider import Refused as NotSent
 from tests.fakes.daraja import Daraja, Plan, post, stk_callback
 from tests.fakes.shelf import OneShelf
@@ -323,6 +323,23 @@ def test_tokens_that_are_always_refused_end(daraja: Daraja, ours: client.Daraja)
     refused = ours.push(REQUEST, NOW)
     assert isinstance(refused, NotSent)
     assert (refused.code, daraja.tokens, daraja.pushes()) == ("404.001.03", 2, [])
+
+
+def test_each_request_is_heard_of_and_what_was_wrong_with_it(daraja: Daraja, inbox: Inbox, ours: client.Daraja) -> None:
+    heard: list[Trouble | None] = []
+    ours.heard = heard.append
+    daraja.plans[PHONE] = Plan(queries=("spike",))
+    checkout_id = pay(ours).checkout_id
+    assert heard == [None, None], "the token and the push"
+    ours.query(checkout_id, NOW + 1)
+    assert heard[2:] == [Trouble.TOO_MANY]
+    ours.query(checkout_id, NOW + 2)
+    assert len(heard) == 3, "what was not sent is no request"
+    nobody = connect("http://127.0.0.1:1", inbox.url)
+    nobody.heard = heard.append
+    nobody.push(REQUEST, NOW)
+    nobody.close()
+    assert heard[3:] == [Trouble.SILENT]
 
 
 def test_nothing_private_shows_in_what_is_printed(ours: client.Daraja) -> None:

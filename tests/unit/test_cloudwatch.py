@@ -72,7 +72,7 @@ def test_a_duration_is_told_as_its_buckets_bound() -> None:
     for value in (0.2, 0.15, 0.21, 99.0):
         metrics.observe("AuthLatency", value)
     (told,) = deltas.take()
-    assert told == Datum("AuthLatency", Unit.SECONDS, (), (0.2, 0.3, 2.0), (2, 1, 1))
+    assert told == Datum("AuthLatency", Unit.SECONDS, (), (0.15, 0.2, 0.3, 2.0), (1, 1, 1, 1))
     assert bounds(BY_NAME["AuthLatency"])[-1] == 2.0
 
 

@@ -19,9 +19,25 @@ IDS = [pytest.param(alarm, id=alarm.name) for alarm in ALARMS]
 DIMS = {
     ("AWS/Lambda", "Errors"): {"FunctionName"},
     ("AWS/Lambda", "Invocations"): {"FunctionName"},
+    ("AWS/Lambda", "Throttles"): {"FunctionName"},
+    ("AWS/Lambda", "Duration"): {"FunctionName"},
     ("AWS/ApiGateway", "Latency"): {"ApiId", "Stage"},
+    ("AWS/ApiGateway", "5xx"): {"ApiId", "Stage"},
+    ("AWS/ApiGateway", "Count"): {"ApiId", "Stage"},
+    ("AWS/SQS", "ApproximateNumberOfMessagesVisible"): {"QueueName"},
     ("AWS/DynamoDB", "ReadThrottleEvents"): {"TableName"},
     ("AWS/DynamoDB", "WriteThrottleEvents"): {"TableName"},
+}
+
+
+ALWAYS = {
+    "PaymentSuccess",
+    "BillingRounds",
+    "AccountingPackets",
+    "Invocations",
+    "AccessAccepts",
+    "Count",
+    "StoreRequests",
 }
 
 
@@ -55,7 +71,13 @@ def test_what_an_alarm_looks_at_is_sent_with_exactly_these_dimensions(alarm: Ala
     assert 1 <= alarm.periods <= alarm.of
     assert alarm.period_s % 60 == 0
     assert alarm.of * alarm.period_s <= 86_400, "CloudWatch evaluates a day at most"
-    assert not alarm.above or alarm.missing is not Missing.BAD
+    assert not alarm.above or alarm.missing is not Missing.BAD or kind_of(alarm) is Kind.GAUGE
+
+
+def kind_of(alarm: Alarm) -> Kind | None:
+    """What is silent when its publisher is: a counter that stands still is not told, a gauge always is."""
+    (part, *_) = alarm.figure.parts
+    return BY_NAME[part.name].kind if part.namespace == NAMESPACE else None
 
 
 def at_fault(alarm: Alarm) -> Iterator[Sample]:
@@ -80,9 +102,11 @@ def an_ordinary_day(alarm: Alarm, seed: int) -> Iterator[Sample]:
         for each in series(alarm):
             if each.namespace == NAMESPACE and BY_NAME[each.name].kind is Kind.HISTOGRAM:
                 yield Sample(at, each, (bounds(BY_NAME[each.name])[0],), (rolls.randint(1, 9),))
-            elif each.name == "Latency":
+            elif each.name in ("SalesSilence", "LedgerImbalance"):
+                yield Sample(at, each, (rolls.random() if each.name == "SalesSilence" else 0.0,), (1,))
+            elif each.name in ("Latency", "Duration"):
                 yield Sample(at, each, (float(rolls.randint(20, 300)),), (5,))
-            elif each.name in ("PaymentSuccess", "BillingRounds", "AccountingPackets", "Invocations"):
+            elif each.name in ALWAYS:
                 yield Sample(at, each, (float(rolls.randint(1, 30)),), (1,))
             elif each.name in quiet and not each.dims:
                 yield Sample(at, each, (float(rolls.randint(0, 2)),), (1,))  # customers: they cancelled
@@ -158,4 +182,10 @@ def test_one_box_has_all_that_is_ours() -> None:
         "HighLatency",
         "VeryHighLatency",
         "DynamoDB-Throttle",
+        "ApiErrors",
+        "FunctionSlow",
+        "FunctionVerySlow",
+        "FunctionThrottle",
+        "ColdStarts",
+        "FailedRuns",
     }

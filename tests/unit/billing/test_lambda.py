@@ -43,7 +43,9 @@ def test_a_run_does_what_is_due_and_the_next_finds_it_done_and_warm(
     first = handler(SCHEDULED, Left(0.5, RESERVE_S))
     assert (first["alarms"], first["failed"]) == (1, 0)
     assert first["rounds"] >= len(LOOPS)
-    assert '"PaymentAlarms":' in capsys.readouterr().out, "CloudWatch reads what was counted from the log"
+    told = capsys.readouterr().out
+    assert '"PaymentAlarms":' in told, "CloudWatch reads what was counted from the log"
+    assert '"ColdStarts": 1' in told
     second = handler(SCHEDULED, Left(0.2, RESERVE_S))
     assert (second["alarms"], second["failed"]) == (0, 0)
     assert second["rounds"] >= len(LOOPS)

@@ -31,6 +31,7 @@ def test_what_became_of_it(outcome: Outcome, counted: str, level: str, tmp_path:
     log.sink.close()
     assert sender.sent == [MESSAGE]
     assert metrics.total("Messages", Outcome=counted) == 1
+    assert metrics.total("MessagesFailed") == (not isinstance(outcome, Sent))
     assert metrics.total("MessageCents") == (outcome.cost_cents or 0 if isinstance(outcome, Sent) else 0)
     said = (tmp_path / "log").read_text()
     assert level in said
@@ -43,7 +44,7 @@ def test_letters_are_counted_by_themselves(tmp_path: Path) -> None:
     log = open_log(tmp_path / "log", strict=True, metrics=metrics)
     Messages(sender, metrics, log.logger, "Letters").send(MESSAGE)
     log.sink.close()
-    assert metrics.total("Letters", Outcome="address") == 1
+    assert metrics.total("Letters", Outcome="address") == metrics.total("LettersFailed") == 1
     assert metrics.total("Messages", Outcome="address") == 0
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from billing.mpesa import callbacks, pull, wire
 from billing.mpesa.fields import BODY_BYTES_MAX, stamp
-from billing.provider import PushRequest
+from billing.provider import PushRequest, Trouble
 from radius.domain.errors import Malformed
 from tests.vectors_mpesa import Vector, load_all
 
@@ -103,6 +103,25 @@ def test_a_stale_token_is_told_by_status_or_code() -> None:
     assert wire.stale_token(404, b'{"errorCode": "404.001.03"}')
     assert not wire.stale_token(400, b'{"errorCode": "400.002.02"}')
     assert not wire.stale_token(500, b"")
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "body", "wanted"),
+    [
+        (wire.PUSH, 200, b'{"ResponseCode": "0", "CheckoutRequestID": "c"}', None),
+        (wire.PUSH, 400, b'{"errorCode": "400.002.02"}', None),  # our own words: configuration, told by PaymentFailures
+        (wire.PUSH, 429, b"", Trouble.TOO_MANY),
+        (wire.QUERY, 500, b'{"errorCode": "500.003.03"}', Trouble.TOO_MANY),
+        (wire.PUSH, 404, b'{"errorCode": "404.001.03"}', Trouble.TOKEN),
+        (wire.OAUTH, 400, b"", Trouble.TOKEN),
+        (wire.PUSH, 403, b"<html>", Trouble.TOKEN),
+        (wire.PUSH, 500, b'{"errorCode": "500.001.1001"}', Trouble.ERROR),
+        (wire.QUERY, 500, b'{"errorCode": "500.001.1001"}', None),  # an ordinary answer: no end yet
+        (wire.QUERY, 503, b"<html>", Trouble.ERROR),
+    ],
+)
+def test_what_is_wrong_with_the_interface(path: str, status: int, body: bytes, wanted: Trouble | None) -> None:
+    assert wire.trouble(path, status, body) is wanted
 
 
 def test_a_token_lives_as_long_as_text_or_number_says_and_shows_itself_to_nobody() -> None:

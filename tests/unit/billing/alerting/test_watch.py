@@ -18,6 +18,7 @@ import pytest
 from billing.alarms import of_one_box
 from billing.alerting import around
 from billing.alerting import settings as alert_settings
+from billing.alerting.__main__ import beat
 from billing.alerting.channels import Channel, open_channels
 from billing.alerting.counted import Counted
 from billing.alerting.events import Notice
@@ -103,7 +104,7 @@ def test_an_ordinary_day_is_silent_and_a_fault_is_told_and_over(tmp_path: Path) 
     for minute in range(200):
         metrics.count("AccountingPackets", 5, Kind="interim")
         metrics.count("BillingRounds", 5, Loop="payments")
-        metrics.count("PaymentSuccess")
+        metrics.gauge("SalesSilence", 0.4)
         if 60 <= minute < 65:
             metrics.count("HookErrors", Hook="authorize")  # a mail, and no message in the night
             metrics.count("AccountingUnanswered")
@@ -209,6 +210,19 @@ def test_a_certificate_is_asked_for_at_the_portals_own_address(https: tuple[str,
     assert "ends in " in around.certificate(url, 10, now, trusting)["Certificate"].says
     assert "good certificate" in around.certificate(url, 4, now)["Certificate"].says  # nobody trusts who signed it
     assert around.certificate("http://127.0.0.1:1", 4, now) == {}  # a laptop
+
+
+def test_somebody_outside_hears_that_we_look(
+    https: tuple[str, ssl.SSLContext], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, trusting = https
+    asked: list[str] = []
+    get = httpx.get
+    monkeypatch.setattr(httpx, "get", lambda at, **how: asked.append(at) or get(at, verify=trusting, **how))
+    beat(url)
+    beat("")
+    beat("http://127.0.0.1:1/nobody")  # and who is not there is nobody's error
+    assert asked == [url, "http://127.0.0.1:1/nobody"]
 
 
 # --- roads -----------------------------------------------------------------------------------------------------------
