@@ -4,10 +4,12 @@ A chart of nothing is None: the page says so in words. Colours of text and lines
 that they are legible by day, by night and on paper.
 """
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Any, NamedTuple
 
+from pygal import PluginImportFixer
 from pygal.graph.bar import Bar
 from pygal.graph.horizontalbar import HorizontalBar
 from pygal.graph.line import Line
@@ -16,6 +18,9 @@ from pygal.style import Style
 from billing.domain.money import SHILLING_CENTS
 from billing.reports.figures import WAYS
 from billing.reports.gather import Report
+
+# pygal leaves a finder for maps behind, of a kind that Python gave up: every later import would warn of it.
+sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, PluginImportFixer)]
 
 WIDTH, HEIGHT = 400, 270  # of the drawing: a phone shows it at three quarters, and 14 is then still legible
 BAR_HEIGHT, BARS_MAX = 34, 10

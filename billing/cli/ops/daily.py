@@ -36,7 +36,7 @@ def sales(frame: Frame) -> Iterator[Finding]:
     """Today's, from the ledger: a metric is no book."""
     today = business_day(frame.now)
     entries = [figures.Sold(entry.journal, entry.subscriber) for entry in walk.entries(frame.billing.book, today)]
-    earned, trade = figures.revenue(entries), figures.trade(entries)
+    earned, trade = figures.revenue(entries, [today], lambda _: ""), figures.trade(entries)
     text = f"{amount(earned.net_cents)} net of tax, {trade.sales} sales to {trade.payers} customers, all sites"
     yield well(f"sold on {today}", text)
     if earned.unmatched_cents > 0:

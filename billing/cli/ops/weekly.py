@@ -10,6 +10,7 @@ from billing.cli.ops import box, tables
 from billing.cli.ops.page import Task
 from billing.cli.show import amount, size
 from billing.domain.journal import business_day
+from billing.reports import people as folk
 
 
 def week(frame: Frame) -> Iterator[Finding]:
@@ -20,7 +21,9 @@ def week(frame: Frame) -> Iterator[Finding]:
     found = report.gathered(frame, first, last)
     yield well("week", f"{found.first} to {found.last}: wifibilling report weekly has all of it")
     yield well("revenue", f"{amount(found.revenue.net_cents)} net of tax and refunds, {found.trade.sales} sales")
-    yield well("customers", f"{found.people.active} active, {found.people.new} new, {found.churn.gone} gone")
+    gone = next(churn for churn in found.churn if churn.days == folk.ACTIVE_DAYS)
+    said = f"{found.people.active} active, {found.people.new} new"
+    yield well("customers", f"{said}, {gone.gone} gone{'' if gone.matured else ' (provisional)'}")
     sessions = found.sessions
     yield well("sessions", f"{sessions.ended} ended, {sessions.peak} at once, {size(sessions.data_bytes)}")
     yield well("M-Pesa", f"{found.paying.paid} of {found.paying.begun} payments were paid")
