@@ -11,6 +11,7 @@ from structlog.typing import FilteringBoundLogger
 from billing.domain.money import SHILLING_CENTS
 from billing.news import Alarms
 from billing.services.callbacks import SWEEP_MAX
+from billing.services.calls import Calls
 from billing.services.rounds import tell
 from billing.wiring import Billing
 from radius.domain.errors import Unavailable
@@ -35,6 +36,7 @@ class Chores:
         log: FilteringBoundLogger,
         monotonic: Callable[[], float] = time.monotonic,
         expire: Expiry | None = None,
+        calls: Calls | None = None,
     ) -> None:
         self._billing = billing
         self._rounds = billing.desk.rounds()
@@ -43,6 +45,7 @@ class Chores:
         self._alarms = Alarms(metrics, log)
         self._monotonic = monotonic
         self._expire = expire
+        self._calls = calls
         self._request_id = RequestIds()
         self._resting: dict[str, float] = {}
 
@@ -158,4 +161,16 @@ class Chores:
         """Delete what is old enough, where the engine does not."""
         if self._expire is not None:
             self._expire.round(now, time.monotonic() + BACKGROUND_DEADLINE_S)
+        return False
+
+    def incidents(self, now: int) -> bool:
+        """Call whoever is on duty for incidents that nobody acknowledged."""
+        for made in self._calls.round(now) if self._calls else ():
+            id_ = self._request_id()
+            if not made.who:
+                self._log.error("Incident not acknowledged", request_id=id_, reason=made.incident)
+            elif not made.how:
+                self._log.error("On-call not reached", request_id=id_, reason=made.incident)
+            else:
+                self._log.info("On-call told", request_id=id_, reason=made.incident)
         return False

@@ -61,8 +61,8 @@ class Messages(Generic[T_contra]):
         self._log = log
         self._request_id = RequestIds()
 
-    def send(self, message: T_contra) -> None:
-        """Send once; whether it can be repeated is not ours to decide, so it is not."""
+    def send(self, message: T_contra) -> Outcome:
+        """Send once; whether it can be repeated is for whoever hears what became of it."""
         outcome = self._sender.send(message)
         match outcome:
             case Sent(cost_cents=cents):
@@ -78,3 +78,4 @@ class Messages(Generic[T_contra]):
                 self._metrics.count(self._counted, Outcome=MESSAGE_UNKNOWN)
                 self._metrics.count(self._failed)
                 self._log.warning("Message may be lost", request_id=self._request_id())
+        return outcome

@@ -5,7 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from billing.domain.incident import Roster
 from billing.domain.journal import business_day
+from billing.duty import Duty, load_duty
 from billing.mail.port import Mail
 from billing.mail.smtp import Smtp
 from billing.messages import Messages, Notes
@@ -24,12 +26,14 @@ from billing.provider import (
     Unknown,
 )
 from billing.purse import SharedPurse
+from billing.services.calls import Calls, Person
+from billing.services.incidents import Incidents
 from billing.services.pulls import Pulls
 from billing.settings import Selling
 from billing.settings import load as load_selling
 from billing.shelf import StoredTokens
 from billing.sms.budget import Purse
-from billing.sms.port import Message
+from billing.sms.port import Message, Outcome
 from billing.sms.wiring import open_sender
 from billing.store.open import open_billing
 from billing.told import read_secret
@@ -91,7 +95,8 @@ class Process(NamedTuple):
     log: logs.Log
     pseudonyms: logs.Pseudonyms
     clocks: Clocks
-    send: Callable[[Message], object] | None  # takes a message once and raises nothing; None: nobody sends messages
+    send: Callable[[Message], Outcome] | None  # takes a message once and raises nothing; None: nobody sends messages
+    calls: Calls
 
     def close(self) -> None:
         """Close what was opened for it."""
@@ -117,6 +122,7 @@ def open_process(settings_path: Path | None) -> Process:
     purse = SharedPurse()
     notes = Notes(time.time)
     send = _send(selling, metrics, logger, purse, notes)
+    write = _write(selling, metrics, logger)
     billing = build_billing(
         core,
         selling.billing._replace(also_paid_to=money.also),
@@ -127,14 +133,15 @@ def open_process(settings_path: Path | None) -> Process:
         money.read_result,
         send or (lambda _message: None),
         Alarms(metrics, logger.logger).refund,
-        _write(selling, metrics, logger),
+        write or (lambda _mail: None),
     )
     if money.puller is not None:
         billing = billing._replace(pulls=Pulls(billing.book, billing.statements, money.puller, provider.shortcode))
     purse.book, notes.deliveries = billing.book, billing.deliveries
     money.share(StoredTokens(billing.book, core.keys, provider.shortcode))
     clocks = system_clocks(KeeperFiles(settings.state_dir).last_good(), settings.clock_floor_at)
-    return Process(core, money, billing, metrics, logger, pseudonyms, clocks, send)
+    calls = calls_of(load_duty(settings_path), billing.desk.incidents, selling.billing.brand, send, write)
+    return Process(core, money, billing, metrics, logger, pseudonyms, clocks, send, calls)
 
 
 def count_requests(metrics: measures.Metrics) -> Callable[[Trouble | None], object]:
@@ -148,18 +155,30 @@ def count_requests(metrics: measures.Metrics) -> Callable[[Trouble | None], obje
     return heard
 
 
-def _write(selling: Selling, metrics: measures.Metrics, logger: logs.Log) -> Callable[[Mail], object]:
+def calls_of(
+    duty: Duty,
+    incidents: Incidents,
+    brand: str,
+    send: Callable[[Message], Outcome] | None,
+    write: Callable[[Mail], Outcome] | None,
+) -> Calls:
+    """What calls whoever the settings name."""
+    people = [Person(each.name, each.phone or "", each.email or "") for each in duty.on_call]
+    return Calls(incidents, people, Roster(duty.names, duty.senior, duty.ack_s), brand, send, write)
+
+
+def _write(selling: Selling, metrics: measures.Metrics, logger: logs.Log) -> Callable[[Mail], Outcome] | None:
     """What sends letters, if the settings say by whom. Raises Malformed for a secret that is not there."""
     chosen = selling.mail
     if chosen is None:
-        return lambda _mail: None
+        return None
     password = read_secret("password_ref", chosen.password_ref) if chosen.password_ref else ""
     return Messages(Smtp(chosen, password, selling.billing.brand), metrics, logger.logger, "Letters").send
 
 
 def _send(
     selling: Selling, metrics: measures.Metrics, logger: logs.Log, purse: Purse, notes: Notes
-) -> Callable[[Message], object] | None:
+) -> Callable[[Message], Outcome] | None:
     """What sends messages, if the settings say by whom. Raises Malformed for a secret that is not there."""
     if selling.sms is None:
         return None

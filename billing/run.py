@@ -37,6 +37,7 @@ REFUNDS_S = 10.0
 RENEWALS_S = 60.0  # each customer is due once a day
 DAYS_S = 600.0
 VITALS_S = 30.0  # a figure a minute, also of a function that works for one
+INCIDENTS_S = 10.0  # the senior is called at once
 EXPIRED_S = 2.0  # a page at a time, and hours of rest after the last
 MEASURE_S = 10.0
 ROUNDS_MAX = 50  # one after the other while there is more, before the clock is asked again
@@ -76,6 +77,7 @@ def loops_of(chores: Chores) -> tuple[Loop, ...]:
         Loop("days", DAYS_S, chores.days),
         Loop("expired", EXPIRED_S, chores.expired),
         Loop("vitals", VITALS_S, chores.vitals),
+        Loop("incidents", INCIDENTS_S, chores.incidents),
     )
 
 
@@ -137,7 +139,7 @@ class Runner:
 def runner_of(process: Process) -> Runner:
     """The runner of an open process."""
     metrics, logger = process.metrics, process.log
-    loops = loops_of(Chores(process.billing, metrics, logger.logger, expire=_expiry(process.core)))
+    loops = loops_of(Chores(process.billing, metrics, logger.logger, expire=_expiry(process.core), calls=process.calls))
     return Runner(loops, process.clocks, metrics, logger.logger, build_meter(process.core, metrics).round)
 
 

@@ -26,6 +26,7 @@ from billing.services.day_ends import DayEndWatch
 from billing.services.deliveries import Deliveries
 from billing.services.doors import Doors
 from billing.services.grants import Grants
+from billing.services.incidents import Incidents
 from billing.services.joining import Hub, Joining, Roads
 from billing.services.joining import Secrets as JoiningSecrets
 from billing.services.moves import Moves
@@ -103,6 +104,7 @@ class Desk(NamedTuple):
     signs: Signs
     notices: Notices
     opt_outs: OptOuts
+    incidents: Incidents
 
     def rounds(self) -> dict[str, Callable[[int], int]]:
         """What is to be done again and again, each minute or so: how many things were looked at or booked."""
@@ -256,7 +258,7 @@ def _desk(
     core: Core, book: Book, settings: BillingSettings, refunds: Refunds, renew: Callable[[People], Renew]
 ) -> Desk:
     keyed = core.keys.alias_key
-    codes = Codes(book, keyed)
+    codes, signs = Codes(book, keyed), Signs(book)
     batches = Batches(book, codes, core.keys, chance.token_bytes)
     private = Secrets(core.keys.subkey("one-time"), lambda text: keyed(f"person:{text}"), core.keys, payer_hash)
     people = People(book, core.store.names, private, chance.token_bytes)
@@ -275,9 +277,10 @@ def _desk(
         Trials(book, people, lambda text: keyed(f"trial:{text}")),
         Shelf(book, core.provision.terms),
         Moves(book, people),
-        Signs(book),
+        signs,
         Notices(book, people, opt_outs),
         opt_outs,
+        Incidents(book, signs, chance.token_bytes),
     )
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 
 from billing.alarms import COMPOSITES, Alarm, Topic
+from billing.alerting import past
 from billing.alerting.channels import Channel
 from billing.alerting.counted import Counted
 from billing.alerting.events import Event, Notice, Wrong, step
@@ -61,6 +62,7 @@ class Watch:
         owed = [*self._kept.owed, *self._owe(notices)]
         self._kept = Kept(events, [each for each in owed if not self._sent(each)])
         write(self._note, msgspec.json.encode(self._kept), 0o600)
+        past.note(self._note.parent, notices, now)
         return notices
 
     def _judged(self, now: int) -> dict[str, Wrong]:

@@ -8,6 +8,7 @@ from billing.cli import (
     customers,
     cutting,
     doctor,
+    incident,
     joining,
     migrate,
     notify,
@@ -45,7 +46,7 @@ app = typer.Typer(
 )
 GROUPS = (
     *(sessions, cutting, customers, why, packages, vouchers, till, payments, refunds, books, joining, proving),
-    *(report, routers, sites, signs, backups, regions, notify, opting, ops),
+    *(report, routers, sites, signs, backups, regions, notify, opting, incident, ops),
 )
 for group in dict.fromkeys(module.app for module in GROUPS):
     app.add_typer(group)

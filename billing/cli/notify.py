@@ -10,7 +10,7 @@ from billing.cli.frame import Frame, command
 from billing.cli.outbound import means
 from billing.cli.show import span
 from billing.cli.signs import HOURS_TOLD, TIME, name_of, place_of
-from billing.cli.telling import LISTED, ONE, facts_of, go_on, new, put_up, send, waits
+from billing.cli.telling import LISTED, ONE, Wish, facts_of, go_on, new, put_up, send, waits
 from billing.domain.brand import NoticeState, SiteNotice
 from billing.domain.notice import AHEAD_S, NoticeKind, Step, What
 from radius.domain import calendar
@@ -39,7 +39,7 @@ def outage(
 ) -> Exit:  # fmt: skip
     """Something does not work at --site, or everywhere: whoever was there in 30 days or holds a package is told."""
     notice = new(frame, NoticeKind.OUTAGE, about, incident)
-    return send(frame, notice, reason, walk=walk, again=again, apply=apply)
+    return send(frame, notice, reason, Wish(apply, again, walk))
 
 
 @command(app, "restored", "notify restored --site kilimani --apply --reason 'fibre mended'")
@@ -49,7 +49,7 @@ def restored(
 ) -> Exit:  # fmt: skip
     """It works again: whoever was told of the outage is told; a notice of it that still goes out is stopped."""
     notice = new(frame, NoticeKind.RESTORED, about, incident)
-    return send(frame, notice, reason, walk=walk, again=again, apply=apply, everybody=everybody)
+    return send(frame, notice, reason, Wish(apply, again, walk, everybody))
 
 
 @command(app, "announcement", "notify announcement --site kilimani --from 2026-11-28T02:00 --hours 2 --apply")
@@ -66,7 +66,7 @@ def announcement(
     if starts_at - frame.now < AHEAD_S:
         frame.note(f"That is in {span(starts_at - frame.now)}: works are announced 48 hours before.")
     notice = new(frame, NoticeKind.ANNOUNCEMENT, What.INTERNET, "", start=f"{begins:%d/%m %H:%M}", hours=str(hours))
-    return send(frame, notice, reason, walk=walk, again=again, apply=apply)
+    return send(frame, notice, reason, Wish(apply, again, walk))
 
 
 @command(app, "completion", "notify completion --site kilimani --apply --reason 'mast changed'")
@@ -76,7 +76,7 @@ def completion(
 ) -> Exit:  # fmt: skip
     """Planned works are over: whoever got the announcement is told, by day."""
     notice = new(frame, NoticeKind.COMPLETION, What.INTERNET, "")
-    return send(frame, notice, reason, walk=walk, again=again, apply=apply, everybody=everybody)
+    return send(frame, notice, reason, Wish(apply, again, walk, everybody))
 
 
 @command(app, "status", "notify status --site kilimani --state investigating 'No internet.' 'Hakuna intaneti.'")

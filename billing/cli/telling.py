@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -63,10 +63,21 @@ def new(frame: Frame, kind: NoticeKind, what: What, incident: str = "", **words:
     return Notice(id_, kind, what, of, frame.actor, frame.now, incident=incident, words=said)
 
 
-def send(
-    frame: Frame, notice: Notice, reason: str, *, walk: bool, again: bool, apply: bool, everybody: bool = True
-) -> Exit:
-    """The plan, and with `apply` the sending. Whoever was told before is who is told that it is over."""
+class Wish(NamedTuple):
+    """How a notice is to go out. `apply` False: a dry run; `ask`: before it is sent; `again`: although it just was.
+
+    `everybody`: not only those who were told before. `walk`: look at every customer.
+    """
+
+    apply: bool
+    again: bool = False
+    walk: bool = False
+    everybody: bool = True
+    ask: bool = False
+
+
+def send(frame: Frame, notice: Notice, reason: str, wish: Wish) -> Exit:
+    """The plan, and where that is wished the sending. Whoever was told before is who is told that it is over."""
     before = frame.billing.desk.notices.all()
     there = notice_plan.unfinished(notice, before)
     if there is not None:
@@ -75,28 +86,28 @@ def send(
         )
         return Exit.NOT
     late = notice_plan.lately(notice, before)
-    if late is not None and not again:
+    if late is not None and not wish.again:
         frame.note(f"{late.id} said the same {span(frame.now - late.done_at)} ago: --again to say it again")
         return Exit.NOT
-    earlier = notice_plan.followed(notice, before) if notice.kind in FOLLOWS and not everybody else None
-    if notice.kind in FOLLOWS and not everybody and earlier is None:
+    earlier = notice_plan.followed(notice, before) if notice.kind in FOLLOWS and not wish.everybody else None
+    if notice.kind in FOLLOWS and not wish.everybody and earlier is None:
         frame.note(f"Nobody was told of an {FOLLOWS[notice.kind].value} there this week: --everybody to tell all")
         return Exit.NOT
     if earlier is not None:
         notice = msgspec.structs.replace(notice, follows=earlier.id)
         wanted = frame.billing.desk.notices.told(earlier)
     else:
-        wanted = people(frame, walk=walk)
-    return _apply(frame, notice, wanted, reason, earlier, apply=apply)
+        wanted = people(frame, walk=wish.walk)
+    return _apply(frame, notice, wanted, reason, earlier, wish)
 
 
 def _apply(
-    frame: Frame, notice: Notice, wanted: list[SubscriberId], reason: str, earlier: Notice | None, *, apply: bool
+    frame: Frame, notice: Notice, wanted: list[SubscriberId], reason: str, earlier: Notice | None, wish: Wish
 ) -> Exit:
     found = means(frame)
     plan = _planned(frame, notice.of, wanted, found)
     facts = _told(frame, notice, plan, found)
-    if not apply:
+    if not wish.apply:
         frame.show.item({**facts, "applied": False}, SHOWN)
         frame.note("Nothing was sent: --apply sends it.")
         return Exit.DONE
@@ -106,11 +117,13 @@ def _apply(
         frame.note("There is nobody to tell.")
         return Exit.NOT
     notice = msgspec.structs.replace(notice, reason=frame.why(reason))
+    if not frame.as_json:
+        frame.show.item(facts, SHOWN)
+    if wish.ask:
+        frame.sure(f"Tell these {len(plan.people)} customers?")
     with frame.deed(notice.id, notice.reason) as came:
         if earlier is not None and earlier.step in OPEN:
             frame.billing.desk.notices.stop(earlier.id, frame.now)
-        if not frame.as_json:
-            frame.show.item(facts, SHOWN)
         frame.billing.desk.notices.begin(notice, plan.people)
         return go_on(frame, notice.id, found, came)
 

@@ -10,10 +10,13 @@ from typing import Any
 import pytest
 
 from billing.chores import EARLY_S, SICK_S, Chores
+from billing.domain.incident import Incident, Level
+from billing.domain.notice import What
 from billing.domain.payment import EXPIRES_S, PaymentEvent
 from billing.domain.statement import Page, Row
+from billing.duty import Duty, OnCall
 from billing.metrics import catalogue
-from billing.process import Timed
+from billing.process import Timed, calls_of
 from billing.provider import Accepted, PushRequest, Refused, Unknown
 from billing.run import Loop, Runner, loops_of
 from billing.services.arrivals import LOOKS_MAX, ONLINE_AFTER_S
@@ -21,6 +24,7 @@ from billing.services.callbacks import SWEEP_AFTER_S
 from billing.services.pulls import AGAIN_S, Pulls
 from billing.services.reconcile import Round
 from billing.services.sell import Order
+from billing.sms import port as sms
 from radius.domain.clock import ClockGuard, SuspectReason
 from radius.domain.errors import Unavailable
 from radius.domain.identity import MacAddress
@@ -153,6 +157,26 @@ def test_what_m_pesa_lists_by_itself_is_read_and_trouble_is_told(stand: Stand) -
     for _ in range(200):  # two days back, an hour a round
         chores.pulls(T0 + 10 + 4 * AGAIN_S)
     assert "Payment completed" in messages(stand)
+
+
+def test_whoever_is_on_duty_is_called_and_silence_is_told(stand: Stand) -> None:
+    sent: list[sms.Message] = []
+
+    def send(message: sms.Message) -> sms.Outcome:
+        sent.append(message)
+        return sms.Refused(sms.Reason.NUMBER) if len(sent) == 2 else sms.Sent("")
+
+    duty = Duty(on_call=(OnCall(name="Amina", phone="0700000001"),), ack_minutes=1)
+    incidents = stand.billing.desk.incidents
+    calls = calls_of(duty, incidents, "Kilifi WiFi", send, None)
+    chores = Chores(stand.billing, stand.metrics, stand.logger.logger, lambda: stand.monotonic, calls=calls)
+    incidents.open(Incident("261125-abcd", Level.OUTAGE, "down", "lodge", What.INTERNET, T0, "mary"))
+    for minute in range(5):
+        chores.incidents(T0 + 60 * minute)
+    assert [each.to for each in sent] == ["254700000001"] * 4
+    assert messages(stand) == [
+        "On-call told", "On-call not reached", "On-call told", "On-call told", "Incident not acknowledged",
+    ]  # fmt: skip
 
 
 def test_a_store_that_is_away_is_no_sickness(stand: Stand, chores: Chores, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ import msgspec
 import pytest
 
 from billing.alarms import of_one_box
-from billing.alerting import around
+from billing.alerting import around, past
 from billing.alerting import settings as alert_settings
 from billing.alerting.__main__ import beat
 from billing.alerting.channels import Channel, open_channels
@@ -136,6 +136,18 @@ def test_who_is_not_reached_is_tried_again_also_by_the_next_process(tmp_path: Pa
     again.look({}, full, T0 + 120)
     assert phone.heard == ["DiskFull"]
     assert (tmp_path / NOTE).stat().st_mode & 0o777 == 0o600
+
+
+def test_what_was_told_is_kept_for_the_timeline_of_an_incident(tmp_path: Path) -> None:
+    box = watch(tmp_path)
+    assert past.told(tmp_path) == []
+    box.look({}, around.disk(tmp_path, 0), T0)
+    for minute in range(1, 4):
+        box.look({}, {}, T0 + 60 * minute)
+    assert [(each.at - T0, each.title) for each in past.told(tmp_path)] == [(0, "DiskFull"), (120, "DiskFull is over")]
+    assert (tmp_path / past.NOTE).stat().st_mode & 0o777 == 0o600
+    past.note(tmp_path, [NOTICE] * past.PAST_MAX, T0 + 999)
+    assert {each.at for each in past.told(tmp_path)} == {T0 + 999}
 
 
 def test_a_road_that_stays_shut_is_given_up(tmp_path: Path) -> None:
