@@ -24,7 +24,7 @@ app = typer.Typer(
 
 Apply = Annotated[bool, typer.Option("--apply", help="Send; else a dry run.")]
 Again = Annotated[bool, typer.Option("--again", help="Although the same went out within six hours.")]
-Walk = Annotated[bool, typer.Option("--walk", help="Look at every customer: finds who bought and never came, too.")]
+Walk = Annotated[bool, typer.Option("--walk", help="Look at every customer: finds also who is in no list.")]
 Everybody = Annotated[bool, typer.Option("--everybody", help="Not only those who were told before.")]
 About = Annotated[What, typer.Option(help="What it is about.")]
 Incident = Annotated[str, typer.Option("--incident", metavar="ID", help="Whose timeline it belongs to.")]

@@ -4,19 +4,15 @@ from collections.abc import Iterator
 
 from billing.cli.frame import Frame
 from billing.cli.outbound import progress
-from billing.services.audience import ACTIVE_DAYS, Audience, Place, by_walk
+from billing.services.audience import Audience, Place, by_walk
 from radius.domain import subscriber as aggregate
 from radius.domain.entitlement import ZONE_DEFAULT
 from radius.domain.identity import SubscriberId
 from radius.domain.nas import Language, Site
 from radius.domain.subscriber import Subscriber
-from radius.domain.terms import PeriodUnit
 from radius.store.copying import read_all
 from radius.store.keys import USERS
 from radius.store.records import stored_of, values
-
-LOOKED_BACK_DAYS_MAX = 370
-_DAYS = {PeriodUnit.SECOND: 1 / 86_400, PeriodUnit.DAY: 1, PeriodUnit.WEEK: 7, PeriodUnit.MONTH: 31}
 
 
 def site_named(frame: Frame, name: str) -> Site | None:
@@ -37,10 +33,10 @@ def zone_at(frame: Frame, name: str) -> str:
 
 
 def people(frame: Frame, *, walk: bool) -> list[SubscriberId]:
-    """By the site's sessions, else, for a busy site or all of them, by a walk over all customers."""
+    """By the site's own lists, else, for a busy site or all of them, by a walk over all customers."""
     site = site_named(frame, frame.site)
     if site is not None and not walk:
-        found = _by_sessions(frame, Place(site.id, site.zone))
+        found = _at(frame, Place(site.id, site.zone))
         if found is not None:
             return found
     with progress(counted=False) as shown:
@@ -57,20 +53,14 @@ def people(frame: Frame, *, walk: bool) -> list[SubscriberId]:
         return list(by_walk(everybody(), frame.site, frame.now))
 
 
-def _by_sessions(frame: Frame, place: Place) -> list[SubscriberId] | None:
-    audience = Audience(frame.core.store.sessions, frame.core.store.subscribers, frame.deadline)
+def _at(frame: Frame, place: Place) -> list[SubscriberId] | None:
     with progress(counted=False) as shown:
         task = shown.add_task("")
-        return audience.by_sessions(
-            place,
-            frame.now,
-            _days(frame),
-            lambda day, found: shown.update(task, description=f"{day} days looked at, {found} customers"),
+        store = frame.core.store
+        audience = Audience(
+            store.sessions,
+            store.lists,
+            frame.deadline,
+            lambda found: shown.update(task, description=f"{found} customers found"),
         )
-
-
-def _days(frame: Frame) -> int:
-    """As long as the longest package lasts: who bought it may hold it still."""
-    windows = [each.terms.window for each in frame.billing.store.ports.packages(frame.deadline())]
-    longest = max((int(each.count * _DAYS[each.unit]) + 1 for each in windows), default=0)
-    return min(max(longest, ACTIVE_DAYS), LOOKED_BACK_DAYS_MAX)
+        return audience.at(place, frame.now)

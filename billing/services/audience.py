@@ -1,8 +1,8 @@
 """Whom something at a site concerns: who came online there of late, or holds a package.
 
-A site's sessions are found by its index, a day at a time: what is read is that site's alone. Who holds a package and
-never came in the time looked at is not found so, and a busy site has more sessions than customers: then the table of
-customers is walked, page by page.
+A site's own lists say so: its sessions, a day at a time, for who came from elsewhere; its customers, a page at a time,
+for who holds a package and did not come. What is read is that site's alone. A busy site has more sessions than there
+are customers, and who was made before there was a list stands in none: for those all customers are walked.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -13,7 +13,7 @@ from radius.domain import subscriber as aggregate
 from radius.domain.entitlement import RightState
 from radius.domain.identity import SubscriberId
 from radius.domain.subscriber import Subscriber
-from radius.ports import RECORDS_MAX, Sessions, Subscribers, Where
+from radius.ports import RECORDS_MAX, Lists, Sessions, Where
 
 ACTIVE_DAYS = 30
 BUSY_DAY = 2_000  # sessions begun at a site on a day: beyond, customers are fewer
@@ -29,48 +29,56 @@ class Place(NamedTuple):
 
 
 class Audience:
-    """Raises Unavailable."""
+    """`told` hears how many were found so far. Raises Unavailable."""
 
-    def __init__(self, sessions: Sessions, subscribers: Subscribers, deadline: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        sessions: Sessions,
+        lists: Lists,
+        deadline: Callable[[], float],
+        told: Callable[[int], object] = lambda _found: None,
+    ) -> None:
         self._sessions = sessions
-        self._subscribers = subscribers
+        self._lists = lists
         self._deadline = deadline
+        self._told = told
 
-    def by_sessions(
-        self, place: Place, now: int, days: int, told: Callable[[int, int], object] = lambda _day, _found: None
-    ) -> list[SubscriberId] | None:
-        """Who came in the last `ACTIVE_DAYS`, and of who came in `days` whoever holds a package still.
-
-        None for a site that is too busy to be read so. `told` hears of each day looked at, and how many were found.
-        """
+    def at(self, place: Place, now: int) -> list[SubscriberId] | None:
+        """Each once; None for a site that is too busy to be read so."""
         found: dict[SubscriberId, None] = {}
-        older: dict[SubscriberId, None] = {}
-        for ago in range(max(days, ACTIVE_DAYS)):
+        for ago in range(ACTIVE_DAYS):
             day = calendar.local(now - ago * DAY_S, place.zone).strftime("%Y%m%d")
             keys = self._sessions.begun_on(Where.SITE, place.site, day, BUSY_DAY, self._deadline())
             if len(keys) >= BUSY_DAY:
                 return None
-            came = dict.fromkeys(
-                SubscriberId(record.subscriber)
-                for first in range(0, len(keys), RECORDS_MAX)
-                for record in self._sessions.records(keys[first : first + RECORDS_MAX], self._deadline())
-                if record.subscriber
-            )
-            (found if ago < ACTIVE_DAYS else older).update(came)
-            told(ago + 1, len(found))
-        return [*found, *(each for each in older if each not in found and self._holds(each, now))]
+            for first in range(0, len(keys), RECORDS_MAX):
+                page = self._sessions.records(keys[first : first + RECORDS_MAX], self._deadline())
+                found.update(dict.fromkeys(SubscriberId(each.subscriber) for each in page if each.subscriber))
+            self._told(len(found))
+        for customers in self._listed(place.site):
+            found.update(dict.fromkeys(by_walk(customers, "", now)))
+            self._told(len(found))
+        return list(found)
 
-    def _holds(self, subscriber: SubscriberId, now: int) -> bool:
-        stored = self._subscribers.read(subscriber, self._deadline())
-        return stored is not None and holds(aggregate.decode(stored.body), now)
+    def _listed(self, site: str) -> Iterator[list[Subscriber]]:
+        before: tuple[SubscriberId, int] | None = None
+        while True:
+            after = (before[1], before[0]) if before else None
+            page = self._lists.latest(site, after, RECORDS_MAX, self._deadline())
+            if not page:
+                return
+            there = self._lists.many([subscriber for subscriber, _ in page], self._deadline())
+            yield [aggregate.decode(stored.body) for stored in there.values()]
+            before = page[-1]
 
 
 def by_walk(everybody: Iterable[Subscriber], site: str, now: int) -> Iterator[SubscriberId]:
-    """Of all customers those of `site` ("": of any) who hold a package, or held one or were there of late."""
+    """Of these customers those of `site` ("": of any) who hold a package, or held one or were there of late."""
     since = now - ACTIVE_DAYS * DAY_S
     for each in everybody:
-        late = any(right.starts_at and right.ends_at > since for right in each.rights)
-        if site in {"", each.site} and (late or each.sessions or holds(each, now)):
+        had = any(right.starts_at and right.ends_at > since for right in each.rights)
+        came = any(session.last_at > since for session in each.sessions)
+        if site in {"", each.site} and (had or came or holds(each, now)):
             yield each.id
 
 

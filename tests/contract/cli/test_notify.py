@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import pytest
 
 from billing.cli.exits import Exit
 from billing.services import audience
 from radius.domain.identity import MacAddress
-from tests.contract.cli.isp import ANNEX, World
+from radius.domain.terms import PeriodUnit, Window, WindowStart
+from tests.contract.cli.isp import ANNEX, DAY, World
 from tests.fakes.mail_server import MailServer
 from tests.fakes.sms_gateway import SmsGateway
 from tests.unit.billing.values import T0
@@ -181,25 +183,32 @@ def test_what_cannot_be_is_refused(shop: World, gateway: SmsGateway) -> None:
     assert gateway.seen == []
 
 
-def test_a_busy_site_is_walked(shop: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_site_is_found_by_its_lists_and_a_busy_one_by_a_walk(shop: World, monkeypatch: pytest.MonkeyPatch) -> None:
     shop.customer("0700000005")  # bought, and never came
     shop.customer("0700000006", terms=None)  # has nothing
 
     def count(*words: str) -> Any:
         return shop("notify", "outage", "--site", "kilimani", "--json", *words).json()["people"]
 
-    assert count() == 2
+    shop.online("0700000003", mac=MacAddress("aabbccddee03"), session="83c00003")  # the lodge's, on a visit
+    assert count() == 4
     assert count("--walk") == 3
-    monkeypatch.setattr(audience, "BUSY_DAY", 2)
+    monkeypatch.setattr(audience, "BUSY_DAY", 3)
     assert count() == 3
+    monkeypatch.setattr(audience, "RECORDS_MAX", 2)  # pages
+    monkeypatch.setattr(audience, "BUSY_DAY", 2_000)
+    assert count() == 4
 
 
 def test_who_came_long_ago_is_told_only_while_a_package_lasts(shop: World) -> None:
     shop.stops("0700000001", session="81c00000", mac=MacAddress("aabbccddee00"))
+    season = msgspec.structs.replace(DAY, id="season.1", window=Window(WindowStart.PURCHASE, 3, PeriodUnit.MONTH))
+    shop.core.provision.terms(season)
+    shop.customer("0700000007", terms=season)
     shop.clock.now += 29 * 86_400
-    assert shop("notify", "outage", "--site", "kilimani", "--json").json()["people"] == 2
-    shop.clock.now += 2 * 86_400
-    assert shop("notify", "outage", "--site", "kilimani", "--json").json()["people"] == 0
+    assert shop("notify", "outage", "--site", "kilimani", "--json").json()["people"] == 3
+    shop.clock.now += 3 * 86_400
+    assert shop("notify", "outage", "--site", "kilimani", "--json").json()["people"] == 1
 
 
 def test_the_status_page_is_told_and_cleared(shop: World) -> None:
