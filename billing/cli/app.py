@@ -3,6 +3,7 @@
 import typer
 
 from billing.cli import (
+    agents,
     backups,
     books,
     customers,
@@ -13,6 +14,7 @@ from billing.cli import (
     migrate,
     notify,
     opting,
+    outage,
     owed,
     packages,
     past,
@@ -46,7 +48,7 @@ app = typer.Typer(
 )
 GROUPS = (
     *(sessions, cutting, customers, why, packages, vouchers, till, payments, refunds, books, joining, proving),
-    *(report, routers, sites, signs, backups, regions, notify, opting, incident, ops),
+    *(report, routers, sites, signs, backups, regions, notify, opting, incident, ops, agents, outage),
 )
 for group in dict.fromkeys(module.app for module in GROUPS):
     app.add_typer(group)

@@ -46,7 +46,7 @@ EXPORTED = (
 @command(app, "check", "ledger check\nledger check --from 2026-11-01 --json")
 def check(frame: Frame, first: _From = "", last: _To = "") -> Exit:
     """Look at everything that was booked: what is not as it must be. Exit code 1 if anything is."""
-    days = _days(frame, first or frame.selling.first_day, last)
+    days = days_of(frame, first or frame.selling.first_day, last)
     found = frame.billing.check.check(days[0], days[-1], frame.now)
     rows = [{"rule": each.rule.value, "what": each.what, "text": each.text} for each in found]
     frame.show.table(rows, FINDINGS, f"The books are right, from {days[0]} to {days[-1]}.")
@@ -131,14 +131,15 @@ def _line(entry: Entry) -> dict[str, Any]:
 
 
 def _entries(frame: Frame, first: str, last: str) -> list[Entry]:
-    return [entry for day in _days(frame, first, last) for entry in _of_day(frame, day)]
+    return [entry for day in days_of(frame, first, last) for entry in _of_day(frame, day)]
 
 
 def _of_day(frame: Frame, day: str) -> Iterator[Entry]:
     return walk.entries(frame.billing.book, day)
 
 
-def _days(frame: Frame, first: str, last: str) -> list[str]:
+def days_of(frame: Frame, first: str, last: str) -> list[str]:
+    """ISO days, both ends among them, today where nothing was said; raises Malformed."""
     today = business_day(frame.now)
     begin, end = day_of(first or today), day_of(last or today)
     if begin > end:

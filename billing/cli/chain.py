@@ -69,6 +69,7 @@ class Case(NamedTuple):
     """What was gathered. `verdict`: what policy says to a log-in now; None: yes. `device`: the one that asks, "" any.
 
     `log`: whether a RADIUS node logs here; `attempts`: the last of each session; `last`: the latest session begun.
+    `slip`: what is wrong with what was typed, as the code of a voucher.
     """
 
     now: int
@@ -84,6 +85,7 @@ class Case(NamedTuple):
     heard: Heard | None = None
     attempts: Mapping[str, Attempt] = {}
     last: SessionRecord | None = None
+    slip: str = ""
 
 
 def chain(case: Case) -> list[Link]:
@@ -110,7 +112,7 @@ def first_broken(links: list[Link]) -> Link | None:
 
 def _unknown(case: Case) -> Link:
     text, fix = (
-        "nobody has that name, number, code or device",
+        f"nobody has that name, number, code or device{case.slip}",
         "Ask for the number that was paid with, or the code's serial.",
     )
     heard = case.heard

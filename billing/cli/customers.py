@@ -50,6 +50,8 @@ ONE = (
     Column("RENEWS BY ITSELF", "renews"),
     Column("DEVICES SEEN", "devices"),
     Column("TIED TO", "caller"),
+    Column("FIXED ADDRESS", "fixed_ip"),
+    Column("POOL", "pool"),
     Column("STILL OWED", "owed"),
 )
 RIGHTS = (
@@ -231,6 +233,38 @@ def devices(
     frame.show.table(rows, DEVICES, "No device was seen.")
 
 
+@command(
+    app, "bind",
+    "customers bind lodge-home-4 --device aa:bb:cc:dd:ee:01 --address 100.64.7.7\n"
+    "customers bind lodge-home-4 --pool homes\ncustomers bind lodge-home-4 --undo --reason 'moved out'",
+)  # fmt: skip
+def bind(
+    frame: Frame,
+    who: _Who,
+    device: Annotated[str, typer.Option(metavar="MAC", help="The only device that may use the line.")] = "",
+    address: Annotated[str, typer.Option(metavar="IP", help="The address that the line always gets.")] = "",
+    pool: Annotated[str, typer.Option(metavar="NAME", help="The router's pool that its address comes from.")] = "",
+    undo: Annotated[bool, typer.Option("--undo", help="Untie it from all of them first.")] = False,
+    reason: _Reason = "",
+) -> None:
+    """Tie a PPPoE line to a device, a fixed address or a pool, from its next log-in on; what is not given stays."""
+    if not (device or address or pool or undo):
+        raise Malformed("bind", "say to what (--device, --address, --pool), or --undo")
+    mac = parse_mac(device) if device else None
+    if device and mac is None:
+        raise Malformed("device", f"{device} is no MAC address")
+    subscriber = find.customer(frame, who)
+    before = find.read(frame, subscriber)
+    kept = (None, "", "") if undo else (before.caller, before.fixed_ip, before.pool)
+    caller, fixed, named = mac or kept[0], address or kept[1], pool or kept[2]
+    tied = ", ".join(each for each in (caller, fixed, named) if each) or "nothing"
+    frame.sure(f"Tie {who} to {tied}? From the next log-in on nothing else is let in on that line.")
+    with frame.deed(subscriber, frame.why(reason)):
+        frame.core.provision.bind_caller(subscriber, caller, fixed, named)
+    told = {"customer": subscriber, "caller": caller or "", "fixed_ip": fixed, "pool": named}
+    frame.show.done(f"{who} is tied to {tied}.", told)
+
+
 @command(app, "erase", "customers erase 0712345678 --reason 'asked for it by letter'")
 def erase(frame: Frame, who: _Who, reason: _Reason = "") -> None:
     """Forget a person, who asked for it: phone, e-mail, devices. The books keep what was paid, under a bare number."""
@@ -265,6 +299,8 @@ def facts(frame: Frame, present: Subscriber) -> dict[str, Any]:
         "renews": person.renews if person else "",
         "devices": list(present.devices),
         "caller": present.caller or "",
+        "fixed_ip": present.fixed_ip,
+        "pool": present.pool,
         "owed": [intent.reason.value for intent in present.intents],
     }
 

@@ -5,12 +5,14 @@ from typing import NamedTuple
 
 from billing.cli.exits import Nobody
 from billing.cli.frame import Frame
+from billing.domain.voucher import CodeRules, mistyped
 from billing.ports import ClaimKind
 from radius.domain import subscriber as aggregate
 from radius.domain.errors import Malformed
-from radius.domain.identity import NameKind, SubscriberId, Username, parse_username, parse_written
+from radius.domain.identity import NameKind, SubscriberId, Username, normal_name, parse_username, parse_written
 from radius.domain.subscriber import Subscriber
 
+CODES = CodeRules()
 _ID = re.compile(r"[A-Za-z0-9]{16}", re.ASCII)
 _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _SPANS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400}
@@ -55,11 +57,18 @@ def customer(frame: Frame, text: str) -> SubscriberId:
     """The one customer whom `text` names; raises Nobody, or Malformed if it names several."""
     found = search(frame, text)
     if not found:
-        raise Nobody("nobody has that name, number, code or id")
+        raise Nobody(f"nobody has that name, number, code or id{slip(text)}")
     if len(found) > 1:
         said = ", ".join(f"{one.subscriber} ({one.named})" for one in found)
         raise Malformed("customer", f"names several: {said}; take an id")
     return found[0].subscriber
+
+
+def slip(text: str) -> str:
+    """A word on what looks like the code of a voucher and cannot be one: told to staff, it helps no guesser."""
+    digits = len(normal_name(text)) if normal_name(text).isdecimal() else 0
+    alike = abs(digits - CODES.length) <= 1 and mistyped(text, CODES)
+    return "; as the code of a voucher it is mistyped: a digit is wrong, missing or too many" if alike else ""
 
 
 def read(frame: Frame, subscriber: SubscriberId) -> Subscriber:

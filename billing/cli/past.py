@@ -70,7 +70,7 @@ def who_had(
         address = str(ip_address(ip))
     except ValueError:
         raise Malformed("IP", f"{ip} is no address") from None
-    instant = _instant(at, frame.zone)
+    instant = instant_of(at, frame.zone)
     with frame.deed(f"{address} at {instant}", frame.why(reason)):
         found = [sessions.now_or_past(frame, each) for each in _had(frame, address, instant, back)]
     frame.show.table(found, HAD, f"Nobody of {frame.site} had {address} then.")
@@ -93,7 +93,8 @@ def _lasted(record: SessionRecord, at: int) -> bool:
     return at <= (record.closed_at if record.clean_stop else record.last_at)
 
 
-def _instant(text: str, zone: str) -> int:
+def instant_of(text: str, zone: str) -> int:
+    """An instant of a site's clock, '2026-11-25 14:30'; raises Malformed."""
     try:
         return calendar.instant(datetime.fromisoformat(text.strip()).replace(tzinfo=None), zone)
     except ValueError:

@@ -48,17 +48,19 @@ def sell(
 ) -> Exit:
     """Sell a package for cash: to a customer, who is online at once, or as a code on a slip of paper."""
     version = vouchers.version_of(frame, package)
+    if agent and not to:
+        raise Malformed("agent", "sells to a customer (--to WHO), or a pile of vouchers; a code is for cash")
     whom = "as a code" if not to else f"to {to}"
     frame.sure(f"Sell {version.id} {whom} for {amount(version.price_cents)}?")
     if not to:
-        return _sell_code(frame, version, _key(key))
+        return _sell_code(frame, version, key_of(key))
     customer = find.customer(frame, to)
     mac = parse_mac(device) if device else None
     if device and mac is None:
         raise Malformed("device", f"{device} is no MAC address")
     site = frame.site or find.read(frame, customer).site
-    order = Order(_key(key), frame.actor, version.id, customer, mac or "", site, agent)
-    with _once(frame, order.key), frame.deed(customer) as came:
+    order = Order(key_of(key), frame.actor, version.id, customer, mac or "", site, agent)
+    with once(frame, order.key), frame.deed(customer) as came:
         sold = frame.billing.desk.sell.sell(order, frame.now)
         came("done" if not isinstance(sold, Missing) else "refused")
     if isinstance(sold, Missing):
@@ -73,7 +75,7 @@ def _sell_code(frame: Frame, version: Package, key: str) -> Exit:
     if version.sites and not frame.site:
         raise Malformed("site", f"{version.id} is for {', '.join(version.sites)}: say where (--site SITE)")
     package = version.id
-    with _once(frame, key), frame.deed(package):
+    with once(frame, key), frame.deed(package):
         sold: GivenCode = frame.billing.desk.paper_sales.sell_code(key, frame.actor, package, frame.site, frame.now)
     facts = {"serial": sold.serial, "receipt": sold.receipt, "code": sold.code}
     if not sold.code:
@@ -94,8 +96,8 @@ def sell_pile(
 ) -> Exit:
     """Book a pile of vouchers as sold, all or none."""
     frame.sure(f"Book {len(serials)} vouchers of {batch} as sold?")
-    order = PileOrder(_key(key), frame.actor, batch, tuple(serials), agent)
-    with _once(frame, order.key), frame.deed(batch) as came:
+    order = PileOrder(key_of(key), frame.actor, batch, tuple(serials), agent)
+    with once(frame, order.key), frame.deed(batch) as came:
         sold = frame.billing.desk.paper_sales.sell(order, frame.now)
         came("done" if isinstance(sold, SoldPile) else "refused")
     match sold:
@@ -127,14 +129,11 @@ def close_day(
     Exit code 1 if money is missing or over.
     """
     counted_cents, handed_cents = money.parse(counted, "counted"), money.parse(handed_in, "handed-in")
-    kind, _, of = into.partition(":")
-    kinds = {"bank": AccountKind.BANK, "cash": AccountKind.CASH}
-    if kind not in kinds or not of:
-        raise Malformed("into", "must be bank:main or cash:SELLER")
+    place = place_of("into", into)
     frame.sure(
         f"Close the day of {seller}: {amount(counted_cents)} counted, {amount(handed_cents)} handed in to {into}?"
     )
-    count = Count(seller, counted_cents, handed_cents, Account(kinds[kind], of), reason)
+    count = Count(seller, counted_cents, handed_cents, place, reason)
     with frame.deed(seller, reason):
         closed = frame.billing.desk.close_day.close(count, frame.site or "-", frame.actor, frame.now)
     facts = {
@@ -146,6 +145,15 @@ def close_day(
     return Exit.DONE if not closed.difference_cents else Exit.NOT
 
 
+def place_of(field: str, text: str) -> Account:
+    """Where money is: `cash:mary` or `bank:main`; raises Malformed."""
+    kind, _, of = text.partition(":")
+    kinds = {"bank": AccountKind.BANK, "cash": AccountKind.CASH}
+    if kind not in kinds or not of:
+        raise Malformed(field, "must be bank:main or cash:SELLER")
+    return Account(kinds[kind], of)
+
+
 def missing(frame: Frame, found: Missing, agent: str) -> Exit:
     """The agent's float is too small."""
     text = f"Not sold: {agent} lacks {amount(found.cents)}."
@@ -153,15 +161,16 @@ def missing(frame: Frame, found: Missing, agent: str) -> Exit:
     return Exit.NOT
 
 
-def _key(given: str) -> str:
+def key_of(given: str) -> str:
+    """The name of a sale or a payment; one is drawn where none was given."""
     return given or secrets.token_hex(6)
 
 
 @contextmanager
-def _once(frame: Frame, key: str) -> Iterator[None]:
-    """Where the answer is lost, say how to ask again without selling twice."""
+def once(frame: Frame, key: str) -> Iterator[None]:
+    """Where the answer is lost, say how to ask again without booking it twice."""
     try:
         yield
     except Unavailable:
-        frame.note(f"Whether it was sold is not known: say the same again with --key {key}, and it is sold once.")
+        frame.note(f"Whether it was booked is not known: say the same again with --key {key}, and it is booked once.")
         raise

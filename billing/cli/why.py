@@ -84,7 +84,7 @@ def gather(frame: Frame, who: str, router: str, device: str) -> Case:
     log = Log(frame)
     heard = log.last(subscriber, mac)
     if subscriber is None:
-        return Case(frame.now, None, None, frame.core.terms, log=log.there, heard=heard)
+        return Case(frame.now, None, None, frame.core.terms, log=log.there, heard=heard, slip=find.slip(who))
     present = live.owner(frame, subscriber)
     place = _place(frame, router or _where(frame, present, heard.router if heard else ""))
     case = Case(

@@ -10,6 +10,7 @@ from billing.domain.money import BASIS_POINTS_ALL
 from billing.domain.thing import Thing
 from radius.domain.errors import Malformed
 
+AGENTS_MAX = 5_000  # their names are one item of the store, far below its 400 KB
 ALL_PACKAGES = ""  # key of the commission for packages that are not named
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}", re.ASCII)
@@ -55,6 +56,26 @@ def check_seller(field: str, name: str) -> str:
     if not _ID.fullmatch(name):
         raise Malformed(field, "must be 1 to 32 letters, digits, dots, dashes or underscores")
     return name
+
+
+class AgentRoll(Thing, frozen=True, omit_defaults=True):
+    """Who the agents are: no walk over the table finds them."""
+
+    KIND: ClassVar[str] = "AL"
+
+    agents: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """There is one."""
+        return "all"
+
+
+def enrolled(roll: AgentRoll, agent: str) -> AgentRoll:
+    """The roll with an agent in it; raises Malformed where it is full."""
+    if len(roll.agents) >= AGENTS_MAX:
+        raise Malformed("agent", f"there are {AGENTS_MAX} already")
+    return AgentRoll(tuple(sorted({*roll.agents, agent})))
 
 
 class Till(Thing, frozen=True, omit_defaults=True):

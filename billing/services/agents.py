@@ -5,9 +5,10 @@ from typing import NamedTuple
 
 import msgspec
 
-from billing.domain.agent import Agent, check_agent
+from billing.domain.agent import Agent, AgentRoll, check_agent, enrolled
 from billing.domain.journal import Account, AccountKind, Cause, Fact, Journal
 from billing.domain.ledger import Came, Missing
+from billing.domain.thing import Thing
 from billing.domain.trade import agent_commission, commission_paid, float_in
 from billing.ports import Entry, Kept, Posting
 from billing.services import walk
@@ -53,10 +54,29 @@ class Agents:
                 ceiling_most_cents=max(agent.ceiling_cents, before.ceiling_most_cents),
             )
             check_agent(after)
-            posting = Posting(self._book.new_id(), things=(Kept(after, kept.version + 1 if kept else 1),))
-            if self._book.post(posting).outcome is Outcome.COMMITTED:
+            things: tuple[Kept[Thing], ...] = (Kept(after, kept.version + 1 if kept else 1), *self._enrolled(agent.id))
+            if self._book.post(Posting(self._book.new_id(), things=things)).outcome is Outcome.COMMITTED:
                 return after
         raise AssertionError  # `tries` ends by raising
+
+    def agent(self, name: str) -> Agent:
+        """One as it is now; raises Malformed for nobody."""
+        return agent_of(self._book, name).thing
+
+    def all(self) -> list[Agent]:
+        """Everybody, by name; one that was added before there was a list comes into it with its next change."""
+        roll = self._roll()
+        return [self.agent(name) for name in roll.thing.agents] if roll else []
+
+    def _roll(self) -> Kept[AgentRoll] | None:
+        return self._book.stores.customers.thing(AgentRoll, AgentRoll().name, self._book.deadline())
+
+    def _enrolled(self, agent: str) -> tuple[Kept[AgentRoll], ...]:
+        """The roll with that agent, where it is not in it."""
+        roll = self._roll() or Kept(AgentRoll(), 0)
+        if agent in roll.thing.agents:
+            return ()
+        return (Kept(enrolled(roll.thing, agent), roll.version + 1),)
 
     def pay_in(self, agent: str, cents: int, into: Account, key: str, actor: str, now: int) -> Moved | Missing:
         """An agent pays float in, as cash to a seller or at the bank, or (`into` the agent's commission) from earnings.

@@ -3,6 +3,7 @@
 import pytest
 
 from billing.cli.exits import Exit
+from billing.domain.check_digit import DIGITS, with_check
 from radius.domain import subscriber as aggregate
 from radius.domain.identity import SubscriberId
 from radius.domain.subscriber import Subscriber
@@ -21,6 +22,8 @@ BALANCE          KES 0
 RENEWS BY ITSELF -
 DEVICES SEEN     -
 TIED TO          -
+FIXED ADDRESS    -
+POOL             -
 STILL OWED       -
 PACKAGE  STATE  FROM                 UNTIL                DATA LEFT  TIME LEFT  RIGHT
 basic.1  live   2026-11-25 13:00:00  2026-11-26 13:00:00   990.0 MB          -  r5678
@@ -162,3 +165,44 @@ def test_two_who_share_a_name_are_not_confused(place: World) -> None:
     assert {row["customer"] for row in rows} >= {jane}
     shown = place("customers", "show", "25:47:12:34:56:78", "--json")
     assert shown.json()["customer"] == code
+
+
+def test_a_line_is_tied_to_a_device_an_address_and_a_pool(world: World) -> None:
+    home = world.customer("0712345678")
+    asked = world("customers", "bind", "0712345678", "--device", "aa:bb:cc:dd:ee:01", "--reason", "contract")
+    assert (asked.code, world.deeds()) == (Exit.DECLINED, [])
+    why = ("--reason", "contract")
+    world("customers", "bind", "0712345678", "--device", "aa:bb:cc:dd:ee:01", *why, yes=True)
+    ran = world("customers", "bind", "0712345678", "--address", "100.64.7.7", "--pool", "homes", *why, yes=True)
+    assert (ran.code, ran.out) == (Exit.DONE, "0712345678 is tied to aabbccddee01, 100.64.7.7, homes.\n")
+    shown = world("customers", "show", "0712345678", "--json").json()
+    assert (shown["caller"], shown["fixed_ip"], shown["pool"]) == ("aabbccddee01", "100.64.7.7", "homes")
+    world("customers", "bind", "0712345678", "--undo", "--pool", "homes", *why, yes=True)
+    shown = world("customers", "show", "0712345678", "--json").json()
+    assert (shown["caller"], shown["fixed_ip"], shown["pool"]) == ("", "", "homes")
+    assert "is tied to nothing" in world("customers", "bind", "0712345678", "--undo", *why, yes=True).out
+    assert world.deeds() == [("mary", "customers bind", home, "done")] * 4
+
+
+def test_a_line_is_not_tied_to_what_cannot_be(world: World) -> None:
+    world.customer("0712345678")
+    for words, said in (
+        ((), "say to what"),
+        (("--device", "aa:bb"), "aa:bb is no MAC address"),
+        (("--address", "100.64.7"), "fixed_ip"),
+        (("--pool", "h" * 300), "pool: must be 1 to"),
+    ):
+        ran = world("customers", "bind", "0712345678", *words, "--reason", "x", yes=True)
+        assert (ran.code, ran.out) == (Exit.USAGE, ""), words
+        assert said in ran.err
+    assert world("customers", "bind", "0712345678", "--pool", "homes", yes=True).code == Exit.USAGE  # no reason
+
+
+def test_a_code_that_is_mistyped_is_told_from_one_that_nobody_has(world: World) -> None:
+    right = with_check("12345678901", DIGITS)
+    wrong = f"{right[:-1]}{(int(right[-1]) + 1) % 10}"
+    for code, said in ((right, False), (wrong, True), (right[:-1], True), (f"{wrong[:4]} {wrong[4:]}", True)):
+        ran = world("customers", "show", code)
+        assert (ran.code, "it is mistyped" in ran.err) == (Exit.NOBODY, said), code
+    assert "mistyped" not in world("customers", "show", "lodge-home-4").err
+    assert "it is mistyped" in world("customers", "why", wrong).out
