@@ -3,14 +3,16 @@
 An aggregate is shown as it is true at this instant: with its marks laid over, and what has ended by itself as ended.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
 from billing.cli import find
-from billing.cli.exits import Nobody
 from billing.cli.frame import Frame
+from billing.cli.progress import Search
 from coa.plan import record_of
 from radius.domain import lifecycle
+from radius.domain import subscriber as aggregate
 from radius.domain.identity import NasId, SessionUid, SubscriberId
 from radius.domain.record import SessionRecord
 from radius.domain.subscriber import Session, SessionState, Subscriber
@@ -37,6 +39,11 @@ class Asked(NamedTuple):
     over_bytes: int = 0
     idle_s: int = 0
 
+    @property
+    def filters(self) -> bool:
+        """True if only some of the open sessions of these routers are meant."""
+        return bool(self.package or self.over_bytes or self.idle_s)
+
     def holds(self, live: Live, now: int) -> bool:
         """True if this session is meant."""
         named = self.package in {"", package_of(live), package_of(live).rpartition(".")[0]}
@@ -46,10 +53,24 @@ class Asked(NamedTuple):
 
 def owner(frame: Frame, subscriber: SubscriberId) -> Subscriber:
     """A customer as is true now. Raises Nobody."""
+    return _as_now(frame, find.read(frame, subscriber))
+
+
+def owners(frame: Frame, subscribers: Iterable[str]) -> dict[str, Subscriber]:
+    """Those of up to a hundred customers that are there, as is true now, by one request. "" is nobody."""
+    wanted = [SubscriberId(each) for each in dict.fromkeys(subscribers) if each]
+    found = frame.core.store.lists.many(wanted, frame.deadline()) if wanted else {}
+    return {each: _as_now(frame, aggregate.decode(stored.body)) for each, stored in found.items()}
+
+
+def _as_now(frame: Frame, present: Subscriber) -> Subscriber:
+    """With its marks laid over, and what has ended by itself as ended."""
     frame.directory  # noqa: B018 - opened here: what a reboot has ended is told by it
     world = frame.core.world(frame.now)
-    shards = shards_of(frame.core.desk, frame.core.marks, subscriber, frame.deadline)
-    present = find.read(frame, subscriber)
+    shards = None
+    if present.spilled:  # the root is read after its marks: what it holds by then is in them
+        shards = shards_of(frame.core.desk, frame.core.marks, present.id, frame.deadline)
+        present = find.read(frame, present.id)
     lay_all_over(present, shards, world)
     lifecycle.settle(present, world, marks_whole=shards is not None)
     return present
@@ -63,42 +84,47 @@ def of_customer(frame: Frame, subscriber: SubscriberId) -> list[Live]:
     )
 
 
-def walk(frame: Frame, asked: Asked, most: int) -> Iterator[Live]:
-    """Open sessions, router by router, the oldest first; reads as few as `most` need."""
-    filtered = asked.package or asked.over_bytes or asked.idle_s
+def walk(frame: Frame, asked: Asked, most: int, search: Search) -> Iterator[Live]:
+    """Open sessions, router by router, the oldest first; reads as few as `most` need, and as `search` allows."""
     left = most
     for router in asked.routers:
-        limit = OPEN_MAX if filtered else min(left, OPEN_MAX)
-        entries = frame.core.store.sessions.open_on(router, frame.now + 1, limit, frame.deadline())
-        for first in range(0, len(entries), RECORDS_MAX):
-            page = _page(frame, entries[first : first + RECORDS_MAX])
-            for live in page:
-                if asked.holds(live, frame.now):
-                    yield live
-                    left -= 1
-                    if not left:
-                        return
+        room = min(search.left, OPEN_MAX)
+        seen = 0
+        entries = _entries(frame, router, room if asked.filters else min(left, room), room)
+        while page := list(islice(entries, RECORDS_MAX)):
+            seen += len(page)
+            search.looked += len(page)
+            for live in _with_records(frame, [each for each in _open(frame, page) if asked.holds(each, frame.now)]):
+                yield live
+                left -= 1
+                if not left:
+                    return
+        if seen == room < OPEN_MAX:
+            search.cut = True
+            return
 
 
-def _page(frame: Frame, entries: Sequence[tuple[SessionUid, int, SubscriberId]]) -> list[Live]:
-    owners: dict[SubscriberId, Subscriber | None] = {}
+def _entries(frame: Frame, router: NasId, first: int, most: int) -> Iterator[tuple[SessionUid, int, SubscriberId]]:
+    """Up to `most` of a router's index: `first` of them, and the others only if somebody still asks."""
+    found: list[tuple[SessionUid, int, SubscriberId]] = []
+    for limit in dict.fromkeys((first, most)):
+        before = len(found)
+        found = frame.core.store.sessions.open_on(router, frame.now + 1, limit, frame.deadline()) if limit else []
+        yield from found[before:]
+        if len(found) < limit:
+            return
+
+
+def _open(frame: Frame, entries: Sequence[tuple[SessionUid, int, SubscriberId]]) -> list[Live]:
+    """The sessions of these entries that are open now. Whoever a packet without a customer is filed under is nobody."""
+    present = owners(frame, (subscriber for _, _, subscriber in entries))
     found = []
     for uid, _, subscriber in entries:
-        if subscriber not in owners:
-            owners[subscriber] = _owner_if_there(frame, subscriber)
-        present = owners[subscriber]
-        session = session_of(present, uid) if present is not None else None
-        if present is not None and session is not None and session.state is SessionState.OPEN:
-            found.append(Live(present, session, None))
-    return _with_records(frame, found)
-
-
-def _owner_if_there(frame: Frame, subscriber: SubscriberId) -> Subscriber | None:
-    """Whoever a packet without a customer is filed under is nobody."""
-    try:
-        return owner(frame, subscriber) if subscriber else None
-    except Nobody:
-        return None
+        whose = present.get(subscriber)
+        session = session_of(whose, uid) if whose is not None else None
+        if whose is not None and session is not None and session.state is SessionState.OPEN:
+            found.append(Live(whose, session, None))
+    return found
 
 
 def _with_records(frame: Frame, found: Sequence[Live]) -> list[Live]:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from billing.cli import books, sessions
+from billing.cli import books, progress, sessions
 from billing.cli.exits import Exit
 from billing.cli.frame import Frame, command
 from billing.cli.show import Column, when
@@ -72,7 +72,7 @@ def who_had(
         raise Malformed("IP", f"{ip} is no address") from None
     instant = instant_of(at, frame.zone)
     with frame.deed(f"{address} at {instant}", frame.why(reason)):
-        found = [sessions.now_or_past(frame, each) for each in _had(frame, address, instant, back)]
+        found = list(sessions.now_or_past(frame, _had(frame, address, instant, back)))
     frame.show.table(found, HAD, f"Nobody of {frame.site} had {address} then.")
     frame.note(NAT)
     return Exit.DONE if found else Exit.NOBODY
@@ -82,7 +82,8 @@ def _had(frame: Frame, address: str, at: int, back: int) -> list[SessionRecord]:
     days = [calendar.local(at - ago * DAY_S, frame.zone).strftime("%Y%m%d") for ago in range(back + 1)]
     begun = frame.core.store.sessions.begun_on
     keys = [key for day in days for key in begun(Where.SITE, frame.site, day, SESSIONS_A_DAY_MAX, frame.deadline())]
-    records = sessions.records_of(frame, [key for key in keys if key[1] <= at])
+    wanted = [key for key in keys if key[1] <= at]
+    records = progress.each(frame, f"Sessions of {frame.site}", sessions.records_of(frame, wanted), len(wanted))
     return [record for record in records if record.framed_ip == address and _lasted(record, at)]
 
 

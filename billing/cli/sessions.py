@@ -5,20 +5,21 @@ from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
 import typer
-from rich.live import Live as Screen
+from rich.text import Text
 
-from billing.cli import find, live, routers
+from billing.cli import find, live, progress, routers
 from billing.cli.exits import Nobody
 from billing.cli.frame import Frame, command
 from billing.cli.live import Asked, Live
+from billing.cli.progress import All, Search
 from billing.cli.show import Column, render, size, span, when
 from billing.cli.words import REASONS, STATES, ending
 from radius.domain import calendar
 from radius.domain.attempt import Attempt
-from radius.domain.errors import Malformed
-from radius.domain.identity import SessionUid, SubscriberId
+from radius.domain.errors import Malformed, Unavailable
+from radius.domain.identity import SessionUid
 from radius.domain.record import SessionRecord
-from radius.domain.subscriber import SessionState
+from radius.domain.subscriber import SessionState, Subscriber
 from radius.domain.wanted import session_of
 from radius.ports import RECORDS_MAX, Where
 
@@ -85,10 +86,10 @@ def asked_for(frame: Frame, router: str, package: str = "", over: str = "", idle
     return Asked(names, package, find.byte_count(over) if over else 0, find.seconds(idle) if idle else 0)
 
 
-def listed(frame: Frame, asked: Asked, user: str, limit: int) -> list[Live]:
-    """The live sessions that are meant."""
+def listed(frame: Frame, asked: Asked, user: str, limit: int, search: Search | None = None) -> list[Live]:
+    """The live sessions that are meant; without a `search` of all that there are."""
     if not user:
-        return list(live.walk(frame, asked, limit))
+        return list(live.walk(frame, asked, limit, search or Search(None)))
     found = live.of_customer(frame, find.customer(frame, user))
     return [each for each in found if each.session.nas in asked.routers and asked.holds(each, frame.now)][:limit]
 
@@ -100,31 +101,45 @@ def listed(frame: Frame, asked: Asked, user: str, limit: int) -> list[Live]:
 )
 def list_sessions(
     frame: Frame, user: User = "", router: At = "", package: Package = "", over: _Over = "", idle: _Idle = "",
-    limit: _Limit = LIST_MAX,
+    limit: _Limit = LIST_MAX, whole: All = False,
 ) -> None:  # fmt: skip
     """Who is online now, router by router."""
-    found = listed(frame, asked_for(frame, router, package, over, idle), user, limit)
-    frame.show.table([live.facts(each) for each in found], COLUMNS, "Nobody is online.")
+    asked, search = asked_for(frame, router, package, over, idle), progress.search(limit, whole=whole)
+    found = listed(frame, asked, user, limit, search)
+    meant = "No such session is online." if user or asked.filters else "Nobody is online."
+    frame.show.table([live.facts(each) for each in found], COLUMNS, meant)
     if len(found) == limit and not frame.as_json:
         frame.note(f"The first {limit}; more with --limit.")
+    search.told(frame, "open sessions")
 
 
 @command(app, "watch", "sessions watch --site kilimani\nsessions watch --every 2 --over 1GB")
 def watch(
     frame: Frame, user: User = "", router: At = "", package: Package = "", over: _Over = "", idle: _Idle = "",
-    limit: _Limit = LIST_MAX,
+    limit: _Limit = LIST_MAX, whole: All = False,
     every: Annotated[float, typer.Option(min=0, help="Seconds between two looks.")] = 5.0,
     rounds: Annotated[int, typer.Option(min=0, help="Stop after so many looks; 0: at Ctrl-C.")] = 0,
 ) -> None:  # fmt: skip
-    """The list again and again, until Ctrl-C."""
-    asked, done = asked_for(frame, router, package, over, idle), 0
-    with Screen(console=frame.show.console, auto_refresh=False, screen=frame.show.console.is_terminal) as screen:
+    """The list again and again, until Ctrl-C. It goes on where the store does not answer for a while."""
+    from rich.console import Group  # noqa: PLC0415 - only here
+    from rich.live import Live as Screen  # noqa: PLC0415 - as above
+
+    asked, done, console = asked_for(frame, router, package, over, idle), 0, frame.show.console
+    rows: list[dict[str, Any]] = []
+    with Screen(console=console, auto_refresh=False, screen=console.is_terminal) as screen:
         while True:
-            rows = [live.facts(each) for each in listed(frame, asked, user, limit)]
-            if frame.as_json or not frame.show.console.is_terminal:
+            said = ""
+            try:
+                search = progress.search(limit, whole=whole)
+                rows = [live.facts(each) for each in listed(frame, asked, user, limit, search)]
+                said = f", of the first {search.looked:,}" if search.cut else ""
+            except Unavailable:
+                said = "; the store does not answer: as it was"
+            if frame.as_json or not console.is_terminal:
                 frame.show.table(rows, COLUMNS, "Nobody is online.")
             else:
-                screen.update(render(rows, COLUMNS), refresh=True)
+                head = Text(f"{when(frame.now)}  {len(rows)} online{said}  (Ctrl-C ends it)")
+                screen.update(Group(head, render(rows, COLUMNS)), refresh=True)
             done += 1
             if rounds and done >= rounds:
                 return
@@ -154,18 +169,21 @@ def one(frame: Frame, uid: SessionUid) -> dict[str, Any]:
     return {**(there or past(record)), "steps": [step_facts(step) for step in steps]}
 
 
-def now_or_past(frame: Frame, record: SessionRecord) -> dict[str, Any]:
-    """The figures of a session: of one that is not over its customer has them, its record only how it began."""
-    there = in_aggregate(frame, record) if not record.closed_at else None
-    return there or past(record)
+def now_or_past(frame: Frame, records: Sequence[SessionRecord]) -> Iterator[dict[str, Any]]:
+    """The figures of sessions: of one that is not over its customer has them, its record only how it began."""
+    for first in range(0, len(records), RECORDS_MAX):
+        page = records[first : first + RECORDS_MAX]
+        present = live.owners(frame, (str(record.subscriber) for record in page if not record.closed_at))
+        for record in page:
+            yield (not record.closed_at and _held(present.get(record.subscriber), record)) or past(record)
 
 
 def in_aggregate(frame: Frame, record: SessionRecord) -> dict[str, Any] | None:
     """What its customer says of a session that is not filed away yet."""
-    try:
-        present = live.owner(frame, SubscriberId(record.subscriber)) if record.subscriber else None
-    except Nobody:
-        present = None
+    return _held(live.owners(frame, [record.subscriber]).get(record.subscriber), record)
+
+
+def _held(present: Subscriber | None, record: SessionRecord) -> dict[str, Any] | None:
     session = session_of(present, record.uid) if present is not None else None
     if present is None or session is None or session.opened_at != record.started_at:
         return None
@@ -230,8 +248,10 @@ def history(
         where, name = Where.SITE, frame.site
     else:
         raise Malformed("user", "say whose: --user, --router or --site")
-    rows = [now_or_past(frame, record) for record in begun(frame, where, name, days, limit)]
+    rows = list(now_or_past(frame, begun(frame, where, name, days, limit)))
     frame.show.table(rows, PAST, f"No session in {days} days.")
+    if len(rows) == limit and not frame.as_json:
+        frame.note(f"The latest {limit}; more with --limit.")
 
 
 def begun(frame: Frame, where: Where, name: str, days: int, limit: int) -> list[SessionRecord]:

@@ -1,14 +1,16 @@
 """`sessions`, `pending`, `waiting` over the engine: what is shown, what reaches a router, what is audited."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import msgspec
 import pytest
 
-from billing.cli import cutting, sessions
+from billing.cli import cutting, live, progress, sessions
 from billing.cli.exits import Exit
 from coa.wiring import build_dispatcher
+from radius.domain.errors import Unavailable
 from radius.domain.identity import NasId
 from radius.domain.nas import Family, Router
 from radius.ports import Node
@@ -80,6 +82,23 @@ def test_the_list_by_what_is_asked_for(evening: World) -> None:
     assert users(evening, "list", "--idle", "10m") == [JANE, OTIENO]
     assert evening("sessions", "list", "--user", "0733000000").code == Exit.NOBODY
     assert evening("sessions", "list", "--over", "much").code == Exit.USAGE
+
+
+def test_a_list_looks_at_so_many_and_says_so(evening: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "LOOKED_MAX", 0)
+    ran = evening("sessions", "list", "--over", "500MB", "--limit", "1", "--json")
+    assert (ran.json(), ran.err) == ([], "Looked at 1 open sessions; --all looks at every one.\n")
+    ran = evening("sessions", "list", "--over", "500MB", "--limit", "1", "--json", "--all")
+    assert ([row["user"] for row in ran.json()], ran.err) == ([OTIENO], "")
+    assert evening("sessions", "list", "--package", "week", "--all").out == "No such session is online.\n"
+
+
+def test_an_entry_whose_session_is_over_hides_none_behind_it(evening: World) -> None:
+    evening.core.store.routers.boot(GATE, evening.clock.now + 1, soon())  # Jane's is over, and nobody wrote it down
+    evening.clock.now += 100
+    evening.customer("0733000222")
+    evening.online("0733000222", mac=LAPTOP, session="a1c00001", seconds=60)
+    assert users(evening, "list", "--router", GATE, "--limit", "1") == ["0733000222"]
 
 
 def test_who_has_ended_is_not_listed_as_online_whoever_wrote_it_down(evening: World) -> None:
@@ -171,6 +190,22 @@ def test_the_watch_looks_again(evening: World, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(sessions, "time", Sleeps(lambda: evening.stops(JANE)))
     out = evening("sessions", "watch", "--rounds", "2").out
     assert (out.count("USER"), out.count(JANE), out.count(OTIENO)) == (2, 1, 2)
+
+
+def test_the_watch_goes_on_without_the_store(evening: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = live.walk
+    looks = iter((known, away, known))
+
+    def walk(*given: Any) -> Iterator[live.Live]:
+        return next(looks)(*given)
+
+    monkeypatch.setattr(live, "walk", walk)
+    ran = evening("sessions", "watch", "--rounds", "3", "--every", "0")
+    assert (ran.code, ran.out.count(JANE)) == (Exit.DONE, 3)
+
+
+def away(*_: object) -> Iterator[live.Live]:
+    raise Unavailable("nobody answers")
 
 
 def test_what_is_owed_and_why(evening: World) -> None:
