@@ -163,6 +163,7 @@ class Posting(NamedTuple):
     prompt: Prompt | None = None
     vouchers: tuple[KeptVoucher, ...] = ()
     things: tuple[Kept[Thing], ...] = ()
+    listed: str | None = None  # with a new payment: the site of its list ("": of none); None: it is no new one
 
 
 class Part(StrEnum):
@@ -258,6 +259,15 @@ class Payments(Protocol):
     def latest_on(self, day: str, limit: int, deadline: float) -> list[str]:
         """The last `limit` payments created on an ISO day, the latest first; eventually consistent."""
 
+    def latest_at(self, site: str, day: str, after: str | None, limit: int, deadline: float) -> Page:
+        """Payments of a site's customers begun on an ISO day, the latest first; strongly consistent."""
+
+    def latest_by(self, subscriber: str, after: str | None, limit: int, deadline: float) -> Page:
+        """Payments of one customer, the latest first; strongly consistent."""
+
+    def enlist(self, payment: Payment, site: str, deadline: float) -> bool:
+        """Put a payment into both of these lists; False if it was there."""
+
     def payments(self, ids: Sequence[str], deadline: float) -> list[KeptPayment]:
         """Up to `PAGE_MAX` at once, in any order; strongly consistent."""
 
@@ -317,6 +327,9 @@ class Customers(Protocol):
 
     def thing(self, shape: type[T], name: str, deadline: float) -> Kept[T] | None:
         """Strongly consistent."""
+
+    def things(self, shape: type[T], names: Sequence[str], deadline: float) -> list[Kept[T]]:
+        """Up to `PAGE_MAX` at once, in any order; strongly consistent."""
 
     def due_things(self, shape: type[T], until: int, limit: int, deadline: float) -> list[str]:
         """Names of things of a kind that are due, the earliest first; eventually consistent."""

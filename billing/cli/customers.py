@@ -1,22 +1,25 @@
 """`customers`: who they are, what they have, what may be done to them. Block: may not return, until unblocked."""
 
+import re
 import secrets
 from typing import Annotated, Any
 
 import typer
 
 from billing.cli import find, live, sessions
+from billing.cli.books import day_of
 from billing.cli.exits import Exit
 from billing.cli.frame import Frame, command
 from billing.cli.show import Column, amount, size, span, when
 from billing.cli.vouchers import version_of
 from billing.domain.person import Person
+from billing.ports import PAGE_MAX
 from billing.services.word import Word
-from radius.domain import calendar, entitlement
+from radius.domain import entitlement
 from radius.domain.entitlement import Right
 from radius.domain.errors import Malformed
 from radius.domain.identity import NameKind, SubscriberId, parse_mac
-from radius.domain.subscriber import Subscriber
+from radius.domain.subscriber import SessionState, Subscriber
 from radius.ports import Where
 
 app = typer.Typer(name="customers", help="Customers.", no_args_is_help=True)
@@ -24,6 +27,7 @@ app = typer.Typer(name="customers", help="Customers.", no_args_is_help=True)
 LIST_MAX = 50
 READS_MAX = 2_000  # session records read to find so many customers
 PASSWORD_BYTES = 6
+_ID = re.compile(r"[A-Za-z0-9]{1,32}", re.ASCII)
 
 _Who = Annotated[
     str, typer.Argument(metavar="WHO", help="Phone, MAC address, code, account number, M-Pesa code or id.")
@@ -31,6 +35,14 @@ _Who = Annotated[
 _Reason = Annotated[str, typer.Option("--reason", help="Kept with the change.")]
 
 FOUND = (Column("CUSTOMER", "customer"), Column("NAMED BY", "named"), Column("NAMES", "names"), Column("SITE", "site"))
+LISTED = (
+    Column("CUSTOMER", "customer"),
+    Column("NAMES", "names"),
+    Column("SINCE", "since", when),
+    Column("LAST PACKAGE", "package"),
+    Column("ONLINE", "online"),
+    Column("BLOCKED", "blocked"),
+)
 SEEN = (
     Column("CUSTOMER", "customer"),
     Column("LAST NAME USED", "user"),
@@ -83,17 +95,75 @@ def search(frame: Frame, who: _Who) -> Exit:
     return Exit.DONE if rows else Exit.NOBODY
 
 
-@command(app, "list", "customers list --site kilimani\ncustomers list --site kilimani --day 2026-11-24")
+@command(
+    app, "list",
+    "customers list --site kilimani\ncustomers list --site kilimani --after 1764064200.q7m2xv9k4t3b8c1d\n"
+    "customers list --site kilimani --day 2026-11-24",
+)  # fmt: skip
 def list_customers(
     frame: Frame,
-    day: Annotated[str, typer.Option(metavar="DAY", help="As 2026-11-25; default: today.")] = "",
+    day: Annotated[str, typer.Option(metavar="DAY", help="Only who came online that day: 2026-11-25.")] = "",
+    after: Annotated[str, typer.Option(metavar="KEY", help="Go on behind this one, as the list before said.")] = "",
+    without_site: Annotated[bool, typer.Option("--without-site", help="Those who belong to no site.")] = False,
     limit: Annotated[int, typer.Option(min=1, max=READS_MAX, help="At most so many.")] = LIST_MAX,
 ) -> None:
-    """Customers who came online at a site on a day, the latest first."""
-    if not frame.site:
-        raise Malformed("site", "say which (--site SITE)")
-    local = day.replace("-", "") if day else calendar.local(frame.now, frame.zone).strftime("%Y%m%d")
-    keys = frame.core.store.sessions.begun_on(Where.SITE, frame.site, local, READS_MAX, frame.deadline())
+    """Customers of a site, the newest first; or those who came online there on a day, the latest first.
+
+    A voucher's user is no customer of this list: `vouchers list`, and `--day`, which has whoever was online.
+    """
+    site = _the_site(frame, without_site=without_site)
+    if day:
+        frame.show.table(_came_online(frame, site, day, limit), SEEN, "Nobody came online there that day.")
+        return
+    rows: list[dict[str, Any]] = []
+    place = _place(after) if after else None
+    while len(rows) < limit:
+        wanted = min(PAGE_MAX, limit - len(rows))
+        page = frame.core.store.lists.latest(site, place, wanted, frame.deadline())
+        present = live.owners(frame, (subscriber for subscriber, _ in page))
+        rows += [_row(present[subscriber], at) for subscriber, at in page if subscriber in present]
+        if len(page) < wanted:
+            break
+        place = (page[-1][1], page[-1][0])
+    frame.show.table(rows, LISTED, "Nobody is listed there.")
+    if len(rows) >= limit and place and not frame.as_json:
+        frame.note(f"The next ones: --after {place[0]}.{place[1]}")
+
+
+def _the_site(frame: Frame, *, without_site: bool) -> str:
+    """The site that is meant: where there is only one it need not be said."""
+    if without_site:
+        return ""
+    sites = [frame.site] if frame.site else [each.id for each in frame.directory.all_sites()]
+    if len(sites) != 1:
+        raise Malformed("site", f"say which (--site SITE): {', '.join(sites) or 'there is none yet'}")
+    return sites[0]
+
+
+def _place(text: str) -> tuple[int, SubscriberId]:
+    at, _, subscriber = text.partition(".")
+    if not (at.isdecimal() and _ID.fullmatch(subscriber)):
+        raise Malformed("after", "must be what the list before said")
+    return int(at), SubscriberId(subscriber)
+
+
+def _row(present: Subscriber, at: int) -> dict[str, Any]:
+    online = [each for each in present.sessions if each.state is SessionState.OPEN]
+    return {
+        "customer": present.id,
+        "names": names(present),
+        "since": at,
+        "package": present.rights[-1].terms if present.rights else "",
+        "sessions": len(online),
+        "online": bool(online),
+        "blocked": present.blocked,
+    }
+
+
+def _came_online(frame: Frame, site: str, day: str, limit: int) -> list[dict[str, Any]]:
+    keys = frame.core.store.sessions.begun_on(
+        Where.SITE, site, day_of(day).replace("-", ""), READS_MAX, frame.deadline()
+    )
     rows: dict[str, dict[str, Any]] = {}
     for record in sessions.records_of(frame, keys):
         if not record.subscriber:
@@ -113,7 +183,7 @@ def list_customers(
             rows[record.subscriber] = row
         row["sessions"] += 1
         row["online"] |= not record.closed_at
-    frame.show.table(list(rows.values()), SEEN, "Nobody came online there that day.")
+    return list(rows.values())
 
 
 @command(app, "show", "customers show 0712345678")

@@ -1,14 +1,16 @@
 """`payments`: what was asked for by M-Pesa and what came of it, and money without a name."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from billing.cli import books, find
+from billing.cli import books, find, progress
 from billing.cli.exits import Exit, Nobody
 from billing.cli.frame import Frame, command
+from billing.cli.progress import All, Search
 from billing.cli.show import Column, amount, when
 from billing.domain.daraja import RESULTS, error_class
 from billing.domain.doors import DoorState
@@ -21,14 +23,12 @@ from billing.ports import PAGE_MAX, ClaimKind, KeptPayment, Unmatched
 from billing.services.reconcile import Round
 from billing.services.strays import Claimed
 from billing.services.word import Word
-from radius.domain import subscriber as aggregate
 from radius.domain.errors import Malformed
-from radius.domain.identity import SubscriberId
 
 app = typer.Typer(name="payments", help="M-Pesa money.", no_args_is_help=True)
 
 LIST_MAX = 50
-SITE_READS_MAX = 1_000  # customers read to find those of one site
+LISTED_MAX = 100_000  # of one day
 
 _STATES = {
     PaymentState.CREATED: "not sent yet",
@@ -88,42 +88,64 @@ ROUND = (
 )
 
 
-@command(app, "list", "payments list\npayments list --day 2026-11-24 --state failed\npayments list --user 0712345678")
+@command(
+    app, "list",
+    "payments list\npayments list --day 2026-11-24 --state failed --site kilimani\npayments list --user 0712345678",
+)  # fmt: skip
 def list_payments(
     frame: Frame,
-    day: Annotated[str, typer.Option(metavar="DAY", help="As 2026-11-25; default: today.")] = "",
+    day: Annotated[str, typer.Option(metavar="DAY", help="As 2026-11-25; default: today, of one customer any.")] = "",
     state: Annotated[str, typer.Option(help=f"One of {', '.join(PaymentState)}.")] = "",
     user: Annotated[str, typer.Option("--user", metavar="WHO", help="Of one customer.")] = "",
-    limit: Annotated[int, typer.Option(min=1, max=SITE_READS_MAX, help="At most so many.")] = LIST_MAX,
+    limit: Annotated[int, typer.Option(min=1, max=LISTED_MAX, help="At most so many.")] = LIST_MAX,
+    whole: All = False,
 ) -> None:
-    """Payments of a day, the latest first."""
+    """Payments of a day, of a site on a day, or of one customer, the latest first."""
     if state and state not in set(PaymentState):
         raise Malformed("state", f"must be one of {', '.join(PaymentState)}")
     whose = find.customer(frame, user) if user else ""
-    filtered = bool(state or whose or frame.site)
+    search = progress.search(limit, whole=whole)
+    wanted = books.day_of(day) if day else ("" if whose else business_day(frame.now))
+    found = (each for each in _listed(frame, wanted, whose, search) if state in {"", each.payment.state.value})
+    rows = [facts(each) for each in islice(found, limit)]
+    frame.show.table(rows, COLUMNS, "No such payment." if whose else "No such payment that day.")
+    if len(rows) == limit and not frame.as_json:
+        frame.note(f"The latest {limit}; more with --limit.")
+    else:
+        search.told(frame, "payments")
+
+
+def _listed(frame: Frame, day: str, whose: str, search: Search) -> Iterator[KeptPayment]:
+    """The latest first, of one customer, of a site's day, or of everybody's day, a page at a time."""
     ports = frame.billing.store.ports
-    ids = ports.latest_on(
-        books.day_of(day) if day else business_day(frame.now), SITE_READS_MAX if filtered else limit, frame.deadline()
-    )
-    rows: list[dict[str, Any]] = []
-    for first in range(0, len(ids), PAGE_MAX):
-        page = {each.payment.id: each for each in ports.payments(ids[first : first + PAGE_MAX], frame.deadline())}
-        found = [page[name] for name in ids[first : first + PAGE_MAX] if name in page]
-        rows += [facts(each) for each in found if _wanted(frame, each, state, whose)]
-        if len(rows) >= limit:
-            break
-    frame.show.table(rows[:limit], COLUMNS, "No such payment that day.")
+    for ids in _ids(frame, day, whose, search):
+        search.looked += len(ids)
+        page = {each.payment.id: each for each in ports.payments(ids, frame.deadline())}
+        found = [page[name] for name in ids if name in page]
+        if day and found and business_day(found[0].payment.created_at) < day:
+            return
+        yield from (each for each in found if day in {"", business_day(each.payment.created_at)})
 
 
-def _wanted(frame: Frame, kept: KeptPayment, state: str, whose: str) -> bool:
-    payment = kept.payment
-    named = state in {"", payment.state.value} and whose in {"", payment.subscriber}
-    return named and (not frame.site or _site(frame, payment.subscriber) == frame.site)
-
-
-def _site(frame: Frame, subscriber: str) -> str:
-    stored = frame.core.store.subscribers.read(SubscriberId(subscriber), frame.deadline())
-    return aggregate.decode(stored.body).site if stored else ""
+def _ids(frame: Frame, day: str, whose: str, search: Search) -> Iterator[tuple[str, ...]]:
+    ports = frame.billing.store.ports
+    if not whose and not frame.site:
+        ids = ports.latest_on(day, min(search.left, LISTED_MAX), frame.deadline())
+        yield from (tuple(ids[first : first + PAGE_MAX]) for first in range(0, len(ids), PAGE_MAX))
+        search.cut = len(ids) == search.most
+        return
+    after: str | None = None
+    while limit := min(search.left, PAGE_MAX):
+        if whose:
+            page = ports.latest_by(whose, after, limit, frame.deadline())
+        else:
+            page = ports.latest_at(frame.site, day, after, limit, frame.deadline())
+        if page.ids:
+            yield page.ids
+        after = page.more
+        if after is None:
+            return
+    search.cut = True
 
 
 @command(app, "show", "payments show TKP0000001\npayments show 5f3a9c0d11e4b7a8")

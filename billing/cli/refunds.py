@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from billing.cli import payments
+from billing.cli import live, payments
 from billing.cli.exits import Exit, Nobody
 from billing.cli.frame import Frame, command
 from billing.cli.show import Column, amount
@@ -12,12 +12,16 @@ from billing.domain import money
 from billing.domain.give_back import Refund, TakenBack, Way
 from billing.domain.ledger import Reason
 from billing.domain.reversal import ReversalState
-from billing.ports import ClaimKind
+from billing.ports import PAGE_MAX, ClaimKind
 from billing.services.refunds import UNUSED, Ask
 from billing.services.word import Word
 from radius.domain.errors import Malformed
+from radius.domain.subscriber import Subscriber
 
 app = payments.app
+
+FOR_EVER = 1 << 40  # beyond any instant that a refund is looked at, and what a person must decide stands before
+OPEN_MAX = 1_000
 
 _Reason = Annotated[str, typer.Option("--reason", help="Kept with the change.")]
 _Approved = Annotated[str, typer.Option("--approved-by", metavar="NAME", help="A second person, where it takes one.")]
@@ -93,6 +97,24 @@ def refuse(frame: Frame, refund_id: _Refund, reason: _Reason = "") -> Exit:
 def refund_state(frame: Frame, refund_id: _Refund) -> None:
     """Where a refund stands."""
     frame.show.item(refund_facts(_known(frame, refund_id)), REFUND)
+
+
+@command(app, "refunds", "payments refunds\npayments refunds --site kilimani --json")
+def refunds(frame: Frame) -> None:
+    """Refunds that are not over: those that wait for a second person first, then those that M-Pesa still works on."""
+    ports, rows = frame.billing.store.ports, []
+    names = ports.due_things(Refund, FOR_EVER, OPEN_MAX, frame.deadline())
+    for first in range(0, len(names), PAGE_MAX):
+        page = [kept.thing for kept in ports.things(Refund, names[first : first + PAGE_MAX], frame.deadline())]
+        whose = live.owners(frame, (each.subscriber for each in page)) if frame.site else {}
+        here = [each for each in page if not frame.site or _at(whose.get(each.subscriber)) == frame.site]
+        rows += [refund_facts(each) for each in here]
+    rows.sort(key=lambda row: (row["state"] != ReversalState.ASKED.value, row["refund"]))
+    frame.show.table(rows, REFUND, "No refund is open.")
+
+
+def _at(whose: Subscriber | None) -> str:
+    return whose.site if whose else ""
 
 
 def refund_facts(found: Refund) -> dict[str, Any]:

@@ -13,10 +13,9 @@ from billing.cli.heard import Log
 from billing.cli.routers import NODE_FRESH_S
 from billing.cli.show import Column
 from billing.domain.batch import Batch
-from billing.domain.journal import business_day
 from billing.domain.payment import Payment
 from billing.domain.person import Person
-from billing.ports import PAGE_MAX, ClaimKind
+from billing.ports import ClaimKind
 from radius.domain import policy
 from radius.domain import subscriber as aggregate
 from radius.domain.attempt import Attempt
@@ -31,7 +30,6 @@ app = customers.app
 
 UNHEARD_S = 3_600  # packets that were not heard within this time are what somebody waits for
 LAST_DAYS = 2  # back that the last session is looked for, where its customer has forgotten it
-PAYMENTS_LOOKED_AT_MAX = 200  # of today, for one whose phone is not known
 
 COLUMNS = (Column("", "mark"), Column("LINK", "link"), Column("WHAT IS SO", "text"))
 
@@ -135,20 +133,15 @@ def _service(present: Subscriber) -> Service:
 
 
 def _payment(frame: Frame, subscriber: SubscriberId, who: str) -> Payment | None:
-    """The last payment: by the prompt of the phone, else among the last of today."""
+    """The last payment: by the prompt of the phone, else the last of all."""
     ports = frame.billing.store.ports
     phone = parse_phone(who) or _phone(frame, subscriber)
     prompt = ports.prompt(frame.core.keys.alias_key(f"prompt:{phone}"), frame.deadline()) if phone else None
     kept = ports.payment(prompt.payment, frame.deadline()) if prompt else None
     if kept is not None and kept.payment.subscriber == subscriber:
         return kept.payment
-    ids = ports.latest_on(business_day(frame.now), PAYMENTS_LOOKED_AT_MAX, frame.deadline())
-    for first in range(0, len(ids), PAGE_MAX):
-        page = ports.payments(ids[first : first + PAGE_MAX], frame.deadline())
-        mine = [each.payment for each in page if each.payment.subscriber == subscriber]
-        if mine:
-            return max(mine, key=lambda payment: payment.created_at)
-    return None
+    last = ports.payments(ports.latest_by(subscriber, None, 1, frame.deadline()).ids, frame.deadline())
+    return last[0].payment if last else None
 
 
 def _phone(frame: Frame, subscriber: SubscriberId) -> str:

@@ -37,6 +37,7 @@ from billing.ports import (
 )
 from billing.provider import Accepted, PayByHand, Provider, PushRequest, Refused, Unknown
 from billing.services.book import Book
+from radius.domain import subscriber as aggregate
 from radius.domain.errors import Malformed
 from radius.domain.identity import SubscriberId
 from radius.domain.intent import Waiting
@@ -95,14 +96,16 @@ class Cashier:
         phone = check_phone(buy.phone)
         cents = self._price(buy)
         check_amount(cents)
-        if self._stores.subscribers.read(buy.subscriber, self._book.deadline()) is None:
+        stored = self._stores.subscribers.read(buy.subscriber, self._book.deadline())
+        if stored is None:
             raise Malformed("subscriber", "is nobody; register first")
+        site = aggregate.decode(stored.body).site
         for _ in self._book.tries(buy.key or buy.subscriber):
             standing = self._standing(buy, phone, now)
             if standing is not None:
                 return standing
             token = draw.callback_token(self._random)
-            kept = self._commit(buy, phone, cents, token, now)
+            kept = self._commit(buy, phone, cents, token, site, now)
             if kept is not None:
                 return self._push(kept, phone, token, now)
         raise AssertionError  # `tries` ends by raising
@@ -134,7 +137,7 @@ class Cashier:
             return Checkout(Begun.BUSY, kept.payment)
         return None
 
-    def _commit(self, buy: Buy, phone: str, cents: int, token: str, now: int) -> KeptPayment | None:
+    def _commit(self, buy: Buy, phone: str, cents: int, token: str, site: str, now: int) -> KeptPayment | None:
         """The payment with its names and the phone's prompt; None when something was overtaken or drawn twice."""
         id_ = draw.callback_token(self._random)[:16]
         reference = draw.reference(self._random)
@@ -150,7 +153,7 @@ class Cashier:
         if before is not None and self._open(before, now):
             return None  # somebody came between
         prompt = Prompt(key, id_, before.version + 1 if before else 1)
-        posted = self._book.post(Posting(self._book.new_id(), kept, tuple(claims), prompt=prompt))
+        posted = self._book.post(Posting(self._book.new_id(), kept, tuple(claims), prompt=prompt, listed=site))
         if posted.outcome is not Outcome.COMMITTED:
             return None
         self._book.told(None, payment)

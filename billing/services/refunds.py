@@ -29,6 +29,7 @@ from radius.ports import Change, Outcome
 
 REPLY_S = 120  # a reply to a reversal that is not there by then was lost
 ASK_AGAIN_S = 900
+NEVER_BY_ITSELF = 1 << 39  # in the index of what is open, and beyond any instant of a round: a person decides
 ROUND_MAX = 100
 REVERSED_ALREADY = "R000001"  # the same receipt cannot be reversed twice: so it was
 
@@ -118,7 +119,7 @@ class Refunds:
                 return wanted
             opened = taken._replace(thing=_with_open(taken.thing, id_), version=taken.version + 1)
             back = returns.reserved(money) if money else None
-            posting = Posting(self._book.new_id(), unmatched=back, things=(Kept(wanted, 1), opened))
+            posting = Posting(self._book.new_id(), unmatched=back, things=(Kept(wanted, 1, NEVER_BY_ITSELF), opened))
             if self._book.post(posting).outcome is Outcome.COMMITTED:
                 return self._begun(wanted, now)
         raise AssertionError  # `tries` ends by raising

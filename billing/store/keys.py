@@ -5,6 +5,7 @@ indexes need, and one body of JSON text: v version · w the posting that wrote i
 
     P#<payment>       -         a payment; y, a: the day it began and when; k, d: when the reconciler asks next
     T#<phone hash>    -         its prompt
+    PL#@<site>#<day>  <at>#<id> a row of the list of a site's payments of a day; PL#<subscriber>: of a customer's
     <kind>#<key>      claim     a name that one thing has: o owner
     J#<journal>       -         a journal; y, a: its business day and when
     R#<series>        <number>  a numbered receipt: the next is the highest + 1, so a series needs no counter
@@ -34,6 +35,7 @@ NONE = "-"  # range key of items that are alone under their hash key
 NUMBER_DIGITS = 12
 
 PAYMENT, PROMPT, JOURNAL, RECEIPT, CUSTOMER, UNMATCHED, VOUCHER, BODY = "P", "T", "J", "R", "C", "M", "V", "B"
+PAYMENT_LIST = "PL"
 PACKAGES = "package"
 
 _TRANSACTION = "TransactWriteItems"
@@ -46,6 +48,9 @@ ACCESS = (
     Access("Payments.due", "Query", BILLING, "P#shard, due_at <=", DUE_INDEX, "eventual", "0.5 RU a shard"),
     Access("Payments.begun_on", "Query", BILLING, "P#day#shard", DAY_INDEX, "eventual", "0.5 RU per 4 KB"),
     Access("Payments.latest_on", "Query", BILLING, "P#day#shard, last", DAY_INDEX, "eventual", "0.5 RU a shard"),
+    Access("Payments.latest_at", "Query", BILLING, "PL#@site#day, last", "", "strong", "1 RU per 4 KB"),
+    Access("Payments.latest_by", "Query", BILLING, "PL#subscriber, last", "", "strong", "1 RU per 4 KB"),
+    Access("Payments.enlist", "PutItem", BILLING, "both", "", "absent", "2 WU"),
     Access("Payments.payments", "BatchGetItem", BILLING, "P#id, up to 100", "", "strong", "1 RU an item"),
     Access("Bodies.keep", "PutItem", BILLING, "B#id", "", "absent", "1 WU per KB + index"),
     Access("Bodies.looked_at", "UpdateItem", BILLING, "B#id", "", "there", "1 WU per KB + index"),
@@ -62,6 +67,7 @@ ACCESS = (
     Access("Customers.voucher", "GetItem", BILLING, "V#serial", "", "strong", "1 RU"),
     Access("Customers.vouchers", "BatchGetItem", BILLING, "V#serial, up to 100", "", "strong", "1 RU an item"),
     Access("Customers.thing", "GetItem", BILLING, "kind#name", "", "strong", "1 RU per 4 KB"),
+    Access("Customers.things", "BatchGetItem", BILLING, "kind#name, up to 100", "", "strong", "1 RU an item"),
     Access("Customers.due_things", "Query", BILLING, "kind#shard, due_at <=", DUE_INDEX, "eventual", "0.5 RU a shard"),
     Access("Packages.packages", "Query", BILLING, "package", "", "strong", "1 RU per 4 KB"),
     Access("Packages.package", "GetItem", BILLING, "package, id", "", "strong", "1 RU"),
@@ -82,6 +88,21 @@ def name_of(pk: str) -> str:
 def number_key(number: int) -> str:
     """Range key of a numbered receipt: sorts by number."""
     return f"{number:0{NUMBER_DIGITS}}"
+
+
+def site_list(site: str, day: str) -> str:
+    """Hash key of the list of a site's payments of an ISO day: a subscriber has no such name."""
+    return key(PAYMENT_LIST, f"@{site}#{day}")
+
+
+def customer_list(subscriber: str) -> str:
+    """Hash key of the list of a customer's payments."""
+    return key(PAYMENT_LIST, subscriber)
+
+
+def list_place(at: int, payment: str) -> str:
+    """Range key in both lists: sorts by time."""
+    return f"{at:0{NUMBER_DIGITS}}#{payment}"
 
 
 def due_key(kind: str, name: str) -> str:

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from billing.domain.journal import Receipt
 from billing.domain.package import Package
+from billing.domain.payment import Payment
 from billing.domain.thing import Thing
 from billing.ports import (
     PAGE_MAX,
@@ -27,6 +28,7 @@ from billing.store import keys, records
 from billing.store.rows import Found, Key, Rows
 from radius.domain.identity import SubscriberId
 from radius.ports import Outcome
+from radius.store.records import Item
 
 T = TypeVar("T")
 ThingT = TypeVar("ThingT", bound=Thing)
@@ -74,6 +76,19 @@ class BillingStore:
         shards = keys.day_keys(keys.PAYMENT, day)
         found = [each for key in shards for each in self.rows.day(key, None, limit, deadline, newest=True)]
         return [keys.name_of(each.pk) for each in sorted(found, reverse=True)[:limit]]
+
+    def latest_at(self, site: str, day: str, after: str | None, limit: int, deadline: float) -> Page:
+        """See `Payments.latest_at`."""
+        return self._list(keys.site_list(site, day), after, limit, deadline)
+
+    def latest_by(self, subscriber: str, after: str | None, limit: int, deadline: float) -> Page:
+        """See `Payments.latest_by`."""
+        return self._list(keys.customer_list(subscriber), after, limit, deadline)
+
+    def enlist(self, payment: Payment, site: str, deadline: float) -> bool:
+        """See `Payments.enlist`."""
+        there = [self.rows.put_new({**row, "v": 1}, deadline) for row in records.listed_items(payment, site)]
+        return None in there
 
     def payments(self, ids: Sequence[str], deadline: float) -> list[KeptPayment]:
         """See `Payments.payments`."""
@@ -151,10 +166,12 @@ class BillingStore:
     def thing(self, shape: type[ThingT], name: str, deadline: float) -> Kept[ThingT] | None:
         """See `Customers.thing`."""
         item = self.rows.get(_key(shape.KIND, name), deadline)
-        if item is None:
-            return None
-        found = records.decode(item, shape)
-        return Kept(found, int(item["v"]), int(item.get("d", 0)), int(item.get("expires_at", 0)))
+        return None if item is None else _kept(item, shape)
+
+    def things(self, shape: type[ThingT], names: Sequence[str], deadline: float) -> list[Kept[ThingT]]:
+        """See `Customers.things`."""
+        found = self.rows.many([_key(shape.KIND, name) for name in names], deadline)
+        return [_kept(item, shape) for item in found]
 
     def due_things(self, shape: type[ThingT], until: int, limit: int, deadline: float) -> list[str]:
         """See `Customers.due_things`."""
@@ -194,6 +211,11 @@ class BillingStore:
         found = [entry for k in keys.due_keys(kind) for entry in self.rows.due(k, until, limit, deadline)]
         return [(keys.name_of(pk), due_at) for due_at, pk in sorted(found)[:limit]]
 
+    def _list(self, pk: str, after: str | None, limit: int, deadline: float) -> Page:
+        found = [str(item["sk"]) for item in self.rows.partition(pk, after or "", limit, deadline, newest=True)]
+        ids = tuple(keys.name_of(place) for place in found)
+        return Page(ids, found[-1] if len(found) == limit else None)
+
     def _page(self, kind: str, day: str, after: str | None, deadline: float) -> Page:
         """A page of one shard; `more` names the shard and the last entry, or the next shard."""
         shard, _, rest = (after or "0|").partition("|")
@@ -206,6 +228,11 @@ class BillingStore:
         elif int(shard) + 1 < keys.DAY_SHARDS:
             more = f"{int(shard) + 1}|"
         return Page(tuple(keys.name_of(each.pk) for each in found), more)
+
+
+def _kept(item: Item, shape: type[ThingT]) -> Kept[ThingT]:
+    found = records.decode(item, shape)
+    return Kept(found, int(item["v"]), int(item.get("d", 0)), int(item.get("expires_at", 0)))
 
 
 def _key(kind: str, name: str) -> Key:

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 
 from billing.domain.journal import Receipt, business_day
+from billing.domain.payment import Payment
 from billing.domain.thing import Thing
 from billing.ports import Body, Claim, ClaimKind, Entry, Kept, KeptPayment, Part, Posting, Unmatched
 from billing.store import keys
@@ -32,6 +33,9 @@ def writes(posting: Posting) -> list[Write]:
     found: list[Write] = []
     if posting.payment is not None:
         found.append(_billing(Part.PAYMENT, posting, payment_item(posting.payment), posting.payment.version))
+        if posting.listed is not None:
+            rows = listed_items(posting.payment.payment, posting.listed)
+            found += [_billing(Part.PAYMENT, posting, row, 1) for row in rows]
     found += [_billing(Part(claim.kind.value), posting, claim_item(claim), 1) for claim in posting.claims]
     for entry in posting.entries:
         found.append(_billing(Part.JOURNAL, posting, entry_item(entry), 1))
@@ -77,6 +81,13 @@ def payment_item(kept: KeptPayment) -> Item:
     at = kept.payment.created_at
     item = _day(_item(keys.PAYMENT, kept.payment.id, kept), keys.PAYMENT, business_day(at), at)
     return _due(item, keys.PAYMENT, kept.due_at)
+
+
+def listed_items(payment: Payment, site: str) -> list[Item]:
+    """Its rows in the lists of its site and of its customer. They never change."""
+    place = keys.list_place(payment.created_at, payment.id)
+    lists = (keys.site_list(site, business_day(payment.created_at)), keys.customer_list(payment.subscriber))
+    return [{"pk": name, "sk": place} for name in lists]
 
 
 def claim_item(claim: Claim) -> Item:

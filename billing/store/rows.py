@@ -37,7 +37,7 @@ class Rows(Protocol):
         """Up to 100 items; strongly consistent."""
 
     def partition(self, pk: str, after: str, limit: int, deadline: float, *, newest: bool = False) -> list[Item]:
-        """Items of a hash key beyond the range key `after`; `newest`: from the other end, without `after`."""
+        """Items of a hash key beyond the range key `after` ("": from the end); `newest`: from the other end on."""
 
     def due(self, k: str, until: int, limit: int, deadline: float) -> list[tuple[int, str]]:
         """Entries of the due index: (instant, pk), earliest first."""
@@ -88,12 +88,13 @@ class DynamoRows:
 
     def partition(self, pk: str, after: str, limit: int, deadline: float, *, newest: bool = False) -> list[Item]:
         """See `Rows.partition`."""
-        bound = {":pk": {"S": pk}} if newest else {":pk": {"S": pk}, ":after": {"S": after}}
+        bound = {":pk": {"S": pk}, **({":after": {"S": after}} if after else {})}
+        beyond = f" AND sk {'<' if newest else '>'} :after" if after else ""
         reply = self._desk.ask(
             deadline,
             "query",
             TableName=self._table,
-            KeyConditionExpression="pk = :pk" if newest else "pk = :pk AND sk > :after",
+            KeyConditionExpression=f"pk = :pk{beyond}",
             ExpressionAttributeValues=bound,
             ConsistentRead=True,
             ScanIndexForward=not newest,
@@ -235,7 +236,8 @@ class MemoryRows:
         """See `Rows.partition`."""
         with self._room.exclusive("partition", deadline):
             names = sorted((name for name in self._items if name[0] == pk), reverse=newest)
-            return [self._items[name] for name in names if newest or name[1] > after][:limit]
+            beyond = [name for name in names if not after or (name[1] < after if newest else name[1] > after)]
+            return [self._items[name] for name in beyond[:limit]]
 
     def due(self, k: str, until: int, limit: int, deadline: float) -> list[tuple[int, str]]:
         """See `Rows.due`."""

@@ -41,6 +41,7 @@ def test_everything_is_there_afterwards(billing: BillingStore, store: Store) -> 
     found = billing.vouchers(["B1-0007", "B1-0008", "B1-0009"], soon())
     assert sorted(found, key=lambda each: each.code) == [posting.voucher, *posting.vouchers]
     assert (billing.thing(Agent, "duka-1", soon()),) == posting.things
+    assert tuple(billing.things(Agent, ["duka-1", "duka-9"], soon())) == posting.things
     assert billing.due_things(Agent, T0 - 1, 9, soon()) == []
     assert billing.due_things(Agent, T0, 9, soon()) == ["duka-1"]
     assert billing.unmatched("TKP0000009", soon()) == posting.unmatched

@@ -49,6 +49,32 @@ def test_the_last_payments_of_a_day_come_first(billing: BillingStore) -> None:
     assert billing.latest_on("2026-11-26", 4, soon()) == []
 
 
+def test_payments_of_a_site_and_of_a_customer_the_latest_first(billing: BillingStore) -> None:
+    for number in range(7):
+        new = kept(id_=f"pay{number}", created_at=T0 + number // 2, subscriber=f"c{number % 2}")
+        posting = Posting(f"w{number}", new, listed="lodge" if number < 5 else "annex")
+        assert billing.post(posting, soon()).outcome is Outcome.COMMITTED
+        assert billing.post(posting, soon()).outcome is Outcome.COMMITTED
+    first = billing.latest_at("lodge", DAY, None, 3, soon())
+    assert first.ids == ("pay4", "pay3", "pay2")
+    assert billing.latest_at("lodge", DAY, first.more, 3, soon()) == Page(("pay1", "pay0"), None)
+    assert billing.latest_at("lodge", "2026-11-26", None, 3, soon()) == Page((), None)
+    assert billing.latest_by("c1", None, 9, soon()) == Page(("pay5", "pay3", "pay1"), None)
+    settled = kept(2, id_="pay5", created_at=T0 + 2, subscriber="c1", mpesa_receipt="TKP0000001")
+    assert billing.post(Posting("later", settled), soon()).outcome is Outcome.COMMITTED
+    assert billing.latest_at("annex", DAY, None, 9, soon()).ids == ("pay6", "pay5")
+
+
+def test_a_payment_from_before_there_were_lists_is_put_into_both_once(billing: BillingStore) -> None:
+    old = kept(id_="pay1")
+    billing.post(Posting("w1", old), soon())
+    assert billing.latest_by(old.payment.subscriber, None, 9, soon()).ids == ()
+    assert billing.enlist(old.payment, "lodge", soon())
+    assert not billing.enlist(old.payment, "lodge", soon())
+    assert billing.latest_by(old.payment.subscriber, None, 9, soon()).ids == ("pay1",)
+    assert billing.latest_at("lodge", DAY, None, 9, soon()).ids == ("pay1",)
+
+
 def test_numbers_of_a_series_are_in_order(billing: BillingStore) -> None:
     assert billing.last_number("K1", soon()) == 0
     for number in range(1, 12):

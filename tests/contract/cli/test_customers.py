@@ -7,7 +7,7 @@ from billing.domain.check_digit import DIGITS, with_check
 from radius.domain import subscriber as aggregate
 from radius.domain.identity import SubscriberId
 from radius.domain.subscriber import Subscriber
-from tests.contract.cli.isp import ANNEX, LAPTOP, PHONE, World
+from tests.contract.cli.isp import ANNEX, DAY, LAPTOP, PHONE, World
 from tests.contract.values import soon
 
 JANE, OTIENO, AMINA = "0712345678", "0722000111", "0733000222"
@@ -27,6 +27,18 @@ POOL             -
 STILL OWED       -
 PACKAGE  STATE  FROM                 UNTIL                DATA LEFT  TIME LEFT  RIGHT
 basic.1  live   2026-11-25 13:00:00  2026-11-26 13:00:00   990.0 MB          -  r5678
+"""
+
+
+CAME = """\
+CUSTOMER          LAST NAME USED  LAST CAME            ROUTER       SESSIONS  ONLINE
+{customer}  0712345678      2026-11-25 12:58:20  kilimani-01         2  yes
+"""
+LISTED = """\
+CUSTOMER          NAMES         SINCE                LAST PACKAGE  ONLINE  BLOCKED
+{2}  254712000002  2026-11-25 13:00:02  basic.1       yes     -
+{1}  254712000001  2026-11-25 13:00:01  basic.1       no      chargeback
+{0}  254712000000  2026-11-25 13:00:00  -             no      -
 """
 
 
@@ -83,10 +95,37 @@ def test_who_came_online_at_a_site_on_a_day(world: World) -> None:
     world.online(JANE, seconds=3_000)
     world.online(JANE, session="81c00002", seconds=100)
     world.online(OTIENO, mac=LAPTOP, router=ANNEX, session="91c00001")
-    rows = world("customers", "list", "--site", "kilimani", "--json").json()
+    today = ("customers", "list", "--site", "kilimani", "--day", "2026-11-25")
+    rows = world(*today, "--json").json()
     assert [(row["customer"], row["sessions"], row["online"]) for row in rows] == [(jane, 2, True)]
+    assert world(*today).out == CAME.format(customer=jane)
     assert world("customers", "list", "--site", "lodge", "--day", "2026-11-24", "--json").json() == []
-    assert world("customers", "list").code == Exit.USAGE
+
+
+def test_customers_of_a_site_the_newest_first_page_by_page(world: World) -> None:
+    made = []
+    for number in range(3):
+        made.append(world.customer(f"071200000{number}", DAY if number else None))
+        world.clock.now += 1
+    world.customer(OTIENO, site="lodge")
+    nowhere = world.customer(AMINA, site="")
+    world.online("0712000002")
+    world.core.provision.block(made[1], "chargeback", world.clock.now)
+    asked = ("customers", "list", "--site", "kilimani")
+    assert world(*asked).out == LISTED.format(*made)
+    first = world(*asked, "--limit", "2")
+    assert first.out.count("basic.1") == 2
+    key = first.err.split()[-1]
+    assert [row["customer"] for row in world(*asked, "--after", key, "--json").json()] == made[:1]
+    assert world(*asked, "--after", "yesterday").code == Exit.USAGE
+    assert [row["customer"] for row in world("customers", "list", "--without-site", "--json").json()] == [nowhere]
+    told = world("customers", "list")
+    assert (told.code, "kilimani, lodge" in told.err) == (Exit.USAGE, True)
+
+
+def test_a_printed_voucher_is_no_customer_of_the_list(place: World) -> None:
+    place("vouchers", "batch", "B1", "--package", "daily", "--count", "2", "--holder", "mary", "--site", "kilimani")
+    assert place("customers", "list", "--site", "kilimani").out == "Nobody is listed there.\n"
 
 
 def test_a_new_customer_is_told_the_password_once(world: World) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from billing.cli import progress
 from billing.cli.exits import Exit
 from billing.domain.payment import PaymentEvent
 from billing.domain.settle import Proof, Settled
@@ -18,6 +19,17 @@ from tests.unit.billing.values import DAY, TILL
 
 JANE, OTIENO = "0712345678", "0722000111"
 DAYS = ("--name", "Day", "--price", "50", "--lasts", "1d")
+
+
+PAYMENTS = """\
+PAYMENT           WHEN                 AMOUNT  PACKAGE  STATE  M-PESA      CUSTOMER
+{0}  2026-11-25 13:00:00  KES 50  daily.1  paid   TKP0000001  {1}
+"""
+REFUNDS = """\
+REFUND            OF                           AMOUNT  BY     STATE  ASKED BY  APPROVED BY  REASON
+{0}  sale_mpesa:{1}  KES 50  mpesa  asked  mary      -            no network
+{2}  sale_mpesa:{3}  KES 50  mpesa  sent   mary      otieno       no light
+"""
 
 
 class Till:
@@ -64,8 +76,26 @@ def test_payments_of_a_day(till: Till) -> None:
     assert world("payments", "list", "--day", "2026-11-24").out == "No such payment that day.\n"
     assert world("payments", "list", "--day", "yesterday").code == Exit.USAGE
     assert world("payments", "list", "--state", "lost").code == Exit.USAGE
-    line = world("payments", "list", "--state", "paid").out.splitlines()[1].split()
-    assert line[:5] == [till.paid, "2026-11-25", "13:00:00", "KES", "50"]
+    assert world("payments", "list", "--state", "paid").out == PAYMENTS.format(till.paid, till.jane)
+
+
+def test_payments_of_a_site_and_of_a_customer_are_found_whatever_others_paid(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = till.world
+    waits = world.buys(till.otieno, "daily.1", "TKP0000002", paid=False, phone=OTIENO)
+    monkeypatch.setattr(progress, "LOOKED_MAX", 0)
+    one = ("payments", "list", "--limit", "1", "--json")
+    assert [row["payment"] for row in world(*one, "--site", "kilimani").json()] == [till.paid]
+    assert [row["payment"] for row in world(*one, "--user", JANE).json()] == [till.paid]
+    ran = world(*one, "--state", "paid")  # no index knows states: it looks at as many as it may, and says so
+    assert (ran.json(), ran.err) == ([], "Looked at 1 payments; --all looks at every one.\n")
+    assert [row["payment"] for row in world(*one, "--state", "paid", "--all").json()] == [till.paid]
+    world.clock.now += 86_400
+    assert world(*one).json() == []
+    assert [row["payment"] for row in world(*one, "--user", OTIENO).json()] == [waits]
+    assert world(*one, "--user", OTIENO, "--day", "2026-11-26").json() == []
+    assert [row["payment"] for row in world(*one, "--user", OTIENO, "--day", "2026-11-25").json()] == [waits]
 
 
 def test_one_payment_by_either_name(till: Till) -> None:
@@ -117,6 +147,22 @@ def test_a_refund_takes_two_persons(till: Till) -> None:
         ("mary", "payments refund", "asked"),
         ("otieno", "payments approve", "sent"),
     ]
+
+
+def test_refunds_that_are_open_those_that_wait_for_a_person_first(till: Till) -> None:
+    world, found = till.world, []
+    assert world("payments", "refunds").out == "No refund is open.\n"
+    other = world.buys(till.otieno, "daily.1", "TKP0000002", phone=OTIENO)
+    for paid, why in ((other, "no light"), (till.paid, "no network")):
+        asked = world("payments", "refund", paid, "--reason", why, "--json", yes=True).json()
+        found.append(asked["refund"])
+    assert world("payments", "approve", found[0], "--as", "otieno", yes=True).code == Exit.DONE
+    assert world("payments", "refunds").out == REFUNDS.format(found[1], till.paid, found[0], other)
+    here = world("payments", "refunds", "--site", "kilimani", "--json").json()
+    assert [row["refund"] for row in here] == [found[1]]
+    assert world.billing().desk.refunds.round(world.clock.now) == 0  # what waits for a person is no round's work
+    world("payments", "refuse", found[1], "--reason", "was used")
+    assert [row["refund"] for row in world("payments", "refunds", "--json").json()] == [found[0]]
 
 
 def test_without_m_pesa_here_what_needs_it_is_left_to_the_worker(till: Till) -> None:
