@@ -23,8 +23,9 @@ class Evening:
     this one's last answer, `said` those of the last packet sent: what the product has charged must lie between.
     """
 
-    def __init__(self, box: Box, terms: str, router: FakeRouter, seed: int) -> None:
-        self.phone, self.mac = box.customer(terms), new_mac()
+    def __init__(self, phone: str, router: FakeRouter, seed: int, password: str = "karibu") -> None:
+        self.phone, self.mac = phone, new_mac()
+        self.password = password
         self.router = router
         self.settled = self.acknowledged = self.said = 0
         self.answered: list[float] = []  # when what was answered had been asked (monotonic seconds)
@@ -58,7 +59,7 @@ class Evening:
 
     def _login(self) -> None:
         self.logins += 1
-        if not self.router.login(self.phone, "karibu", self.mac)[0]:
+        if not self.router.login(self.phone, self.password, self.mac)[0]:
             self.refusals += 1
             return
         self._session = self.router.sessions.pop(self.mac)
@@ -95,7 +96,7 @@ class Evening:
 def evenings(box: Box, count: int, timeout_s: float) -> list[Evening]:
     """So many customers with more data than they can use, each at a router of its own."""
     terms = box.terms("wide.1", quota_bytes=1 << 40)
-    return [Evening(box, terms, box.router(timeout_s=timeout_s), seed) for seed in range(count)]
+    return [Evening(box.customer(terms), box.router(timeout_s=timeout_s), seed) for seed in range(count)]
 
 
 def served_since(customers: list[Evening], instant: float) -> bool:

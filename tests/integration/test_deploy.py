@@ -133,7 +133,7 @@ def test_the_scripts_pass_shellcheck() -> None:
     if shutil.which("shellcheck") is None:
         pytest.skip("shellcheck is not installed")
     names = ("run", "test", "hub", "install", "update", "restore", "lock", "lib.sh", "packages.sh", "image/system")
-    scripts = [f"deploy/{name}" for name in names]
+    scripts = [*(f"deploy/{name}" for name in names), "tests/boot/image.sh", "tests/boot/machine.sh"]
     done = subprocess.run(
         ["shellcheck", "-x", *scripts, ".ci/run"], cwd=ROOT, capture_output=True, text=True, check=False
     )
