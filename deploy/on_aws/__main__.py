@@ -15,7 +15,7 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
 from billing.mpesa.pace import REQUESTS_PER_MINUTE
-from deploy.on_aws import downing, enhancing, package, prepare, scaling, templates, upping, versions, watching
+from deploy.on_aws import costing, downing, enhancing, package, prepare, scaling, templates, upping, versions, watching
 from deploy.on_aws.stage import FUNCTIONS, Stage
 from deploy.on_aws.upping import Clock
 from deploy.on_aws.window import NAIROBI, holiday, next_window
@@ -225,6 +225,28 @@ def down(
     if place.is_production and really != place.stack:
         raise Refusal(f"nobody could log in or pay any more: --really {place.stack}")
     downing.down(place)
+
+
+@app.command()
+def cost(
+    customers: int = 1_000,
+    sessions: Annotated[float, typer.Option(help="Log-ins of a customer a day.")] = 2.0,
+    online: Annotated[float, typer.Option(help="Hours that one lasts.")] = 2.0,
+    interim: Annotated[int, typer.Option(help="Seconds between interim updates.")] = 300,
+    payments: Annotated[float, typer.Option(help="Of a customer a day.")] = 0.5,
+    packages: int = 6,
+    nodes: Annotated[int, typer.Option(help="RADIUS nodes; 0: they are elsewhere.")] = 2,
+    region: _Region = "af-south-1",
+    factor: Annotated[float | None, typer.Option(help="How much dearer than us-east-1; default: assumed.")] = None,
+) -> None:
+    """What a month costs, from what the code was measured to ask for. Needs no account."""
+    site = costing.Site(customers, sessions, online, interim, payments, packages, nodes)
+    times, listed = factor or costing.factor(region), costing.prices()
+    found = costing.lines(site, times)
+    for line in found:
+        print(f"{line.dollars:10.2f}  {line.what}: {line.how_much}")
+    print(f"{sum(line.dollars for line in found):10.2f}  {listed['currency']} a month in {region}")
+    print(f"Prices of {listed['region']}, {listed['date']}, times {times:g}; no SMS, no tax, no free tier, no support.")
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

@@ -10,17 +10,14 @@ from deploy.refusal import Refusal, say
 
 CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
 WAIT_S = 3_600.0  # a first domain, a cluster, a canary
-POLL_S = 3.0
 NOTHING_CHANGES = ("didn't contain changes", "No updates are to be performed", "contains no changes")
 DEAD = frozenset({"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "REVIEW_IN_PROGRESS"})  # a first try
 
 
-def change(
-    cloud: Any, stack: str, url: str, parameters: dict[str, str], tags: dict[str, str], poll_s: float = POLL_S
-) -> bool:
+def change(cloud: Any, stack: str, url: str, parameters: dict[str, str], tags: dict[str, str], poll_s: float) -> bool:
     """Make the stack what the template at `url` says; whether anything had to change.
 
-    `cloud` is a client of CloudFormation.
+    `cloud` is a client of CloudFormation, asked every `poll_s` seconds.
 
     Raises:
         Refusal: it could not be; the stack is then what it was before, and the faults are named.
@@ -64,7 +61,7 @@ def state(cloud: Any, stack: str) -> str | None:
     return str(found[0]["StackStatus"]) if found else None
 
 
-def wait_gone(cloud: Any, stack: str, poll_s: float = POLL_S) -> None:
+def wait_gone(cloud: Any, stack: str, poll_s: float) -> None:
     """Wait until a stack that is being deleted is. Raises Refusal after an hour."""
     _until(lambda: state(cloud, stack) in (None, "DELETE_COMPLETE"), f"{stack} is deleted", poll_s)
 

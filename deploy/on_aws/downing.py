@@ -27,7 +27,7 @@ def down(stage: Stage) -> None:
     uploaded = templates.upload(stage, None, kept)
     known = uploaded.template["Parameters"]
     parameters = {name: value for name, value in prepare.needed(stage).items() if name in known}
-    change.change(stage.client("cloudformation"), stage.stack, uploaded.url, parameters, {})
+    change.change(stage.client("cloudformation"), stage.stack, uploaded.url, parameters, {}, stage.poll_s)
     say(f"{stage.stack} has its {', '.join(sorted(kept)).lower()} and nothing else; deploy/aws up brings the rest back")
 
 
@@ -46,7 +46,7 @@ def delete_data(stage: Stage, said: str, again: str, now: float) -> list[str]:
     cloud = stage.client("cloudformation")
     inner = _parts(cloud, stage.stack)
     cloud.delete_stack(StackName=stage.stack)
-    change.wait_gone(cloud, stage.stack)
+    change.wait_gone(cloud, stage.stack, stage.poll_s)
     dynamodb = stage.client("dynamodb")
     for table in stage.tables:
         try:

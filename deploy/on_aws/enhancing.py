@@ -15,7 +15,6 @@ from deploy.refusal import Refusal, say
 KEPT = "enhanced"
 POLICIES = ("CloudWatchLambdaInsightsExecutionRolePolicy", "AWSXRayDaemonWriteAccess")
 UPDATED_S = 120.0
-POLL_S = 1.0
 
 
 def on(stage: Stage, until: float, layer: str | None) -> None:
@@ -38,7 +37,7 @@ def on(stage: Stage, until: float, layer: str | None) -> None:
         _roles(stage, function, "attach_role_policy")
         layers = {"Layers": [layer]} if layer else {}
         client.update_function_configuration(FunctionName=function, TracingConfig={"Mode": "Active"}, **layers)
-        _updated(client, function)
+        _updated(stage, function)
         fresh[function] = str(client.publish_version(FunctionName=function, Description="enhanced")["Version"])
     versions.point(stage, fresh)
     say("on: contributors of every table, every request traced" + (", Lambda Insights" if layer else ""))
@@ -53,7 +52,7 @@ def off(stage: Stage) -> None:
     client = stage.client("lambda")
     for function, configuration in before["configurations"].items():
         client.update_function_configuration(FunctionName=function, **configuration)
-        _updated(client, function)
+        _updated(stage, function)
     enhanced = [name for name, version in versions.live(stage).items() if _is_enhanced(client, name, version)]
     versions.point(stage, {name: before["versions"][name] for name in enhanced})
     for function in before["versions"]:
@@ -104,9 +103,10 @@ def _contributors(stage: Stage, table: str, action: str) -> None:
     stage.client("dynamodb").update_contributor_insights(TableName=table, ContributorInsightsAction=action)
 
 
-def _updated(client: Any, function: str) -> None:
+def _updated(stage: Stage, function: str) -> None:
+    client = stage.client("lambda")
     until = time.monotonic() + UPDATED_S
     while client.get_function_configuration(FunctionName=function).get("LastUpdateStatus") == "InProgress":
         if time.monotonic() > until:
             raise Refusal(f"{function} is not updated after {UPDATED_S:.0f} s: deploy/aws enhance off")
-        time.sleep(POLL_S)
+        time.sleep(stage.poll_s)

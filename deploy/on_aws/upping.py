@@ -66,9 +66,9 @@ def up(stage: Stage, package: Package, *, reason: str, watch_s: float, clock: Cl
     say(f"{len(taken)} backups taken" if taken else "no tables yet: no backups")
     raised = watching.raise_thresholds(stage)
     try:
-        changed = change.change(
-            stage.client("cloudformation"), stage.stack, uploaded.url, parameters, {"commit": head[:40]}
-        )
+        tags = {"commit": head}
+        cloud = stage.client("cloudformation")
+        changed = change.change(cloud, stage.stack, uploaded.url, parameters, tags, stage.poll_s)
         say("changed" if changed else "nothing had to change")
         live = versions.live(stage)
         at, who = versions.stamp(clock.now()), stage.who

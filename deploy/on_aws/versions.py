@@ -12,7 +12,7 @@ from deploy.on_aws.stage import ALIAS, Stage
 from deploy.refusal import Refusal
 
 SMOKE_TIMEOUT_S = 30.0  # a cold start
-PROBES = (("/health/live", 200), ("/health/ready", 200), ("/", 200))
+PROBES = (("/api/v1/health/live", 200), ("/api/v1/health/ready", 200), ("/", 200))
 CALLBACK_PROBE = "/pay/stk/nobody"  # a stranger's: PaymentLambda says that nothing is there
 
 
