@@ -12,7 +12,7 @@ import threading
 import time
 from pathlib import Path
 
-from deploy import application
+from deploy import application, programs
 from deploy.install import VENV
 from deploy.options import ROOT, Options, parse
 from deploy.ports import check_free
@@ -91,19 +91,19 @@ def start_all(options: Options, state: State, supervisor: Supervisor) -> Path:
     Raises:
         Refusal: one of them did not start.
     """
-    application.write_key(state.key_file)
+    programs.write_key(state.key_file)
     settings_path = application.write_settings(options, state)
     supervisor.start(application.engine_program(options, state))
     application.prepare_site(settings_path, options.ports)
-    raddb = application.lay_configuration(options, state, settings_path)
-    supervisor.start(application.worker_program(settings_path))
-    supervisor.start(application.coa_program(settings_path))
+    raddb = programs.lay_configuration(options, state, settings_path)
+    supervisor.start(programs.worker_program(settings_path))
+    supervisor.start(programs.coa_program(settings_path))
     simulated = application.simulated_program(options, state)
     if simulated is not None:
         supervisor.start(simulated)
     supervisor.start(application.portal_program(options, state, settings_path))
     supervisor.start(application.billing_program(options, state, settings_path))
-    supervisor.start(application.freeradius_program(raddb, settings_path))
+    supervisor.start(programs.freeradius_program(raddb, settings_path))
     return settings_path
 
 
@@ -112,7 +112,7 @@ def tell_story(options: Options, settings_path: Path, supervisor: Supervisor, st
     story = subprocess.Popen(
         application.story_command(options, settings_path),
         stdin=subprocess.DEVNULL,
-        env=application.application_environment(),
+        env=programs.application_environment(),
         start_new_session=True,
     )
     until = time.monotonic() + STORY_TIMEOUT_S
@@ -205,7 +205,7 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda _number, _frame: stopping.set())
     check_box(options)
-    for name in application.OWN_VARIABLES:  # they are in `options` now; the application refuses what it does not know
+    for name in programs.OWN_VARIABLES:  # they are in `options` now; the application refuses what it does not know
         os.environ.pop(name, None)
     become_unprivileged(options.state)
     return run(options, stopping)

@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from deploy import application
+from deploy import programs
 from deploy.options import check_path
 from deploy.preparing import lay
 from deploy.refusal import Refusal, exit_code, say
@@ -76,7 +76,7 @@ def write_settings(state: State, slot: Slot) -> Path:
         "store_kind": "dynamodb",
     }
     lines = [f"{name} = {json.dumps(value)}" for name, value in values.items()]
-    application.replace_file(state.settings_file, "\n".join(lines) + "\n")
+    programs.replace_file(state.settings_file, "\n".join(lines) + "\n")
     try:
         settings = settings_module.load(state.settings_file)
     except SettingsError as bad:
@@ -148,9 +148,9 @@ class Node:
         """The worker first: what a node left behind is played back while the new one starts. Raises Refusal."""
         raddb = lay(settings_path, settings, status_port)
         for program in (
-            application.worker_program(settings_path),
-            application.freeradius_program(raddb, settings_path),
-            application.health_program(settings_path, self._state, status_port, health_port),
+            programs.worker_program(settings_path),
+            programs.freeradius_program(raddb, settings_path),
+            programs.health_program(settings_path, self._state, status_port, health_port),
         ):
             self._begin(program)
         say(f"slot {self._slot.number} serves RADIUS on UDP {settings.radius_auth_port}, {settings.radius_acct_port}")

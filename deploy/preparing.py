@@ -14,7 +14,7 @@ from pathlib import Path
 from botocore.exceptions import BotoCoreError, ClientError
 
 from billing.store.open import open_billing
-from deploy import application
+from deploy import programs
 from deploy.options import Options
 from deploy.ports import Ports
 from deploy.refusal import Refusal, exit_code
@@ -31,7 +31,7 @@ def prepare(settings_path: Path, settings: Settings, status_port: int) -> None:
     state = State(settings.state_dir)
     for folder in (settings.state_dir, state.radius_folder):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    application.write_key(state.key_file)
+    programs.write_key(state.key_file)
     try:
         core = build_core(settings)
         try:
@@ -55,7 +55,7 @@ def lay(settings_path: Path, settings: Settings, status_port: int) -> Path:
         status=status_port,
     )
     options = Options(settings.state_dir, once=False, ports=ports)
-    return application.lay_configuration(options, State(settings.state_dir), settings_path)
+    return programs.lay_configuration(options, State(settings.state_dir), settings_path)
 
 
 def main() -> int:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy import application, check, options, ports, precheck
+from deploy import application, check, options, ports, precheck, programs
 from deploy.refusal import Refusal, exit_code
 from deploy.state import State, start_ticks
 from radius import settings as settings_module
@@ -325,11 +325,11 @@ def test_what_the_environment_says_of_spool_and_pool_is_true_for_freeradius_too(
     state = State(tmp_path / "state")
     os.close(state.claim())
     state.make()
-    application.write_key(state.key_file)
+    programs.write_key(state.key_file)
     given = options.parse(["--state", str(state.folder)])
     monkeypatch.setenv("WIFIBILLING_SPOOL_DIR", str(tmp_path / "elsewhere"))
     monkeypatch.setenv("WIFIBILLING_HOOK_POOL_INSTANCES", "3")
-    raddb = application.lay_configuration(given, state, application.write_settings(given, state))
+    raddb = programs.lay_configuration(given, state, application.write_settings(given, state))
     assert f'"{tmp_path}/elsewhere/acct-' in (raddb / "mods-available/wifibilling_spool").read_text()
     assert (tmp_path / "elsewhere").is_dir()
     assert (raddb / "mods-available/wifibilling_pool").read_text().count("\npython3 wb_") == 3 + 1  # and wb_clients

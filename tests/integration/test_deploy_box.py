@@ -14,7 +14,7 @@ from pathlib import Path
 import boto3
 import pytest
 
-from deploy import application, engine
+from deploy import application, engine, programs
 from deploy.options import parse
 from deploy.ports import Ports
 from deploy.refusal import Refusal, say
@@ -79,18 +79,18 @@ def test_every_server_of_the_box_can_be_asked_whether_it_lives(tmp_path: Path, m
     state.folder.mkdir()
     state.make()
     options = replace(parse(["--state", str(state.folder)]), ports=Ports(**free_ports()))
-    application.write_key(state.key_file)
+    programs.write_key(state.key_file)
     settings = application.write_settings(options, state)
-    programs = [
-        application.worker_program(settings),
-        application.coa_program(settings),
+    started = [
+        programs.worker_program(settings),
+        programs.coa_program(settings),
         application.simulated_program(options, state),
         application.portal_program(options, state, settings),
         application.billing_program(options, state, settings),
-        application.freeradius_program(tmp_path, settings),
+        programs.freeradius_program(tmp_path, settings),
         application.hotspot_program(options, settings),
     ]
-    asked = {each.name: each.is_alive() for each in programs if each is not None}
+    asked = {each.name: each.is_alive() for each in started if each is not None}
     assert asked == dict.fromkeys(asked, False)
     assert len(asked) == 7
 
@@ -243,16 +243,16 @@ def test_nobody_reading_any_more_stops_nothing(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_only_an_answer_is_a_sign_of_life(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(application, "PROBE_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(programs, "PROBE_TIMEOUT_S", 0.2)
     with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
         port = server.server_address[1]
-        asked = application.probe("0.0.0.0", port)
+        asked = programs.probe("0.0.0.0", port)
         assert not asked(), "the kernel takes the connection, and nobody answers"
         threading.Thread(target=server.serve_forever, daemon=True).start()
         assert asked()
         server.shutdown()
     assert not asked()
-    assert application.probe("127.0.0.1", 0)(), "it was told to listen nowhere"
+    assert programs.probe("127.0.0.1", 0)(), "it was told to listen nowhere"
 
 
 def test_a_child_between_two_runs_can_be_stopped(rig: Rig) -> None:
@@ -269,7 +269,7 @@ def test_a_child_between_two_runs_can_be_stopped(rig: Rig) -> None:
 DRIVER = '''
 import sys, signal, threading
 from pathlib import Path
-from deploy import application, box, options
+from deploy import application, box, options, programs
 from deploy.ports import Ports
 from deploy.refusal import exit_code
 from deploy.supervisor import Program
@@ -291,14 +291,14 @@ time.sleep(1000)
     return Program(name=name, command=(sys.executable, "-c", body), is_ready=lambda log: "ready" in log)
 
 application.prepare_site = lambda path, ports: None
-application.lay_configuration = lambda options, state, path: state.radius_folder
+programs.lay_configuration = lambda options, state, path: state.radius_folder
 application.engine_program = lambda options, state: program("engine")
-application.worker_program = lambda path: program("worker")
-application.coa_program = lambda path: program("coa")
+programs.worker_program = lambda path: program("worker")
+programs.coa_program = lambda path: program("coa")
 application.simulated_program = lambda options, state: program("simulated-mpesa")
 application.portal_program = lambda options, state, path: program("portal")
 application.billing_program = lambda options, state, path: program("billing")
-application.freeradius_program = lambda raddb, path: program("freeradius")
+programs.freeradius_program = lambda raddb, path: program("freeradius")
 application.hotspot_program = lambda options, path: program("demo-hotspot")
 application.story_command = lambda options, path: (sys.executable, "-c", verdict)
 stopping = threading.Event()

@@ -13,7 +13,7 @@ from billing.domain.catalogue import CATALOGUE
 from billing.mpesa import settings as mpesa
 from billing.store.open import open_billing
 from billing.wiring import BillingSettings
-from deploy import application, options, selling
+from deploy import application, options, programs, selling
 from deploy.ports import Ports
 from deploy.refusal import Refusal
 from deploy.state import State
@@ -35,7 +35,7 @@ def state(tmp_path: Path) -> State:
 def settings(state: State, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("WIFIBILLING_STORE_ENDPOINT", engine.url)
     monkeypatch.setenv("WIFIBILLING_TABLE_PREFIX", f"demo{secrets.token_hex(4)}-")  # the engine is that of all tests
-    application.write_key(state.key_file)
+    programs.write_key(state.key_file)
     return application.write_settings(options.parse(["--state", str(state.folder)]), state)
 
 
@@ -46,7 +46,7 @@ def test_another_key_than_that_of_the_tables_is_named(
     application.prepare_site(path, Ports())
     application.prepare_site(path, Ports())  # once is enough, twice does no harm
     state.key_file.unlink()
-    application.write_key(state.key_file)
+    programs.write_key(state.key_file)
     with pytest.raises(Refusal, match=r"restore the data\.key") as refused:
         application.prepare_site(path, Ports())
     assert "\n" not in str(refused.value)

@@ -3,6 +3,8 @@
 import json
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 from deploy.ports import Ports
@@ -57,3 +59,15 @@ def test_packages_are_the_locked_ones_and_nothing_secret_is_given_to_the_build()
     assert "--only-binary :all:" in pip
     assert [rest.split("=")[0] for rest in of("ARG")] == ["BASE"]
     assert not re.search(r"(?i)secret|password|token", TEXT)
+
+
+def test_a_node_needs_nothing_of_the_clone_that_is_not_copied() -> None:
+    copied = {source.rstrip("/") for rest in of("COPY") for source in shlex.split(rest)[:-1]}
+    tell = "import deploy.node, radius.health, radius.worker, radius.rlm.hooks, sys\n"
+    tell += "print(*{name.partition('.')[0] for name, m in sys.modules.items() if str(m).find(sys.argv[1]) > 0})"
+    stub = f"import sys, types\nsys.modules['radiusd'] = types.ModuleType('radiusd')\n{tell}"
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", stub, f"'{ROOT}/"], capture_output=True, text=True, check=True, cwd="/"
+    )
+    ours = {name for name in done.stdout.split() if (ROOT / name).is_dir()}
+    assert {"deploy", "radius"} <= ours <= copied
