@@ -243,6 +243,8 @@ def roads_of(settings: Settings) -> Roads:
             PortPair.B: (settings.radius_rotated_auth_port, settings.radius_rotated_acct_port),
         },
         _hub_of(settings),
+        settings.radius_second_address or "",
+        tuple(settings.coa_addresses.split(",")) if settings.coa_addresses else (),
     )
 
 

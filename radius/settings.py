@@ -13,7 +13,7 @@ import socket
 import tomllib
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Address, ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -104,6 +104,11 @@ def _networks(text: str) -> str:
     return ",".join(names)
 
 
+def _addresses(text: str) -> str:
+    names = [name.strip() for name in text.split(",")] if text.strip() else []
+    return ",".join(str(IPv4Address(name)) for name in names)
+
+
 def _host_port(text: str) -> str:
     host, _, port = text.rpartition(":")
     named = re.fullmatch(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", host, re.ASCII)
@@ -129,6 +134,7 @@ def _public_key(text: str) -> str:
 HostPort = Annotated[str, AfterValidator(_host_port)]
 Network = Annotated[str, AfterValidator(_network)]
 PublicKey = Annotated[str, AfterValidator(_public_key)]
+Addresses = Annotated[str, AfterValidator(_addresses)]
 Address = Annotated[str, AfterValidator(_address)]
 Networks = Annotated[str, AfterValidator(_networks)]
 Reference = Annotated[str, AfterValidator(_reference)]
@@ -188,11 +194,14 @@ class Settings(BaseSettings):
 
     # Where routers reach us. `hub_endpoint`: name and port of our end of their WireGuard tunnels, as the internet sees
     # it; none: there are no tunnels. Its public key is needed only where its own file (`state_dir`/hub.pub) is not.
-    # `radius_address`: who answers routers without a tunnel.
+    # `radius_address`: who answers routers without a tunnel, `radius_second_address` another one. `coa_addresses`: whom
+    # they see Disconnect- and CoA-Requests come from, with commas between, where that is not who answers them.
     hub_endpoint: HostPort | None = None
     hub_network: Network = "10.99.0.0/16"
     hub_public_key: PublicKey | None = None
     radius_address: Address | None = None
+    radius_second_address: Address | None = None
+    coa_addresses: Addresses = ""
     radius_auth_port: int = Field(default=1_812, ge=1, le=65_535)
     radius_acct_port: int = Field(default=1_813, ge=1, le=65_535)
     radius_rotated_auth_port: int = Field(default=18_120, ge=1, le=65_535)
@@ -203,6 +212,8 @@ class Settings(BaseSettings):
     portal_bind: Address = "127.0.0.1"
     portal_port: int = Field(default=8_460, ge=1, le=65_535)
     portal_proxies: Networks = "127.0.0.1"
+    # On Lambda: the secret by which CloudFront shows that it says who asks; none: there is no CloudFront before it.
+    portal_edge_key_ref: Reference | None = None
     # How browsers and routers reach it.
     portal_url: Endpoint | None = None
 

@@ -21,6 +21,7 @@ from radius.domain.identity import NasId
 from radius.domain.nas import Family, Router
 from radius.services.directory import Network, networks_of
 from radius.services.provision import check_id, check_secret
+from radius.settings import Settings
 
 app = routers.app
 
@@ -93,11 +94,11 @@ def script(
     with frame.deed(router):
         line = frame.billing.joining.line(router, wish, frame.actor, frame.now)
     facts = {"router": router, "line": line.text, "expires_at": line.expires_at}
-    frame.note(_advice(wish, line.expires_at))
+    frame.note(_advice(wish, line.expires_at, frame.settings))
     frame.show.done(line.text, facts)
 
 
-def _advice(wish: Wish, expires_at: int) -> str:
+def _advice(wish: Wish, expires_at: int, settings: Settings) -> str:
     where = "a shell of the router, as root" if wish.system is System.OPENWRT else "a terminal of the router"
     text = f"Paste this into {where}; it works once, until {when(expires_at)}. It saves a backup first.\n"
     if wish.system is System.ROUTEROS_7:
@@ -106,6 +107,12 @@ def _advice(wish: Wish, expires_at: int) -> str:
         text += "The router does not check who answers: paste it where nobody sits between it and us.\n"
     if not wish.tunnel:
         text += "Without a tunnel it is served only from the address that it is registered with.\n"
+        if settings.coa_addresses:
+            text += f"Disconnects reach it from {settings.coa_addresses}: what stands before it must let them in.\n"
+        if settings.radius_second_address and wish.system is not System.OPENWRT:
+            text += f"Add {settings.radius_second_address} as its second RADIUS server, with the same secret.\n"
+        if settings.coa_addresses and wish.system is not System.OPENWRT:
+            text += "RouterOS takes Disconnects only from servers in /radius: add those addresses there too.\n"
     return text
 
 

@@ -38,6 +38,8 @@ def _values(plan: Plan, uam_secret: str) -> dict[str, str]:
         "portal": plan.portal,
         "token": plan.token,
         "server": plan.server,
+        "second": plan.second or plan.server,
+        "coa_from": " ".join(plan.coa_from or (plan.server,)),
         "secret": plan.secret,
         "uam_secret": uam_secret,
         "hotspot": plan.ports.hotspot[0],

@@ -55,7 +55,8 @@ class Plan(msgspec.Struct, frozen=True):
 
     `keep`: hotspots that are there go on with their own network and get our log-in. `trusted`: it checks the portal's
     certificate. `garden`: hosts besides the portal's that customers reach before they log in. `key`: with which it asks
-    who has paid, "" if it does not.
+    who has paid, "" if it does not. `second`: who answers when `server` does not; `coa_from`: whom Disconnects come
+    from; both empty where that is `server`.
     """
 
     router: str
@@ -77,6 +78,8 @@ class Plan(msgspec.Struct, frozen=True):
     acct_port: int = 1813
     coa_port: int = 3799
     key: str = ""
+    second: str = ""
+    coa_from: tuple[str, ...] = ()
 
 
 def check_plan(plan: Plan) -> Plan:
@@ -85,7 +88,8 @@ def check_plan(plan: Plan) -> Plan:
     check_secret(plan.secret)
     check_url("url", plan.url)
     check_url("portal", plan.portal)
-    check_address("server", plan.server)
+    for address in (plan.server, *([plan.second] if plan.second else []), *plan.coa_from):
+        check_address("server", address)
     if not _TOKEN.fullmatch(plan.token):
         raise Malformed("token", f"must be {TOKEN_CHARS} letters and digits")
     if plan.key and not _TOKEN.fullmatch(plan.key):

@@ -59,13 +59,16 @@ class Hub(NamedTuple):
 class Roads(NamedTuple):
     """How routers reach us. `portal`: its address; `server`: who answers RADIUS for routers without a tunnel.
 
-    `ports`: of authentication and accounting, by pair. `hub` None: there are no tunnels.
+    `ports`: of authentication and accounting, by pair. `hub` None: there are no tunnels. `second` and `coa_from`: see
+    `Plan`; both are of routers without a tunnel.
     """
 
     portal: str
     server: str
     ports: dict[PortPair, tuple[int, int]]
     hub: Hub | None = None
+    second: str = ""
+    coa_from: tuple[str, ...] = ()
 
 
 class Records(Protocol):
@@ -260,6 +263,7 @@ class Joining:
                 wish.hotspot_network or HOTSPOT_NETWORK, wish.pppoe_network or PPPOE_NETWORK, wish.dns_name or DNS_NAME,
                 (*texts.garden(), *wish.garden),
                 auth_port=auth_port, acct_port=acct_port, coa_port=router.coa_port, key=self._secrets.key(router.id),
+                second="" if tunnel else roads.second, coa_from=() if tunnel else roads.coa_from,
             )
         )  # fmt: skip
 

@@ -80,7 +80,8 @@ fi
 uci set firewall.wifibilling_coa=rule
 uci set firewall.wifibilling_coa.name=wifibilling-coa
 uci set firewall.wifibilling_coa.src="$zone"
-uci set firewall.wifibilling_coa.src_ip="$server"
+uci -q delete firewall.wifibilling_coa.src_ip
+for from in $coa_from; do uci add_list firewall.wifibilling_coa.src_ip="$from"; done
 uci set firewall.wifibilling_coa.proto=udp
 uci set firewall.wifibilling_coa.dest_port="$coa_port"
 uci set firewall.wifibilling_coa.target=ACCEPT
@@ -103,7 +104,7 @@ uci set chilli.wifibilling.uamsecret="$uam_secret"
 uci set chilli.wifibilling.uamallowed="$garden"
 uci set chilli.wifibilling.uamdomain="$domains"
 uci set chilli.wifibilling.radiusserver1="$server"
-uci set chilli.wifibilling.radiusserver2="$server"
+uci set chilli.wifibilling.radiusserver2="$second"
 uci set chilli.wifibilling.radiusauthport="$auth_port"
 uci set chilli.wifibilling.radiusacctport="$acct_port"
 uci set chilli.wifibilling.radiussecret="$secret"
@@ -113,6 +114,8 @@ uci set chilli.wifibilling.radiusretry=3
 uci set chilli.wifibilling.definteriminterval=300
 uci set chilli.wifibilling.acctupdate=1
 uci set chilli.wifibilling.coaport="$coa_port"
+# CoovaChilli takes Disconnects from its two servers only; where they come from elsewhere the firewall above says from whom.
+[ "$coa_from" = "$server" ] || uci set chilli.wifibilling.coanoipcheck=1
 uci set chilli.wifibilling.macauth=1
 uci commit chilli
 /etc/init.d/chilli enable

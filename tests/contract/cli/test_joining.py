@@ -70,6 +70,19 @@ def test_a_coova_router_gets_a_line_for_its_shell(hub: World) -> None:
     assert router(hub, ANNEX).login_hosts == ("10.5.50.1:3990",)
 
 
+def test_where_disconnects_come_from_is_said_to_whoever_sets_a_router_up(hub: World) -> None:
+    words = ("routers", "script", GATE, "--no-tunnel", "--hotspot", "ether2", "--uplink", "ether1")
+    with (hub.folder / "settings.toml").open("a") as settings:
+        settings.write('radius_address = "192.0.2.1"\n')
+    assert "Disconnects" not in hub(*words).err
+    with (hub.folder / "settings.toml").open("a") as settings:
+        settings.write('radius_second_address = "192.0.2.2"\ncoa_addresses = "198.51.100.7, 198.51.100.8"\n')
+    said = hub(*words).err
+    assert "from 198.51.100.7,198.51.100.8" in said
+    assert "Add 192.0.2.2" in said
+    assert "198.51.100.7" not in hub("routers", "script", GATE, "--hotspot", "ether2", "--uplink", "ether1").err
+
+
 def test_what_takes_it_back(hub: World) -> None:
     text = hub("routers", "script", GATE, "--undo").out
     assert text.startswith("# On the router, with the values of before:\n/system script run wifibilling-undo\n")

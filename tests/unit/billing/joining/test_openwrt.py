@@ -14,6 +14,7 @@ import pytest
 
 from billing.joining.openwrt import line, script
 from billing.joining.plan import Plan, Ports
+from radius.domain.errors import Malformed
 from tests.unit.billing.joining.test_routeros import KEY, PLAN
 
 ROUTER_KEY = "r" * 42 + "A="
@@ -110,12 +111,28 @@ def test_chilli_asks_us_obeys_us_and_shows_our_portal(router: OpenWrt) -> None:
     assert "chilli.@chilli[0]" not in there
     assert there["network.wifibilling_hub.public_key"] == KEY
     assert there["network.wifibilling.addresses"] == "10.99.0.2/16\n"
-    assert there["firewall.wifibilling_coa.src_ip"] == "10.99.0.1"
+    assert there["firewall.wifibilling_coa.src_ip"] == "10.99.0.1\n"
+    assert (chilli["radiusserver2"], "coanoipcheck" in chilli) == ("10.99.0.1", False)
     posts = [call for call in router.called if call[0] == "wget"]
     assert [(call[-2], call[-1]) for call in posts] == [
         (f"--post-data={PLAN.token} {ROUTER_KEY}", f"{PLAN.url}/key"),
         (f"--post-data={PLAN.token} done", f"{PLAN.url}/done"),
     ]
+
+
+def test_disconnects_from_elsewhere_are_let_in_by_the_firewall_from_there_only(router: OpenWrt) -> None:
+    plan = msgspec.structs.replace(WANTED, tunnel=None, server="192.0.2.1", second="192.0.2.2")
+    plan = msgspec.structs.replace(plan, coa_from=("198.51.100.7", "198.51.100.8"))
+    assert router.run(script(plan, "s")).returncode == 0
+    there = router.uci
+    assert (there["chilli.wifibilling.radiusserver1"], there["chilli.wifibilling.radiusserver2"]) == (
+        "192.0.2.1",
+        "192.0.2.2",
+    )
+    assert there["chilli.wifibilling.coanoipcheck"] == "1"
+    assert there["firewall.wifibilling_coa.src_ip"].split() == ["198.51.100.7", "198.51.100.8"]
+    with pytest.raises(Malformed, match="no IPv4 address"):
+        script(msgspec.structs.replace(plan, coa_from=("x; reboot",)), "s")
 
 
 def test_a_second_run_changes_nothing(router: OpenWrt) -> None:
