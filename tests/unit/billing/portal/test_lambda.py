@@ -63,6 +63,7 @@ def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any
     lambda_function.portal.cache_clear()
     lambda_function._adapter.cache_clear()
     lambda_function._lines.cache_clear()
+    lambda_function._edge_key.cache_clear()
 
 
 def ask(*args: Any, **headers: str) -> tuple[int, Any]:
@@ -110,3 +111,19 @@ def test_an_address_is_the_callers_and_no_header_changes_it(opened: list[Any]) -
     ]
     assert 429 in answers
     assert ask("GET", "/api/v1/health/live", "", "198.51.100.8")[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("key", "limited"), [("the-edges-own-secret", False), ("guessed", True), ("", True), ("not-ascii-\u00e9", True)]
+)
+def test_behind_cloudfront_an_address_is_the_viewers_if_the_edge_says_so(
+    opened: list[Any], monkeypatch: pytest.MonkeyPatch, key: str, limited: bool
+) -> None:
+    monkeypatch.setenv("EDGE", "the-edges-own-secret")
+    monkeypatch.setenv("WIFIBILLING_PORTAL_EDGE_KEY_REF", "env:EDGE")
+    lambda_function.portal()
+    answers = set()
+    for number in range(LIMITS[Gate.REQUESTS].burst + 200):
+        said = {"x-edge-viewer": f"192.0.2.{number % 250}", **({"x-edge-key": key} if key else {})}
+        answers.add(ask("GET", "/api/v1/health/live", "", "198.51.100.7", **said)[0])
+    assert (429 in answers) is limited
