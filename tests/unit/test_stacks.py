@@ -192,6 +192,7 @@ def test_every_variable_of_the_functions_is_a_setting(monkeypatch: pytest.Monkey
     wanted |= {name: "secretsmanager:wifi-billing/x" for name in variables if name.endswith("_REF")}
     wanted |= {"WIFIBILLING_PORTAL_URL": "https://wifi.example.co.ke", "WIFIBILLING_STATE_DIR": "/tmp/wifibilling"}
     wanted |= {"WIFIBILLING_STORE_KIND": "dynamodb", "WIFIBILLING_REGION": "af-south-1", "ENVIRONMENT": "staging"}
+    wanted |= {name: "192.0.2.1" for name in variables if "ADDRESS" in name}
     for name, value in wanted.items():
         if not name.startswith("MPESA_"):
             monkeypatch.setenv(name, value)
