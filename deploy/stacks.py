@@ -13,6 +13,7 @@ from billing.alarms import ALARMS, API, COMPOSITES, FUNCTIONS, TABLES, Alarm, Co
 from billing.domain.daraja import ErrorClass
 from billing.metrics import OUTCOMES
 from billing.store.tables import TABLES as SELLING
+from deploy.log_queries import QUERIES, LogQuery
 from radius.cloudwatch import NAMESPACE
 from radius.store.tables import TABLES as CORE
 from radius.store.tables import Table, definition
@@ -105,6 +106,7 @@ def monitoring() -> Template:
             **{_logical(each.name): _composite(each) for each in COMPOSITES},
             "Dashboard": _dashboard(),
             **_heartbeat(),
+            **{f"Query{number:02}": _query(each) for number, each in enumerate(QUERIES, 1)},
         },
         "Outputs": {
             "CriticalAlertTopicArn": {"Value": {"Ref": "CriticalAlertTopic"}},
@@ -286,6 +288,17 @@ def _pulse() -> Template:
     }
 
 
+def _query(query: LogQuery) -> Template:
+    return {
+        "Type": "AWS::Logs::QueryDefinition",
+        "Properties": {
+            "Name": {"Fn::Sub": f"WiFiBilling${{StageSuffix}}/{query.name}"},
+            "LogGroupNames": [{"Fn::Sub": f"{group}${{StageSuffix}}"} for group in query.groups],
+            "QueryString": query.text,
+        },
+    }
+
+
 # -- the dashboard ------------------------------------------------------------------------------------------------
 
 
@@ -316,6 +329,7 @@ ROWS: tuple[tuple[str, tuple[Graph, ...]], ...] = (
         (
             ("Active sessions", (_ours("ActiveSessions", "Maximum"),)),
             ("Sessions begun and ended", (_ours("NewSessions"), _ours("TerminatedSessions"))),
+            ("Length of sessions (s)", (_ours("SessionDuration", "p50"), _ours("SessionDuration", "p95"))),
             ("Data used (bytes)", (_ours("DataUsage"),)),
             ("Log-ins", (_ours("AccessAccepts"), _ours("AccessRejects"), _ours("AccessSilent"))),
             ("Log-in latency (s)", tuple(_ours("AuthLatency", stat) for stat in ("p50", "p95", "p99"))),

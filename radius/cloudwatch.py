@@ -35,6 +35,7 @@ PUBLISHED: Mapping[str, Sets] = {
     "NewSessions": ((),),
     "TerminatedSessions": ((),),
     "DataUsage": ((),),
+    "SessionDuration": ((),),
     "AccessAccepts": ((),),
     "AccessRejects": ((),),
     "AccessSilent": ((),),

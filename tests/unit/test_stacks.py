@@ -19,6 +19,7 @@ from radius.cloudwatch import NAMESPACE, PUBLISHED
 from radius.settings import Settings, load
 from radius.store.tables import TABLES as CORE
 from radius.store.tables import definition
+from tests.insights.metrics import parse
 
 REGIONS = ["af-south-1", "eu-west-1"]
 ALARM = "AWS::CloudWatch::Alarm"
@@ -132,16 +133,21 @@ def test_revenue_by_package_is_a_query_that_metrics_insights_takes() -> None:
         for line in widget["properties"].get("metrics", ())
         if isinstance(line[0], dict)
     )
-    found = re.fullmatch(
-        r'SELECT (SUM|AVG|MAX|MIN|COUNT)\((\w+)\) FROM SCHEMA\("(\w+)", ([\w, ]+)\)'
-        r"( WHERE (\w+) = '[^']+')?( GROUP BY (\w+))?( ORDER BY (SUM|AVG|MAX|MIN|COUNT)\(\) (ASC|DESC))?( LIMIT \d+)?",
-        query,
-    )
-    assert found is not None
-    assert found[3] == NAMESPACE
-    dims = set(found[4].split(", "))
-    assert dims - {"Environment"} in [set(each) for each in PUBLISHED[found[2]]]
-    assert {found[6], found[8]} <= dims
+    found = parse(query)
+    assert (found.namespace, found.function) == (NAMESPACE, "SUM")
+    assert found.schema is not None
+    assert set(found.schema) - {"Environment"} in [set(each) for each in PUBLISHED[found.metric]]
+    assert {*found.group_by, *(label for label, _, _ in found.where)} <= set(found.schema)
+
+
+def test_saved_queries_ask_groups_that_are_there() -> None:
+    theirs = {
+        each["LogGroupName"]["Fn::Sub"] for each in resources(by_hand("api.yaml"), "AWS::Logs::LogGroup").values()
+    }
+    queries = resources(stacks.monitoring(), "AWS::Logs::QueryDefinition").values()
+    asked = {group["Fn::Sub"] for each in queries for group in each["LogGroupNames"]}
+    assert asked - theirs == {"/wifi-billing/radius${StageSuffix}"}, "which the stack of the RADIUS nodes makes"
+    assert len({each["Name"]["Fn::Sub"] for each in queries}) == len(queries) > 10
 
 
 def test_a_stage_has_names_of_its_own() -> None:
@@ -211,6 +217,8 @@ def test_no_role_may_do_everything_and_each_log_group_ends() -> None:
     groups = resources(template, "AWS::Logs::LogGroup")
     assert len(groups) == len(FUNCTIONS) + 1
     assert all("RetentionInDays" in properties for properties in groups.values())
+    days = {name: template["Parameters"][each["RetentionInDays"]["Ref"]]["Default"] for name, each in groups.items()}
+    assert days == {"AuthLog": 7, "PaymentLog": 30, "SessionLog": 7, "CoaLog": 7, "ApiLog": 30}
     (stage,) = resources(template, "AWS::ApiGatewayV2::Stage").values()
     assert "path" not in json.loads(stage["AccessLogSettings"]["Format"]), "tokens of payments are in paths"
 
