@@ -27,7 +27,7 @@ class Asked:
         ("", False, "pk = :pk"),
         ("0007", False, "pk = :pk AND sk > :after"),
         ("", True, "pk = :pk"),
-        ("0007", True, "pk = :pk"),
+        ("0007", True, "pk = :pk AND sk < :after"),
     ],
 )
 def test_no_bound_is_an_empty_text_and_every_value_is_used(after: str, newest: bool, condition: str) -> None:
