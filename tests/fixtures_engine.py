@@ -10,6 +10,7 @@ import subprocess
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,10 +76,9 @@ def _wait_for_port(process: subprocess.Popen[bytes], port: int) -> None:
     pytest.fail("the engine does not listen")
 
 
-@pytest.fixture(scope="session")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    """One embedded engine on disk for the whole run."""
-    folder = tmp_path_factory.mktemp("engine")
+@contextmanager
+def running_engine(folder: Path) -> Iterator[Engine]:
+    """An embedded engine on disk."""
     port = free_port()
     command = [find_dynoxide(), "--db-path", str(folder / "store.db"), "--host", "127.0.0.1", "--port", str(port)]
     with (folder / "log").open("wb") as log:
@@ -89,6 +89,13 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
         finally:
             process.terminate()
             process.wait()
+
+
+@pytest.fixture(scope="session")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """One embedded engine on disk for the whole run."""
+    with running_engine(tmp_path_factory.mktemp("engine")) as started:
+        yield started
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ scanned, and nothing grows with the years that were sold before.
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from itertools import chain
+from typing import NamedTuple, TypeVar
 
 from billing.domain.journal import Cause, business_day
 from billing.domain.payment import Payment
@@ -26,9 +27,12 @@ from radius.domain.identity import SubscriberId
 from radius.domain.record import SessionRecord
 from radius.ports import RECORDS_MAX, Sessions, Where
 
+T = TypeVar("T")
+
 DEFINITIONS = 2  # of the figures: goes up when one is computed otherwise than before
 SESSION_DAYS_MAX = 7  # a session that ended on a day began at most so many days before (SESSION_S_MAX)
 SESSIONS_A_DAY_MAX = 1_000_000  # of one site
+FOREVER = 1 << 62
 READERS = 16  # at once: the store groups what they ask for
 
 
@@ -77,14 +81,15 @@ class Gather:
         """All figures of some days; of one site those of its customers and its sessions."""
         days = list(walk.days(first, last))
         since, until = span.begin(first), span.begin(span.shifted(last, 1))
-        around = list(self._around(first, last, site, now))
+        around = self._around(first, last, site, now)
         entries = [entry for entry in around if first <= entry.journal.fact.day <= last]
         self._meet(entry.subscriber for entry in entries)
         sales = figures.trade(entries)
         earned = figures.revenue(entries, days, lambda who: self._homes[who].site)
         bought = self._bought(around)
         new = self._new(entries, bought, first, last)
-        records = {day: list(self._records(day, site)) for day in self._back(first, last)}
+        back = self._back(first, last)
+        records = dict(zip(back, self._of_each(back, lambda day: self._records(day, site)), strict=True))
         active = _active([span.shifted(first, -1), *days], records, around)
         at_start = active.pop(span.shifted(first, -1))
         return Report(
@@ -96,24 +101,30 @@ class Gather:
             earned,
             sales,
             folk.people(
-                active, new, folk.came_back(bought, new.keys(), since, until), earned.net_cents, sales.payers, {}
+                active, new, folk.came_back(bought, new.keys(), first, last), earned.net_cents, sales.payers, {}
             ),
             tuple(folk.churn(bought, at_start, since, until, now, after) for after in GONE_DAYS),
             figures.sessions((each for those in records.values() for each in those), since, until),
-            paid.paying(payment for day in days for payment in self._payments(day, site)),
+            paid.paying(chain.from_iterable(self._of_each(days, lambda day: self._payments(day, site)))),
         )
+
+    @staticmethod
+    def _of_each(days: Sequence[str], read: Callable[[str], Iterable[T]]) -> list[list[T]]:
+        """What is read of each day, many days at once: most of the time goes by in waiting."""
+        with ThreadPoolExecutor(READERS) as readers:
+            return list(readers.map(lambda day: list(read(day)), days))
 
     # -- money -----------------------------------------------------------------------------------------------------
 
-    def _around(self, first: str, last: str, site: str, now: int) -> Iterator[Sold]:
+    def _around(self, first: str, last: str, site: str, now: int) -> list[Sold]:
         """What was booked in these days, and around them what tells who came, stays and went."""
         packages = self._book.stores.packages.packages(self._book.deadline())
         reach_s = max((self._end(package.id, 0) for package in packages), default=0)
         back = max(ACTIVE_DAYS, -(-(reach_s + GONE_S) // DAY_S)) + 1
         begin = max(min(self._first_day, first), span.shifted(first, -back))
         end = min(span.shifted(last, max(GONE_DAYS) + 1), max(last, business_day(now)))
-        for day in walk.days(begin, end):
-            yield from self._sold(day, site)
+        days = list(walk.days(begin, end))
+        return list(chain.from_iterable(self._of_each(days, lambda day: self._sold(day, site))))
 
     def _sold(self, day: str, site: str) -> Iterator[Sold]:
         found = [Sold(entry.journal, entry.subscriber) for entry in walk.entries(self._book, day)]
@@ -132,9 +143,14 @@ class Gather:
             yield from found
 
     def _bought(self, around: Iterable[Sold]) -> dict[str, list[Bought]]:
-        """Of each customer what was bought, the earliest first: a renewal begins where the one before it ends."""
+        """Of each customer what was bought, the earliest first.
+
+        A renewal begins where the one before it ends; what is given back ends then.
+        """
         sales = [entry for entry in around if entry.journal.cause in SALES and entry.subscriber]
-        undone = {entry.journal.reverses for entry in around if entry.journal.cause is Cause.VOID}
+        back = [entry.journal for entry in around if entry.journal.reverses]
+        undone = {journal.reverses for journal in back if journal.cause is Cause.VOID}
+        cut_at = {journal.reverses: journal.fact.at for journal in back}
         found: dict[str, list[Bought]] = {}
         for journal, subscriber in sorted(sales, key=lambda entry: entry.journal.fact.at):
             if journal.id in undone:
@@ -142,7 +158,8 @@ class Gather:
             mine = found.setdefault(subscriber, [])
             ends_at = max((one.ends_at for one in mine), default=0) if journal.cause is Cause.PURCHASE else 0
             begins_at = max(journal.fact.at, ends_at)
-            mine.append(Bought(journal.fact.at, self._end(journal.package, begins_at), journal.fact.day))
+            end = min(self._end(journal.package, begins_at), cut_at.get(journal.id, FOREVER))
+            mine.append(Bought(journal.fact.at, end, journal.fact.day))
         return found
 
     def _end(self, package: str, begins_at: int) -> int:

@@ -4,7 +4,6 @@ A customer is a subscriber: a person who registered, a device that paid, a print
 was bought from a balance is a sale like any other; money put on a balance is none yet.
 """
 
-from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -105,14 +104,11 @@ def _left_at(bought: Sequence[Bought], since: int, told: int) -> int | None:
     return last if last >= since and not any(one.at <= last < one.ends_at for one in bought) else None
 
 
-def came_back(bought: Purchases, new: AbstractSet[str], since: int, until: int) -> int:
-    """Customers who bought in the span, and had had nothing for more than 30 days before."""
+def came_back(bought: Purchases, new: AbstractSet[str], first: str, last: str) -> int:
+    """Customers who bought on these days (ISO), and had had nothing for more than 30 days before."""
     found = 0
     for name, each in bought.items():
-        ats = [one.at for one in each]
-        first = bisect_left(ats, since)
-        if name in new or first == len(ats) or ats[first] >= until:
-            continue
-        covered = max((one.ends_at for one in each[:first]), default=0)
-        found += covered + GONE_S < ats[first]
+        at = min((one.at for one in each if first <= one.day <= last), default=None)
+        if at is not None and name not in new:
+            found += max((one.ends_at for one in each if one.at < at), default=0) + GONE_S < at
     return found

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 
 import pytest
 
-from billing.domain.journal import Account, AccountKind, Journal
+from billing.domain.journal import Account, AccountKind, Journal, business_day
 from billing.domain.ledger import refund, sale_by_cash, top_up
 from billing.domain.ledger import void as unsay
 from billing.domain.money import VAT_KENYA, split
@@ -144,8 +144,9 @@ def test_who_is_gone_for_a_week_may_not_be_for_a_month() -> None:
     ],
 )
 def test_who_came_back(spans: list[tuple[int, int]], expected: int) -> None:
-    assert came_back({"jane": bought(*spans)}, frozenset(), T0, T0 + DAY_S) == expected
-    assert came_back({"jane": bought(*spans)}, frozenset({"jane"}), T0, T0 + DAY_S) == 0  # new
+    mine = {"jane": [Bought(at, ends_at, business_day(at)) for at, ends_at in spans]}
+    assert came_back(mine, frozenset(), DAY, DAY) == expected
+    assert came_back(mine, frozenset({"jane"}), DAY, DAY) == 0  # new
 
 
 def test_churn_by_the_dumb_way() -> None:
