@@ -11,7 +11,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from billing.portal import shapes
 from billing.portal.deps import Deps
-from billing.portal.holdings import holdings
+from billing.portal.holdings import choose_notices, holdings
 from billing.portal.pages.visit import SEAT_S, Seat, seat
 from billing.portal.problems import ANY, BODY, Code, Refusal, documented
 from billing.portal.shield import address_of
@@ -77,4 +77,11 @@ def _add_mine(router: APIRouter, deps: Deps) -> None:
         """A device is mine no more, and is cut; what is left then. One that is not mine stays what it is."""
         subscriber = SubscriberId(sits.subscriber)
         deps.pages.moves.drop(subscriber, device_of(gone.device), deps.now())
+        return mine(subscriber)
+
+    @router.post("/me/notices", responses=documented(*BODY, Code.NOT_SIGNED_IN))
+    def notices(choice: shapes.NoticesWanted, sits: Annotated[Seat, Depends(seated)]) -> shapes.Mine:
+        """Be told of outages and works by message, or not any more. Codes and receipts are sent all the same."""
+        subscriber = SubscriberId(sits.subscriber)
+        choose_notices(deps, subscriber, deps.now(), wanted=choice.wanted)
         return mine(subscriber)

@@ -19,10 +19,12 @@ from billing.portal.problems import Code, Refusal, documented
 from billing.portal.shapes import Acknowledged
 from billing.portal.shield import CALLBACKS, address_of
 from billing.sms.delivery import DeliveryState, parse_report
+from billing.sms.inbound import parse_wish
 from radius.domain.errors import Malformed
 from radius.log import RequestIds
 
 ACCEPTED = Acknowledged.model_validate(ACKNOWLEDGED)
+BY_MESSAGE = "message"
 WANTED = Acknowledged.model_validate(validation_reply(Verdict.ACCEPT))
 WRONG_SHORTCODE = Acknowledged.model_validate(validation_reply(Verdict.SHORTCODE))
 _PROBLEMS = documented(Code.NOT_FOUND, Code.TOO_LARGE, Code.TOO_SLOW, Code.TOO_MANY)
@@ -75,6 +77,13 @@ def routes(deps: Deps) -> APIRouter:
         """What became of a text message, as the gateway reports it."""
         door.check(secret, address_of(request.scope))
         await to_thread.run_sync(door.delivered, await request.body())
+        return ACCEPTED
+
+    @router.post("/sms/{secret}/in", responses=_STORED, openapi_extra=_FORM)
+    async def incoming(secret: str, request: Request) -> Acknowledged:
+        """A text message that came in, or an opt-out that the gateway took: STOP, or START again."""
+        door.check(secret, address_of(request.scope))
+        await to_thread.run_sync(door.wished, await request.body())
         return ACCEPTED
 
     return router
@@ -132,6 +141,17 @@ class Door:
             self._deps.metrics.count("Deliveries", State=told.state.value)
         if told.news and told.state is DeliveryState.FAILED:
             self._deps.log.warning("Message not delivered", request_id=self._request_id(), reason=told.failure)
+
+    def wished(self, body: bytes) -> None:
+        """Take STOP and START; whatever else was written is nobody's work here."""
+        try:
+            wish = parse_wish(body)
+        except Malformed as bad:
+            self._deps.log.warning("Incoming message cannot be read", request_id=self._request_id(), reason=bad.field)
+            return
+        if wish is not None and self._deps.pages.opt_outs.say(wish.phone, BY_MESSAGE, self._deps.now(), out=wish.out):
+            word = "stop" if wish.out else "start"
+            self._deps.log.info("Notices chosen", request_id=self._request_id(), reason=word)
 
     def wanted(self, text: str) -> Acknowledged:
         """The answer to a validation: money we do not understand is better held than sent back."""

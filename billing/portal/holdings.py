@@ -16,6 +16,7 @@ from radius.domain.subscriber import SessionState, Subscriber
 from radius.domain.terms import Terms
 
 PAYMENTS_SHOWN = 10
+BY_PORTAL = "portal"
 
 
 class Held(NamedTuple):
@@ -34,12 +35,16 @@ class Device(NamedTuple):
 
 
 class Holdings(NamedTuple):
-    """Rights that live or sleep, the first to end first; payments, the last first. `customer` None: has no account."""
+    """Rights that live or sleep, the first to end first; payments, the last first. `customer` None: has no account.
+
+    `notices`: whether it is told of outages and works.
+    """
 
     rights: list[Held]
     devices: list[Device]
     payments: list[Payment]
     customer: Customer | None
+    notices: bool
 
 
 def holdings(deps: Deps, subscriber: SubscriberId, now: int) -> Holdings:
@@ -53,7 +58,21 @@ def holdings(deps: Deps, subscriber: SubscriberId, now: int) -> Holdings:
         _devices(present, person.thing if person else None),
         _payments(deps, present),
         stores.customers.customer(subscriber, deadline()),
+        person is not None and not _left_alone(deps, person.thing),
     )
+
+
+def _left_alone(deps: Deps, person: Person) -> bool:
+    phone = deps.pages.people.phone_of(person)
+    return not phone or deps.pages.opt_outs.out(phone)
+
+
+def choose_notices(deps: Deps, subscriber: SubscriberId, now: int, *, wanted: bool) -> None:
+    """Whether a customer is told of outages and works from now on; nothing for who proved no phone."""
+    person = deps.book.stores.customers.thing(Person, subscriber, deps.book.deadline())
+    phone = deps.pages.people.phone_of(person.thing) if person else ""
+    if phone:
+        deps.pages.opt_outs.say(phone, BY_PORTAL, now, out=not wanted)
 
 
 def usable(deps: Deps, present: Subscriber | None, now: int) -> list[Held]:

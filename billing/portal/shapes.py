@@ -287,7 +287,7 @@ class MyPayment(Strict):
 class Mine(Strict):
     """What a customer has: rights that are not over, the first to end first, and payments, the last first.
 
-    `account_number` "": there is no account; `balance_cents` is on it.
+    `account_number` "": there is no account; `balance_cents` is on it. `notices`: is told of outages and works.
     """
 
     rights: list[Usage]
@@ -295,6 +295,7 @@ class Mine(Strict):
     payments: list[MyPayment]
     account_number: str
     balance_cents: int
+    notices: bool
 
 
 def mine(has: Holdings, now: int) -> Mine:
@@ -308,6 +309,7 @@ def mine(has: Holdings, now: int) -> Mine:
         ],
         account_number=has.customer.number if has.customer else "",
         balance_cents=has.customer.balance_cents if has.customer else 0,
+        notices=has.notices,
     )
 
 
@@ -328,3 +330,9 @@ class Acknowledged(Strict):
 
     ResultCode: int | str
     ResultDesc: str
+
+
+class NoticesWanted(Strict):
+    """Whether messages about outages and works are wanted."""
+
+    wanted: bool

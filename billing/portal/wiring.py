@@ -130,6 +130,7 @@ def _pages(
             core.keys.unseal(router.uam_secret, router.id, UAM_FIELD, 0) if router.uam_secret else ""
         ),
         people=billing.desk.people,
+        opt_outs=billing.desk.opt_outs,
         moves=billing.desk.moves,
         trials=billing.desk.trials,
         waiters=WaitersOfRouters(billing.book),

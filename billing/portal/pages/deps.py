@@ -10,6 +10,7 @@ from billing.portal.pages.visit import Signer
 from billing.ports import Customers as Things
 from billing.services.checkout import Cashier
 from billing.services.moves import Moves
+from billing.services.opt_outs import OptOuts
 from billing.services.people import People
 from billing.services.screens import Screens
 from billing.services.trials import Trials
@@ -118,6 +119,7 @@ class PageDeps(NamedTuple):
     world: Callable[[int], World]
     uam_secret: Callable[[Router], str]
     people: People
+    opt_outs: OptOuts
     moves: Moves
     trials: Trials
     waiters: WaitersOfRouters

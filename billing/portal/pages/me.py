@@ -5,6 +5,7 @@ from starlette.background import BackgroundTask
 from starlette.responses import Response
 
 from billing.domain.package import TrialRefusal
+from billing.portal.holdings import choose_notices
 from billing.portal.pages.door import Door
 from billing.portal.pages.front import Form
 from billing.portal.pages.guest import Guest
@@ -38,6 +39,7 @@ def routes(door: Door) -> APIRouter:
         ("POST", "/try", me.try_it),
         ("POST", "/add", me.add),
         ("POST", "/remove", me.remove),
+        ("POST", "/notices", me.notices),
         ("POST", "/leave", me.leave),
     ):
         router.add_api_route(f"/me{path}", endpoint, methods=[method])
@@ -160,6 +162,14 @@ class Me:
         if mac is not None:
             self._pages.moves.drop(SubscriberId(sits.subscriber), MacAddress(mac), guest.now)
         return self._mine(request, guest, sits, said=text("removed", guest.visit.language))
+
+    def notices(self, request: Request, sent: Form) -> Response:
+        """Be told of outages and works, or not any more."""
+        guest, sits = self._sits(request, sent)
+        wanted = sent.get("wanted", "") == "yes"
+        choose_notices(self._book.deps, SubscriberId(sits.subscriber), guest.now, wanted=wanted)
+        said = text("notices_on" if wanted else "notices_off", guest.visit.language)
+        return self._mine(request, guest, sits, said=said)
 
     # -- who asks --------------------------------------------------------------------------------------------------
 

@@ -28,6 +28,7 @@ class Mine(NamedTuple):
     number: str
     balance: str
     takes: bool  # something is there, and this device is not its
+    notices: bool  # is told of outages and works
 
 
 def mine(deps: Deps, guest: Guest, subscriber: SubscriberId) -> Mine:
@@ -41,6 +42,7 @@ def mine(deps: Deps, guest: Guest, subscriber: SubscriberId) -> Mine:
         has.customer.number if has.customer else "",
         money(has.customer.balance_cents, view.language) if has.customer else "",
         bool(has.rights) and not here,
+        has.notices,
     )
 
 

@@ -352,6 +352,26 @@ TEXTS: dict[str, Text] = {
     "this_device": Text("this device", "kifaa hiki", "Beside a device in the list."),
     "is_online": Text("online", "iko mtandaoni", "Beside a device in the list."),
     "remove": Text("Remove", "Ondoa", "Button: this device no longer belongs to me."),
+    "notices_stop": Text(
+        "No more messages about outages and works",
+        "Nisitumiwe ujumbe wa hitilafu na matengenezo",
+        "Button: codes and receipts are sent all the same.",
+    ),
+    "notices_start": Text(
+        "Send me messages about outages and works",
+        "Nitumie ujumbe wa hitilafu na matengenezo",
+        "Button: undoes the one above.",
+    ),
+    "notices_off": Text(
+        "You get no more messages about outages and works.",
+        "Hutatumiwa tena ujumbe wa hitilafu na matengenezo.",
+        "Said after it was done.",
+    ),
+    "notices_on": Text(
+        "You get messages about outages and works.",
+        "Utatumiwa ujumbe wa hitilafu na matengenezo.",
+        "Said after it was done.",
+    ),
     "removed": Text("The device was removed.", "Kifaa kimeondolewa.", "Said after it was done."),
     "use_here": Text("Use on this device instead", "Tumia kwenye kifaa hiki badala yake", "Button: moves the package."),
     "too_many_moves": Text(

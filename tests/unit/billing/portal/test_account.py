@@ -60,7 +60,7 @@ def test_who_proves_a_phone_sees_what_is_left(stand: Stand) -> None:
         }],
         "devices": [{"device": OLD, "name": "", "online": True}],
         "payments": [{"paid_at": T0, "package": "standard.1", "price_cents": 5_000, "receipt": "TKP0000001"}],
-        "balance_cents": 0,
+        "balance_cents": 0, "notices": True,
     }  # fmt: skip
 
 
@@ -175,3 +175,13 @@ def test_nothing_of_a_person_is_told_again_or_logged(stand: Stand) -> None:
     told = "".join(each.text for each in answers) + stand.log_path.read_text()
     for private in ("0799 12", "712345678", "0A:0B:0C:0D:0E", OLD, "98765", token):
         assert private not in told
+
+
+def test_notices_are_chosen_and_said(stand: Stand) -> None:
+    bought(stand)
+    token = signed_in(stand)
+    assert me(stand, token).json()["notices"] is True
+    assert post(stand, "/me/notices", wanted=False).status_code == 401
+    assert post(stand, "/me/notices", token, wanted=False).json()["notices"] is False
+    assert stand.billing.desk.opt_outs.out("254712345678")
+    assert post(stand, "/me/notices", token, wanted=True).json()["notices"] is True

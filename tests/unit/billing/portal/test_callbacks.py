@@ -127,3 +127,20 @@ def test_delivery_reports_of_messages_are_kept_counted_and_told_when_they_fail(s
     lines = [(line["level"], line["message"]) for line in stand.lines()]
     assert lines == [("WARN", "Message not delivered"), ("WARN", "Delivery report cannot be read")]
     assert "2547" not in stand.log_path.read_text()
+
+
+def test_who_answers_stop_gets_no_notices_and_start_undoes_it(stand: Stand) -> None:
+    def sends(**said: str) -> bool:
+        assert stand.ask("POST", f"/pay/sms/{PATH}/in", data=said).status_code == 200
+        return stand.billing.desk.opt_outs.out("254712345678")
+
+    assert not sends(**{"from": "+254712345678", "text": "When is it back?"})
+    assert sends(**{"from": "+254712345678", "to": "22384", "text": " Stop. "})
+    assert sends(**{"from": "+254712345678", "text": "ACHA"})
+    assert not sends(**{"from": "0712345678", "text": "anza"})
+    assert sends(phoneNumber="+254712345678", senderId="KILIFI")
+    assert sends(**{"from": "somebody", "text": "START"})
+    assert stand.ask("POST", "/pay/sms/0123456789abcdef/in", data={"from": "x"}).status_code == 404
+    told = [line["message"] for line in stand.lines()]
+    assert told == ["Notices chosen"] * 3 + ["Incoming message cannot be read"]
+    assert "2547" not in stand.log_path.read_text()

@@ -299,3 +299,14 @@ def test_what_is_removed_is_cut(stand: Stand) -> None:
     assert [each.state for each in present.sessions] == [SessionState.CLOSED]
     assert IntentReason.REPLACED in {each.reason for each in present.intents}
     assert stand.now >= T0
+
+
+def test_messages_about_outages_are_switched_off_and_on(stand: Stand) -> None:
+    tab = paid(stand)
+    sign_in(stand, tab)
+    tab.submit("/me/notices")
+    assert "You get no more messages about outages" in tab.page.text
+    assert stand.billing.desk.opt_outs.out("254712345678")
+    tab.submit("/me/notices")
+    assert "You get messages about outages" in tab.page.text
+    assert not stand.billing.desk.opt_outs.out("254712345678")

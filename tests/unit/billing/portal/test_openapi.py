@@ -73,6 +73,7 @@ ACCOUNT = {
     f"{API}/sign-in": HERE,
     f"{API}/sign-in/confirm": {**HERE, "code": "000000"},
     f"{API}/me/devices/remove": {"device": DEVICE},
+    f"{API}/me/notices": {"wanted": True},
 }
 
 
@@ -85,6 +86,8 @@ def asked(stand: Stand, path: str, there: str) -> httpx.Response:
     """The operation of a path, at an address of it."""
     if path.endswith("/receipt"):
         return stand.ask("POST", there, json={"receipt": "TKP0000009"})
+    if path.startswith("/pay/sms/") and path.endswith("/in"):
+        return stand.ask("POST", there, content=b"from=%2B254712345678&text=STOP")
     if path.startswith("/pay/sms/"):
         return stand.ask("POST", there, content=b"id=ATX1&phoneNumber=%2B254712345678&status=Success")
     return stand.ask("POST" if path.startswith("/pay/") else "GET", there)
