@@ -280,7 +280,7 @@ def _desk(
         Shelf(book, core.provision.terms),
         Moves(book, people),
         signs,
-        Notices(book, people, opt_outs),
+        Notices(book, people, opt_outs, core.store.lists),
         opt_outs,
         Incidents(book, signs, chance.token_bytes),
     )

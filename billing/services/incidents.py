@@ -7,7 +7,7 @@ import msgspec
 from billing.domain.brand import NoticeState, SiteNotice
 from billing.domain.draw import Draw
 from billing.domain.incident import KEPT_S, Happened, Incident, noted, opened
-from billing.ports import Kept, Posting
+from billing.ports import PAGE_MAX, Kept, Posting
 from billing.services.book import Book
 from billing.services.signs import Signs
 from radius.domain import calendar
@@ -51,7 +51,9 @@ class Incidents:
     def all(self) -> list[Incident]:
         """Those that are open, then those of three years; the latest first."""
         ids = self._things.due_things(Incident, _EVER, LISTED_MAX, self._book.deadline())
-        return sorted((self.incident(each) for each in ids), key=lambda each: (not each.open, -each.opened_at))
+        pages = (ids[first : first + PAGE_MAX] for first in range(0, len(ids), PAGE_MAX))
+        found = [each.thing for page in pages for each in self._things.things(Incident, page, self._book.deadline())]
+        return sorted(found, key=lambda each: (not each.open, -each.opened_at, each.id))
 
     def due(self, now: int) -> list[str]:
         """Of which somebody is to be called."""

@@ -1,20 +1,18 @@
 """What a notice would come to before it is begun: how many people, what it costs, what it says. Changes nothing."""
 
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from billing.domain.brand import EVERYWHERE
 from billing.domain.notice import FOLLOWS, FOLLOWS_S, OPEN, SAME_S, Notice, NoticeKind, Step, What
-from billing.services.notices import TEXTS, Notices, Reach, words_of
+from billing.ports import PAGE_MAX
+from billing.services.notices import TEXTS, Notices, words_of
 from billing.sms.segments import segments
 from billing.sms.texts import render
 from radius.domain import calendar
 from radius.domain.entitlement import ZONE_DEFAULT
 from radius.domain.identity import SubscriberId
 from radius.domain.nas import Language
-
-READ_AT_ONCE = 8  # customers; each costs three reads
 
 
 class Plan(NamedTuple):
@@ -35,7 +33,7 @@ class Plan(NamedTuple):
 
 def plan(
     notices: Notices,
-    people: Iterable[SubscriberId],
+    people: Sequence[SubscriberId],
     language: Language,
     told: Callable[[int], object] = lambda _looked_at: None,
     *,
@@ -47,12 +45,10 @@ def plan(
     languages: dict[Language, int] = {}
     messages, letters, opted_out, unreachable, twice = 0, 0, 0, 0, 0
 
-    def reached(subscriber: SubscriberId) -> tuple[SubscriberId, Reach | None]:
-        return subscriber, notices.reach(subscriber, language)
-
-    with ThreadPoolExecutor(READ_AT_ONCE) as pool:
-        for looked_at, (subscriber, reach) in enumerate(pool.map(reached, people), 1):
-            told(looked_at)
+    for first in range(0, len(people), PAGE_MAX):
+        page = people[first : first + PAGE_MAX]
+        told(first)
+        for subscriber, reach in zip(page, notices.reaches(page, language), strict=True):
             if reach is None or (not (reach.phone and sms) and not (reach.email and mail)):
                 unreachable += 1
             elif reach.out:

@@ -1,6 +1,6 @@
 """Who wants no notices: by phone, so that it holds for whoever has that phone, registered or not."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from billing.domain.notice import OptOut
 from billing.ports import Kept, Posting
@@ -18,8 +18,13 @@ class OptOuts:
 
     def out(self, phone: str) -> bool:
         """Whether this phone, ``2547..``, is to be left alone."""
-        kept = self._kept(self.name_of(phone))
-        return kept is not None and kept.thing.out
+        return bool(self.outs([phone]))
+
+    def outs(self, phones: Collection[str]) -> set[str]:
+        """Those of up to `PAGE_MAX` phones that are to be left alone."""
+        names = {self.name_of(phone): phone for phone in phones}
+        found = self._book.stores.customers.things(OptOut, list(names), self._book.deadline())
+        return {names[each.thing.of] for each in found if each.thing.out}
 
     def say(self, phone: str, by: str, now: int, *, out: bool) -> bool:
         """What a phone wants from now on; False if it wanted that before. `by`: through which door it said so."""

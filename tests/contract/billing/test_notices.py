@@ -46,7 +46,7 @@ class Hall:
         secrets = Secrets(KEYS.subkey("one-time"), KEYS.alias_key, KEYS, str.lower)
         self.people = People(town.book, town.core.names, secrets, random.Random(1).randbytes)
         self.opt_outs = OptOuts(town.book, KEYS.alias_key)
-        self.notices = Notices(town.book, self.people, self.opt_outs)
+        self.notices = Notices(town.book, self.people, self.opt_outs, town.core.lists)
 
     def send(self, message: Message) -> Outcome:
         outcome = self.answers.pop(0) if self.answers else Sent("", 80)
