@@ -1,36 +1,36 @@
-"""What `doctor` looks at around the store: FreeRADIUS and its answer, processes, certificates, routers."""
+"""What `doctor` looks at around the store: FreeRADIUS, its hooks and its clients, processes, routers."""
 
 import io
 import re
 import secrets
 import shutil
 import socket
-import ssl
 import subprocess
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
-from urllib.parse import urlsplit
 
 from pyrad.dictionary import Dictionary
 from pyrad.packet import AccessReject, AccessRequest, AuthPacket
 
 from billing.cli.finding import Finding, untold, unwell, well
 from billing.cli.frame import Frame
-from billing.mpesa.client import Daraja
-from billing.provider import Refused
+from billing.cli.ops.counted import Counted
 from coa import hand
 from coa.families import WAYS
 from coa.pace import Pace
 from coa.reach import das_of
 from radius.domain.nas import CoaScope, PortPair, Router
+from radius.keeper import KeeperFiles
 
-RADIUS, PROCESSES, ROUTERS = "FreeRADIUS", "processes", "routers"
+RADIUS, CLIENTS, PROCESSES, ROUTERS = "FreeRADIUS", "dynamic clients", "processes", "routers"
 LOOPBACK = "127.0.0.1"
 WAIT_S = 2.0
 PROBE_WAIT_S = 1.0
 PROBES_AT_ONCE = 32
-CERTIFICATE_DAYS_MIN = 14
+AT_ONCE = 8
+ROUTERS_AGE = 6  # refreshes: then routers that were added are not known yet
+_INSTANCE = re.compile(r"^python3 wb_\d+ \{", re.MULTILINE)
 _WORDS = "ATTRIBUTE User-Name 1 string\nATTRIBUTE User-Password 2 string\nATTRIBUTE Reply-Message 18 string\n"
 _WORDS += "ATTRIBUTE Message-Authenticator 80 octets\n"
 _VERSION = re.compile(r"Version (\d+)\.(\d+)\.(\d+)")
@@ -54,32 +54,80 @@ def freeradius(_: Frame) -> Iterator[Finding]:
 
 
 def answers(frame: Frame) -> Iterator[Finding]:
-    """A log-in of nobody, from here: the refusal must come, with its words, which proves hooks and returned values."""
+    """Log-ins of nobody, from here: the refusals must come, with their words: proves hooks and what they return.
+
+    Several at once are answered side by side by the pool of hooks; one that answers one by one is as slow as they are
+    many.
+    """
     client = frame.directory.client(LOOPBACK, PortPair.A)
     if client is None:
         yield untold(RADIUS, f"not asked: no router is registered at {LOOPBACK}")
         return
+    port, secret = frame.settings.radius_auth_port, client.secret.encode()
+    try:
+        began = time.perf_counter()
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            replies = list(pool.map(lambda _: _asked(port, secret), range(AT_ONCE)))
+        took_ms = (time.perf_counter() - began) * 1000
+    except OSError as silent:
+        yield unwell(RADIUS, f"no answer on UDP {port}: {silent}", "Is FreeRADIUS running? Look at its log.")
+        return
+    if all(reply.code == AccessReject and reply.get("Reply-Message") for reply in replies):
+        text = "a log-in of nobody is refused with its words: hooks answer, and what they return arrives"
+        yield well(RADIUS, f"{text} ({AT_ONCE} at once in {took_ms:.0f} ms)")
+    else:
+        yield unwell(RADIUS, "it answers, and what the hooks return is lost", "This version cannot be used.")
+
+
+def _asked(port: int, secret: bytes) -> AuthPacket:
     packet = AuthPacket(
-        code=AccessRequest, secret=client.secret.encode(), dict=Dictionary(io.StringIO(_WORDS)),
+        code=AccessRequest, secret=secret, dict=Dictionary(io.StringIO(_WORDS)),
         User_Name=f"doctor-{secrets.token_hex(4)}",
     )  # fmt: skip
     packet["User-Password"] = packet.PwCrypt("nobody")
     packet.add_message_authenticator()
-    port = frame.settings.radius_auth_port
-    try:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
-            udp.settimeout(WAIT_S)
-            udp.connect((LOOPBACK, port))
-            udp.send(packet.RequestPacket())
-            reply = packet.CreateReply(packet=udp.recv(4096))
-    except OSError as silent:
-        yield unwell(RADIUS, f"no answer on UDP {port}: {silent}", "Is FreeRADIUS running? Look at its log.")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+        udp.settimeout(WAIT_S)
+        udp.connect((LOOPBACK, port))
+        udp.send(packet.RequestPacket())
+        reply: AuthPacket = packet.CreateReply(packet=udp.recv(4096))
+        return reply
+
+
+def hook_pool(frame: Frame) -> Iterator[Finding]:
+    """As many instances of the hooks as the settings say: what FreeRADIUS was told when its configuration was laid."""
+    laid = frame.settings.state_dir / "radius" / "raddb" / "mods-available" / "wifibilling_pool"
+    if not laid.is_file():
+        yield untold(RADIUS, "its configuration was not laid on this machine: the pool of hooks is not known")
         return
-    told = reply.get("Reply-Message") if reply.code == AccessReject else None
-    if told:
-        yield well(RADIUS, "a log-in of nobody is refused with its words: hooks answer, and what they return arrives")
+    count = len(_INSTANCE.findall(laid.read_text("utf-8")))
+    wanted = frame.settings.hook_pool_instances
+    text = f"a pool of {count} hooks"
+    if count != wanted:
+        yield unwell(RADIUS, f"{text}, and the settings say {wanted}", "Lay it anew: deploy/run, or deploy/update.")
     else:
-        yield unwell(RADIUS, "it answers, and what the hooks return is lost", "This version cannot be used.")
+        yield well(RADIUS, text)
+
+
+def dynamic_clients(frame: Frame) -> Iterator[Finding]:
+    """FreeRADIUS is told who may ask: from a table in memory, from a file where the store is away at its start."""
+    every = {router.id for router in frame.directory.all_routers()}
+    age = Counted(frame.settings).total("RouterCacheAge")
+    most = ROUTERS_AGE * frame.settings.routers_refresh_s
+    if age is None:
+        yield untold(CLIENTS, "no RADIUS node tells its figures on this machine")
+    elif age > most:
+        fix = "Is the store there? A new router waits; restart FreeRADIUS."
+        yield unwell(CLIENTS, f"its table of routers is {age:.0f} s old, of at most {most}", fix)
+    else:
+        yield well(CLIENTS, f"its table of routers is {age:.0f} s old")
+    kept, _, at = KeeperFiles(frame.settings.state_dir).load()
+    lost = sorted(every - {router.id for router in kept})
+    if at and lost:
+        text = f"{len(lost)} routers, as {lost[0]}, are not in the file for a start without the store"
+        yield unwell(CLIENTS, text, "Does a RADIUS node run here? It writes the file anew within a minute.")
+    elif at:
+        yield well(CLIENTS, f"{len(kept)} routers are in the file for a start without the store")
 
 
 def processes(frame: Frame) -> Iterator[Finding]:
@@ -105,47 +153,6 @@ def _listens(port: int) -> bool:
             return True
     except OSError:
         return False
-
-
-def mpesa(frame: Frame) -> Iterator[Finding]:
-    """The token, the addresses that M-Pesa calls, and the certificate that it meets there."""
-    provider = frame.billing_money.provider
-    if not isinstance(provider, Daraja):
-        yield untold("M-Pesa", "no interface is set (MPESA_...): vouchers and cash only")
-        return
-    refused = provider.signed_in(frame.now)
-    if isinstance(refused, Refused):
-        yield unwell(
-            "M-Pesa", f"no token: {refused.code} {refused.text}".strip(), "Consumer key and secret, and the clock."
-        )
-    else:
-        yield well("M-Pesa", "signs in")
-    if frame.billing.doors.current():
-        yield well("M-Pesa", "calls the addresses that are set, for money paid by hand")
-    else:
-        yield unwell("M-Pesa", "does not know where to call for money paid by hand", "wifibilling payments register")
-    yield certificate(provider.doors.base)
-    yield untold("M-Pesa", "whether it reaches us cannot be told from inside: the next callback proves it")
-
-
-def certificate(base: str) -> Finding:
-    """How long the certificate of our own address is good."""
-    url = urlsplit(base)
-    if url.scheme != "https" or not url.hostname:
-        return untold("certificate", f"{base} is no https address")
-    try:
-        context = ssl.create_default_context()
-        with (
-            socket.create_connection((url.hostname, url.port or 443), timeout=WAIT_S) as plain,
-            context.wrap_socket(plain, server_hostname=url.hostname) as secure,
-        ):
-            found = secure.getpeercert() or {}
-    except OSError as wrong:
-        return unwell("certificate", f"{url.hostname} cannot be met: {wrong}", "Its DNS, proxy and certificate.")
-    until = datetime.fromtimestamp(ssl.cert_time_to_seconds(str(found["notAfter"])), UTC)
-    days = (until - datetime.now(UTC)).days
-    text = f"that of {url.hostname} is good for {days} days"
-    return well("certificate", text) if days >= CERTIFICATE_DAYS_MIN else unwell("certificate", text, "Renew it.")
 
 
 def routers(frame: Frame) -> Iterator[Finding]:

@@ -9,10 +9,12 @@ from typing import Annotated
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
-from billing.cli import around, find, owed
+from billing.cli import around, callbacks, find, owed
 from billing.cli.exits import Exit
 from billing.cli.finding import Finding, untold, unwell, well
 from billing.cli.frame import Frame, command
+from billing.cli.ops import box
+from billing.cli.ops.cloud import on_aws
 from billing.cli.routers import NODE_FRESH_S
 from billing.cli.show import Column, as_is, size, span, when
 from billing.services.callbacks import SWEEP_AFTER_S
@@ -58,7 +60,8 @@ def doctor(
     Exit code 1 if anything is not well.
     """
     checks: list[Check] = [clock, disk, keys, store, tables, nodes, around.freeradius, around.answers]
-    checks += [around.processes, workers, waiting_packets, queues, unheard, given_up, around.mpesa]
+    checks += [around.hook_pool, around.dynamic_clients, around.processes, workers, waiting_packets, queues, unheard]
+    checks += [given_up, alarms, callbacks.token, callbacks.road, callbacks.come]
     checks += [around.routers] if probe else []
     found = [finding for check in checks for finding in looked(frame, check)]
     rows = [
@@ -194,7 +197,9 @@ def waiting_packets(frame: Frame) -> Iterator[Finding]:
         )
     oldest = spool.oldest_at(folder)
     if oldest and frame.now - oldest > QUEUE_LATE_S:
-        yield unwell("spool", f"packets wait since {when(oldest)}", "Start radius.worker; is the store there?")
+        depth = sum(path.stat().st_size for path in spool.waiting(folder))
+        text = f"packets wait since {when(oldest)}, {size(depth)} of them"
+        yield unwell("spool", text, "Start radius.worker; is the store there?")
     else:
         yield well("spool", "nothing waits for long on this machine")
 
@@ -249,3 +254,10 @@ def given_up(frame: Frame) -> Iterator[Finding]:
         )
     else:
         yield well("enforcement", "nothing was given up")
+
+
+def alarms(frame: Frame) -> Iterable[Finding]:
+    """Those that are on."""
+    if on_aws(frame.settings):
+        return [untold("alarms", "CloudWatch has them: wifibilling ops daily")]
+    return box.alarms(frame)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from billing.cli import around
+from billing.cli import callbacks
 from billing.cli.finding import Finding, untold
 from billing.cli.frame import Frame
 from billing.cli.ops import access, box, logs, spending, tables
@@ -12,7 +12,7 @@ from billing.cli.ops.page import Task
 def portal_certificate(frame: Frame) -> Iterator[Finding]:
     """As a phone meets it."""
     url = frame.settings.portal_url
-    yield around.certificate(url) if url else untold("certificate", "no portal_url is set")
+    yield callbacks.certificate(url) if url else untold("certificate", "no portal_url is set")
 
 
 TASKS = (

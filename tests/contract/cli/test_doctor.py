@@ -1,11 +1,14 @@
 """`doctor`: each thing that can be wrong is found, with its fix; FreeRADIUS itself is asked in tests/integration."""
 
+import os
 import socket
 from collections.abc import Callable, Iterator
 
 import msgspec
 import pytest
 
+from billing.alerting.events import Event
+from billing.alerting.watch import NOTE, Kept
 from billing.cli import around, doctor
 from billing.cli.exits import Exit
 from billing.ports import Body
@@ -15,10 +18,12 @@ from radius.domain.nas import Family, Router
 from radius.domain.subscriber import Subscriber
 from radius.ports import Node
 from radius.services.desk import Decided
+from radius.store.desk import Desk
 from tests.contract.cli.isp import ANNEX, GATE, SECRET, World
 from tests.contract.values import soon
 from tests.fakes.ports import free_port
 from tests.fakes.router_das import FakeDas, Manners
+from tests.unit.billing.values import T0
 
 
 @pytest.fixture
@@ -33,8 +38,9 @@ def well(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 def wrong(world: World, *words: str) -> list[tuple[str, str]]:
-    rows = world("doctor", "--json", *words).json()
-    return [(row["check"], row["text"]) for row in rows if row["good"] is False]
+    rows = [row for row in world("doctor", "--json", *words).json() if row["good"] is False]
+    assert all(row["fix"] for row in rows)
+    return [(row["check"], row["text"]) for row in rows]
 
 
 def test_all_is_well(well: World) -> None:
@@ -127,6 +133,36 @@ def session_cannot_be_ended(world: World) -> None:
     world.core.desk.change(SubscriberId(jane), given_up, soon())
 
 
+@fault("clock", "it is wrong")
+def clock_is_before_what_it_cannot_be(world: World) -> None:
+    setting(world, "clock_floor = 2099-01-01T00:00:00Z")
+
+
+@fault("tables", "AttemptsTable: ResourceNotFoundException")
+def a_table_is_missing(world: World) -> None:
+    engine = world.core.store.engine
+    assert isinstance(engine, Desk)
+    engine._client.delete_table(TableName=engine.table("AttemptsTable"))
+
+
+@fault("alarm NoSales", "no payment was credited")
+def an_alarm_is_on(world: World) -> None:
+    event = Event("NoSales", "no payment was credited for three hours", True, T0 - 600, T0, [""])
+    (world.folder / NOTE).write_bytes(msgspec.json.encode(Kept([event])))
+    os.utime(world.folder / NOTE, (T0, T0))
+
+
+def setting(world: World, line: str) -> None:
+    with (world.folder / "settings.toml").open("a") as file:
+        file.write(f"\n{line}\n")
+
+
+def test_a_store_that_is_far_away_is_found(well: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "SLOW_MS", -1)
+    (row,) = [row for row in well("doctor", "--json").json() if row["good"] is False]
+    assert (row["check"], row["fix"]) == ("store", "A log-in takes two: bring the RADIUS node nearer.")
+
+
 @pytest.mark.parametrize("name", FAULTS)
 def test_what_is_wrong_is_found(well: World, name: str) -> None:
     breaks, check, text = FAULTS[name]
@@ -161,8 +197,7 @@ def deaf() -> Iterator[int]:
 def test_a_freeradius_that_does_not_answer(well: World, deaf: int, monkeypatch: pytest.MonkeyPatch) -> None:
     well.core.provision.router(Router(NasId("here"), "lodge", Family.WISPR, ("127.0.0.1",)), SECRET)
     monkeypatch.setattr(around, "WAIT_S", 0.2)
-    with (well.folder / "settings.toml").open("a") as file:
-        file.write(f"\nradius_auth_port = {deaf}\n")
+    setting(well, f"radius_auth_port = {deaf}")
     assert wrong(well) == [("FreeRADIUS", f"no answer on UDP {deaf}: timed out")]
 
 
