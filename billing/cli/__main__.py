@@ -6,15 +6,16 @@ from collections.abc import Sequence
 import typer
 from botocore.exceptions import ClientError
 
-from billing.cli.app import app
+from billing.cli.app import build
 from billing.cli.exits import Exit, code_of
 from radius.domain.errors import RadiusError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit code (`exits.MEANINGS`)."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        code = app(args=None if arguments is None else list(arguments), prog_name="wifibilling", standalone_mode=True)
+        code = build(given[0] if given else "")(args=given, prog_name="wifibilling", standalone_mode=True)
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else int(Exit.USAGE)
     except RadiusError as error:

@@ -14,17 +14,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property, wraps
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 from rich.console import Console
 
 from billing.cli.exits import Declined, Exit
 from billing.cli.show import WIDTH_UNSEEN, Show
-from billing.settings import load as load_selling
-from billing.shelf import StoredTokens
-from billing.wallet import ByHand, Money, money_of_environment
-from billing.wiring import Billing, BillingSettings, build_billing
 from radius import settings as settings_module
 from radius.domain.deed import Deed
 from radius.domain.entitlement import ZONE_DEFAULT
@@ -33,6 +29,10 @@ from radius.services.directory import Directory
 from radius.settings import FILE_VARIABLE, Settings
 from radius.store.desk import make_client
 from radius.wiring import BACKGROUND_DEADLINE_S, Core, build_core, store_settings
+
+if TYPE_CHECKING:  # selling is imported by what sells: lists of sessions are there in two thirds of the time
+    from billing.wallet import Money
+    from billing.wiring import Billing, BillingSettings
 
 BOX_SETTINGS = Path(__file__).resolve().parents[2] / "deploy" / ".state" / "settings.toml"
 PANEL = "Everywhere"
@@ -83,8 +83,10 @@ class Frame:
         return settings_module.load(self.settings_file)
 
     @cached_property
-    def selling(self) -> BillingSettings:
+    def selling(self) -> "BillingSettings":
         """Those of selling."""
+        from billing.settings import load as load_selling  # noqa: PLC0415 - see above
+
         return load_selling(self.settings_file).billing
 
     @cached_property
@@ -93,8 +95,11 @@ class Frame:
         return build_core(self.settings)
 
     @cached_property
-    def billing(self) -> Billing:
+    def billing(self) -> "Billing":
         """The services of selling."""
+        from billing.shelf import StoredTokens  # noqa: PLC0415 - see above
+        from billing.wiring import build_billing  # noqa: PLC0415
+
         money = self.billing_money
         made = build_billing(self.core, self.selling, money.provider, money.read, money.read_notice)
         money.share(StoredTokens(made.book, self.core.keys, money.provider.shortcode))
@@ -106,7 +111,7 @@ class Frame:
         return client_of(self.settings)
 
     @cached_property
-    def billing_money(self) -> Money:
+    def billing_money(self) -> "Money":
         """The provider, and how what it says is read."""
         return money_of_environment()
 
@@ -119,6 +124,8 @@ class Frame:
     @property
     def speaks_with_mpesa(self) -> bool:
         """Whether this process was told how: else the worker of selling does what needs it."""
+        from billing.wallet import ByHand  # noqa: PLC0415 - see above
+
         return not isinstance(self.billing_money.provider, ByHand)
 
     def deadline(self) -> float:
@@ -198,6 +205,13 @@ class Frame:
             raise
         finally:
             self.core.store.deeds.note(deed.ended(outcome or "interrupted"), self.deadline())
+
+
+def money_of_environment() -> "Money":
+    """The provider that this process was told of."""
+    from billing.wallet import money_of_environment as told  # noqa: PLC0415 - see above
+
+    return told()
 
 
 def client_of(settings: Settings) -> Any:

@@ -9,11 +9,11 @@ import pytest
 import typer
 
 from billing.alarms import ALARMS, COMPOSITES
-from billing.cli.app import app
+from billing.cli.app import build
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "runbooks"
 PAGES = sorted(FOLDER.glob("*.md"))
-ROOT: Any = typer.main.get_command(app)
+ROOT: Any = typer.main.get_command(build())
 
 
 def commands(text: str) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import typer.main
 
-from billing.cli.app import app
+from billing.cli.app import build
 from billing.cli.exits import MEANINGS
 
 README = Path(__file__).resolve().parents[3] / "README.md"
@@ -22,7 +22,7 @@ def walk(command: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str,
         yield words, command
 
 
-COMMANDS = list(walk(typer.main.get_command(app)))
+COMMANDS = list(walk(typer.main.get_command(build())))
 
 
 def usage(words: tuple[str, ...], command: Any) -> str:
