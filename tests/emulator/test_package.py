@@ -12,7 +12,7 @@ from cfnlint.decode import decode_str
 from deploy.on_aws import package
 from deploy.options import ROOT
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]  # the first run makes two venvs
 API = decode_str((ROOT / "deploy/stacks/api.yaml").read_text())[0]
 HANDLERS = [
     each["Properties"]["Handler"] for each in API["Resources"].values() if each["Type"] == "AWS::Serverless::Function"
@@ -25,12 +25,12 @@ def for_lambda(tmp_path_factory: pytest.TempPathFactory) -> package.Package:
 
 
 @pytest.fixture(scope="module")
-def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """As Lambda would see it if its Python were the one here: an extension module fits one Python only."""
+def unpacked(tmp_path_factory: pytest.TempPathFactory, here: package.Package) -> Path:
+    """As Lambda would see it if its Python were the one here."""
     folder = tmp_path_factory.mktemp("here")
-    with zipfile.ZipFile(package.build(folder / "here.zip", package.local_python()).path) as archive:
-        archive.extractall(folder / "task")
-    return folder / "task"
+    with zipfile.ZipFile(here.path) as archive:
+        archive.extractall(folder)
+    return folder
 
 
 def test_it_is_for_the_runtime_that_the_stack_names(for_lambda: package.Package) -> None:
