@@ -109,7 +109,7 @@ class Emulator:
     def aws(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """``deploy/aws`` as an operator types it, with the tools that are here."""
         return subprocess.run(
-            [sys.executable, "-P", "-m", "deploy.on_aws", *arguments, "--endpoint", self.url, "--region", REGION],
+            [sys.executable, "-P", "-m", "deploy.on_aws", *arguments],
             capture_output=True, text=True, check=False, timeout=300, cwd=self.folder,
-            env={**clean(), **KEYS, "PYTHONPATH": str(ROOT)},
+            env={**clean(), **KEYS, "PYTHONPATH": str(ROOT), "AWS_ENDPOINT_URL": self.url},
         )  # fmt: skip

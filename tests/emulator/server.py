@@ -1,6 +1,7 @@
 """ministack, with what its CloudFormation lacks taken as it is: such a resource is remembered, and nothing more of it.
 
-It transforms no nested template either; here they are when they are read, by the same translator as the root.
+It transforms no nested template either; here they are when they are read, by the same translator as the root. And what
+an update leaves alone in a nested stack loses its attributes there; here it keeps them.
 
 Runs in the emulator's own venv: ``python server.py``, with ministack's variables in the environment.
 """
@@ -8,7 +9,7 @@ Runs in the emulator's own venv: ``python server.py``, with ministack's variable
 from typing import Any
 
 from ministack.app import main
-from ministack.services.cloudformation import engine, provisioners
+from ministack.services.cloudformation import _stacks, engine, provisioners
 
 LACKING = (
     "AWS::Budgets::Budget",
@@ -62,7 +63,18 @@ def transformed(body: str) -> Any:
     return engine._apply_transforms(template) if engine.declared_transforms(template) else template
 
 
+known_update = provisioners._update_resource
+
+
+def keeping(kind: str, physical: str, old: Any, new: Any, stack: str, logical: str = "", *more: Any) -> tuple[str, Any]:
+    """What was known of the resource, and what the update says."""
+    before = (_stacks.get(stack) or {}).get("_resources", {}).get(logical, {}).get("Attributes") or {}
+    found, said = known_update(kind, physical, old, new, stack, logical, *more)
+    return found, {**before, **(said or {})} if found == physical else said
+
+
 engine._parse_template = transformed
+provisioners._update_resource = keeping
 for kind in LACKING:
     provisioners._RESOURCE_HANDLERS.setdefault(kind, NOTHING)
 provisioners._RESOURCE_HANDLERS[ALARM] = on_math(provisioners._RESOURCE_HANDLERS[ALARM])

@@ -10,17 +10,18 @@ import typer
 
 from billing.alarms import ALARMS, COMPOSITES
 from billing.cli.app import build
+from deploy.on_aws.__main__ import app as aws
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "runbooks"
 PAGES = sorted(FOLDER.glob("*.md"))
-ROOT: Any = typer.main.get_command(build())
+ROOTS: dict[str, Any] = {"wifibilling": typer.main.get_command(build()), "deploy/aws": typer.main.get_command(aws)}
 
 
 def commands(text: str) -> list[str]:
-    """`wifibilling` lines of code blocks and code spans."""
+    """`wifibilling` and `deploy/aws` lines of code blocks and code spans."""
     blocks = [line.strip() for line in text.splitlines() if line.startswith("    ")]
-    spans = re.findall(r"`(wifibilling [^`]+)`", text)
-    return [each for each in (*blocks, *spans) if each.startswith("wifibilling ")]
+    spans = re.findall(r"`((?:wifibilling|deploy/aws) [^`]+)`", text)
+    return [each for each in (*blocks, *spans) if each.split()[0] in ROOTS]
 
 
 ALL = [(page.name, each) for page in PAGES for each in commands(page.read_text())]
@@ -39,8 +40,8 @@ def test_links_between_pages_lead_somewhere() -> None:
 
 @pytest.mark.parametrize(("page", "line"), ALL)
 def test_a_command_exists_and_takes_what_it_is_given(page: str, line: str) -> None:
-    words = shlex.split(line)[1:]
-    command, path = ROOT, ["wifibilling"]
+    root, *words = shlex.split(line)
+    command, path = ROOTS[root], [root]
     while hasattr(command, "commands"):
         assert words, f"{page}: {line} names a group"
         path.append(words[0])
