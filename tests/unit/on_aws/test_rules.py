@@ -1,0 +1,123 @@
+"""What `deploy/aws` refuses before it asks AWS for anything, and what it makes of its templates."""
+
+from typing import Any
+
+import pytest
+
+from deploy.on_aws import downing, scaling, templates, upping, versions
+from deploy.on_aws.stage import Stage
+from deploy.refusal import Refusal
+
+REGION = "af-south-1"
+
+
+def test_names_of_production_are_those_of_the_guide_and_others_stand_beside() -> None:
+    prod, trial = Stage("prod", REGION), Stage("trial", REGION)
+    assert prod.stack == "wifi-billing-prod"
+    assert prod.functions == ("AuthLambda", "PaymentLambda", "SessionLambda", "CoA_Lambda")
+    assert "WiFiBilling-HighErrorRate" in prod.alarms
+    assert not {*prod.functions, *prod.tables, *prod.alarms} & {*trial.functions, *trial.tables, *trial.alarms}
+    assert prod.secret("data-key") != trial.secret("data-key")
+    assert prod.own["Environment"] == "production"
+
+
+@pytest.mark.parametrize("name", ["", "Prod", "a-b", "x" * 21, "1st"])
+def test_a_stage_that_cannot_be_named_so(name: str) -> None:
+    with pytest.raises(Refusal, match="--stage"):
+        Stage(name, REGION)
+
+
+def test_no_region_is_guessed() -> None:
+    with pytest.raises(Refusal, match="AWS_REGION"):
+        Stage("staging", "")
+
+
+@pytest.mark.parametrize(
+    ("function", "at_once", "granted", "says"),
+    [
+        ("payment", 5, 5, ""),
+        ("payment", 6, 5, "M-Pesa answers 5 requests a minute"),
+        ("payment", 60, 60, ""),
+        ("payment", 2, 5, "needs 3 at once"),
+        ("session", 1, 5, "needs 2 at once"),
+        ("auth", 100, 5, ""),
+    ],
+)
+def test_what_m_pesa_cannot_follow_is_not_scaled(function: str, at_once: int, granted: int, says: str) -> None:
+    if not says:
+        scaling.check(function, at_once, granted)
+        return
+    with pytest.raises(Refusal, match=says):
+        scaling.check(function, at_once, granted)
+
+
+def test_what_down_keeps_needs_nothing_of_what_goes() -> None:
+    root = templates.load(templates.TEMPLATE)
+    kept = downing.kept_parts()
+    assert {"Data", "Audit"} <= kept
+    assert not kept & {"Functions", "Monitoring"}
+    rest = templates.only(root, kept)
+    assert set(rest["Resources"]) == kept
+    assert {"TablePrefix", "StageSuffix"} <= set(rest["Parameters"])
+    assert not {"MpesaShortcode", "PortalUrl"} & set(rest["Parameters"])
+    assert "ApiUrl" not in rest["Outputs"]
+
+
+def test_a_part_that_is_needed_cannot_go() -> None:
+    root = templates.load(templates.TEMPLATE)
+    with pytest.raises(Refusal, match="Data is needed"):
+        templates.only(root, frozenset({"Functions"}))
+
+
+class Production(Stage):
+    """A stage without a cloud: what would be kept in its bucket is here."""
+
+    def __init__(self, announcements: tuple[dict[str, Any], ...] = ()) -> None:
+        super().__init__("prod", REGION)
+        self._announcements = announcements
+
+    def kept(self, kind: str) -> list[tuple[str, Any]]:
+        return [(kind, each) for each in self._announcements]
+
+
+NOON = 1_795_597_200.0  # a Wednesday in 2026, 12:00 in Nairobi
+
+
+@pytest.fixture
+def clone(monkeypatch: pytest.MonkeyPatch) -> str:
+    head = "c" * 40
+    monkeypatch.setattr(upping, "commit", lambda: (head, False))
+    monkeypatch.setattr(upping, "_on", lambda _: None)
+    return head
+
+
+@pytest.mark.usefixtures("clone")
+def test_production_is_refused_with_every_reason() -> None:
+    with pytest.raises(Refusal, match=r"staging has nothing.*in Nairobi.*48 hours.*--now REASON"):
+        upping.allow(Production(), NOON, "")
+
+
+@pytest.mark.usefixtures("clone")
+def test_an_emergency_is_let_through_and_what_it_broke_is_kept() -> None:
+    reason = upping.allow(Production(), NOON, "M-Pesa changed its certificate")
+    assert reason.startswith("M-Pesa changed its certificate (although: ")
+    assert "in Nairobi" in reason
+
+
+@pytest.mark.usefixtures("clone")
+def test_other_stages_have_no_rules() -> None:
+    assert upping.allow(Stage("staging", REGION), NOON, "") == ""
+
+
+def test_a_page_that_does_not_answer_is_no_success() -> None:
+    asked: list[tuple[str, bytes | None]] = []
+
+    def fetch(url: str, body: bytes | None) -> int:
+        asked.append((url, body))
+        return 404 if body is not None else 503 if url.endswith("ready") else 200
+
+    with pytest.raises(Refusal, match="ready answers 503"):
+        versions.smoke("https://wifi.example", fetch)
+    versions.smoke("https://wifi.example", lambda _, body: 200 if body is None else 404)
+    with pytest.raises(Refusal, match="to a stranger"):
+        versions.smoke("https://wifi.example", lambda _, __: 200)
