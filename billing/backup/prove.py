@@ -16,7 +16,7 @@ from billing.domain.journal import business_day
 from billing.settings import load as load_selling
 from billing.store.open import open_billing
 from billing.wallet import ByHand
-from billing.wiring import build_billing
+from billing.wiring import BillingSettings, build_billing
 from radius import settings as settings_module
 from radius.domain.errors import Corrupt
 from radius.domain.identity import NasId
@@ -29,8 +29,21 @@ REQUEST_MS = 5_000  # nobody waits for it but us
 LINES_AT_ONCE = 1_000
 
 
+class Seen(NamedTuple):
+    """Of tables that were restored. `unopened`: routers whose secret the key does not open."""
+
+    routers: int
+    unopened: tuple[str, ...]
+    findings: tuple[Finding, ...]
+
+    @property
+    def good(self) -> bool:
+        """Whether what is restored from it serves, and balances."""
+        return not self.unopened and not self.findings
+
+
 class Proof(NamedTuple):
-    """What was found. `items`: of each table. `unopened`: routers whose secret the key does not open."""
+    """What was found; see `Seen`. `items`: of each table."""
 
     manifest: Manifest
     items: dict[str, int]
@@ -41,7 +54,7 @@ class Proof(NamedTuple):
     @property
     def good(self) -> bool:
         """Whether a box restored from it serves, and balances."""
-        return not self.unopened and not self.findings
+        return Seen(self.routers, self.unopened, self.findings).good
 
 
 def prove(backup: BinaryIO, passphrase: bytes, settings: Settings, now: int) -> Proof:
@@ -55,15 +68,20 @@ def unpack(backup: BinaryIO, passphrase: bytes, folder: Path, settings: Settings
     manifest = archive.read(backup, passphrase, folder)
     with _opened(folder, manifest, settings) as core:
         items = check_file(folder / archive.STORE)
-        selling = load_selling(_settings_file(folder)).billing
-        billing = build_billing(core, selling, ByHand(), lambda _: None)
-        last_day = business_day(max(manifest.at, now))
-        found = billing.check.check(min(selling.first_day, last_day), last_day, now)
-        core.directory.refresh(now, time.monotonic() + BACKGROUND_DEADLINE_S)
-        routers = core.directory.all_routers()
-        unopened = tuple(router.id for router in routers if not _opens(core, router.id))
+        seen = look(core, load_selling(_settings_file(folder)).billing, max(manifest.at, now))
     settle(folder / archive.STORE)
-    return Proof(manifest, items, len(routers), unopened, tuple(found))
+    return Proof(manifest, items, *seen)
+
+
+def look(core: Core, selling: BillingSettings, now: int) -> Seen:
+    """Check the books of whole tables that nobody writes, and whether the key opens what is sealed in them."""
+    billing = build_billing(core, selling, ByHand(), lambda _: None)
+    last_day = business_day(now)
+    found = billing.check.check(min(selling.first_day, last_day), last_day, now)
+    core.directory.refresh(now, time.monotonic() + BACKGROUND_DEADLINE_S)
+    routers = core.directory.all_routers()
+    unopened = tuple(router.id for router in routers if not _opens(core, router.id))
+    return Seen(len(routers), unopened, tuple(found))
 
 
 @contextlib.contextmanager

@@ -25,7 +25,7 @@ GROUPS = {
     "report": ("report",),
     "sites": ("sites", "signs", "outage"),
     "agents": ("agents",),
-    "backup": ("backups",),
+    "backup": ("backups", "rewinding"),
     "region": ("regions",),
     "notify": ("notify",),
     "incident": ("incident",),

@@ -30,7 +30,7 @@ _Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Kept wit
 @command(app, "show", "region show\nregion show --settings other-region.toml")
 def show(frame: Frame) -> Exit:
     """Who writes the tables of these settings. Exit code 1 if it is not their Region."""
-    mark = _table(frame).read(frame.deadline())
+    mark = fence_of(frame).read(frame.deadline())
     frame.show.item(_facts(frame, mark), COLUMNS)
     return Exit.DONE if mark.epoch == 0 or mark.region == frame.settings.region else Exit.NOT
 
@@ -40,9 +40,7 @@ def freeze(frame: Frame, reason: _Reason = "") -> None:
     """Let nobody write these tables any more: the old Region, before another one opens. Money stops at once."""
     why = frame.why(reason)
     frame.sure(f"Stop all sales and log-ins that use the tables in {frame.settings.region}?")
-    mark = _table(frame).raise_to(NOBODY, frame.now, frame.actor, why, frame.deadline())
-    frame.note(f"No payment is booked here any more. In {SETTLED_S:.0f} s nothing else is under way either ...")
-    time.sleep(SETTLED_S)
+    mark = freeze_now(frame, why)
     frame.show.done("Nothing writes these tables any more: copy them now.", _facts(frame, mark))
 
 
@@ -51,18 +49,28 @@ def open_(frame: Frame, reason: _Reason = "") -> None:
     """Let the Region of these settings write its tables: the new one, after the old one was frozen, or is lost."""
     why = frame.why(reason)
     frame.sure(f"Sell in {frame.settings.region} from now on? No other Region may be selling.")
-    mark = _table(frame).raise_to(frame.settings.region, frame.now, frame.actor, why, frame.deadline())
+    mark = fence_of(frame).raise_to(frame.settings.region, frame.now, frame.actor, why, frame.deadline())
     frame.show.done(
         f"{frame.settings.region} writes. What ran here under an earlier epoch must be started again.",
         _facts(frame, mark),
     )
 
 
-def _table(frame: Frame) -> FenceTable:
+def freeze_now(frame: Frame, why: str) -> Mark:
+    """Raise the epoch for nobody, and wait until no write of an earlier one is under way."""
+    mark = fence_of(frame).raise_to(NOBODY, frame.now, frame.actor, why, frame.deadline())
+    frame.note(f"No payment is booked here any more. In {SETTLED_S:.0f} s nothing else is under way either ...")
+    time.sleep(SETTLED_S)
+    return mark
+
+
+def fence_of(frame: Frame, prefix: str | None = None) -> FenceTable:
+    """The record of the tables of these settings, or of those with another prefix. Raises Malformed on a box."""
     settings = frame.settings
     if settings.store_kind != "dynamodb":
         raise Malformed("store_kind", "is embedded: this box has its tables for itself, there is no other Region")
-    return FenceTable(Desk(frame.raw_client, settings.table_prefix, Breaker(), Capacity()))
+    where = settings.table_prefix if prefix is None else prefix
+    return FenceTable(Desk(frame.raw_client, where, Breaker(), Capacity()))
 
 
 def _facts(frame: Frame, mark: Mark) -> dict[str, object]:

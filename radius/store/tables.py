@@ -12,6 +12,7 @@ from radius.store import keys
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
+ACTIVE = "ACTIVE"
 ACTIVE_TIMEOUT_S = 120.0  # DynamoDB needs about ten seconds, with indexes up to a minute
 ACTIVE_POLL_S = 0.25
 
@@ -118,11 +119,16 @@ def _index(index: Index) -> dict[str, Any]:
     }
 
 
+def described(client: "DynamoDBClient", name: str) -> str:
+    """`ACTIVE` for a table whose indexes are, too; else the status of the first that is not."""
+    table = client.describe_table(TableName=name)["Table"]
+    states = [table["TableStatus"], *(index["IndexStatus"] for index in table.get("GlobalSecondaryIndexes", []))]
+    return next((state for state in states if state != ACTIVE), ACTIVE)
+
+
 def _wait_active(client: "DynamoDBClient", name: str, pause: Callable[[float], None]) -> None:
     for _ in range(int(ACTIVE_TIMEOUT_S / ACTIVE_POLL_S)):
-        table = client.describe_table(TableName=name)["Table"]
-        indexes = table.get("GlobalSecondaryIndexes", [])
-        if table["TableStatus"] == "ACTIVE" and all(index["IndexStatus"] == "ACTIVE" for index in indexes):
+        if described(client, name) == ACTIVE:
             return
         pause(ACTIVE_POLL_S)
     raise Unavailable(f"table {name} did not become ACTIVE within {ACTIVE_TIMEOUT_S:.0f} s")

@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from cfnlint.decode import decode_str
 
 from billing.backup.archive import ALL_TABLES
+from billing.backup.rewind import DRILL
+from billing.cli.app import app
 from billing.portal.lambda_function import EDGE_KEY, VIEWER
 from coa.families import WAYS
 from deploy import stacks
@@ -278,3 +281,40 @@ def test_the_bucket_is_cloudfronts_alone_and_who_asks_is_told_with_a_proof() -> 
         *(each for each in edge()["CacheBehaviors"] if each["TargetOriginId"] == "api"),
     ]
     assert all(each["FunctionAssociations"] for each in to_api), "else a caller could name an address itself"
+
+
+# -- the drill ------------------------------------------------------------------------------------------------------
+
+
+def test_a_drill_is_a_command_that_exists_and_may_delete_only_its_own_tables() -> None:
+    (task,) = of("drill.yaml", "AWS::ECS::TaskDefinition").values()
+    (container,) = task["ContainerDefinitions"]
+    assert container["EntryPoint"][-2:] == ["-m", "billing.cli"]
+    command: Any = typer.main.get_command(app)
+    words = list(container["Command"])
+    while hasattr(command, "commands"):
+        command = command.commands[words.pop(0)]
+    assert command.make_context("drill", words).params["as_json"], "the alarm reads its document"
+    role = of("drill.yaml", "AWS::IAM::Role")["DrillRole"]
+    for statement in role["Policies"][0]["PolicyDocument"]["Statement"]:
+        if "dynamodb:DeleteTable" in statement["Action"]:
+            (resource,) = statement["Resource"]
+            assert resource["Fn::Sub"].endswith(f"table/{DRILL}*")
+        else:
+            assert not any(each.startswith("dynamodb:Delete") for each in statement["Action"])
+
+
+def test_a_drill_that_goes_wrong_or_does_not_take_place_is_an_alarm() -> None:
+    (alarm,) = of("drill.yaml", "AWS::CloudWatch::Alarm").values()
+    (heard,) = of("drill.yaml", "AWS::Logs::MetricFilter").values()
+    (metric,) = heard["MetricTransformations"]
+    assert (metric["MetricNamespace"], metric["MetricName"]) == (alarm["Namespace"], alarm["MetricName"])
+    assert alarm["TreatMissingData"] == "breaching"
+    days = alarm["EvaluationPeriods"] * alarm["Period"] // 86_400
+    (schedule,) = of("drill.yaml", "AWS::Scheduler::Schedule").values()
+    assert int(re.findall(r"rate\((\d+) days\)", schedule["ScheduleExpression"])[0]) < days <= 7, (
+        "CloudWatch looks no further"
+    )
+    wanted = heard["FilterPattern"].strip('"').replace('\\"', '"')
+    assert wanted in json.dumps({"prefix": "x", "good": True, "findings": []}, indent=2)
+    assert alarm["AlarmActions"] == alarm["OKActions"] == [{"Ref": "AlertTopicArn"}]
