@@ -105,6 +105,7 @@ def monitoring() -> Template:
             **{_logical(alarm.name): _alarm(alarm) for alarm in ALARMS},
             **{_logical(each.name): _composite(each) for each in COMPOSITES},
             "Dashboard": _dashboard(),
+            **_health(),
             **_heartbeat(),
             **{f"Query{number:02}": _query(each) for number, each in enumerate(QUERIES, 1)},
         },
@@ -214,6 +215,61 @@ def _composite(each: Composite) -> Template:
             "AlarmRule": {"Fn::Sub": rule},
             "AlarmActions": topic,
             "OKActions": topic,
+        },
+    }
+
+
+# -- AWS's own trouble ------------------------------------------------------------------------------------------------
+
+
+def _health() -> Template:
+    """What AWS says of its services and our resources here goes to the mailbox; what is global it says in us-east-1."""
+    rule = {
+        "Description": "AWS Health: issues, notifications and planned changes that touch this account",
+        "EventPattern": {
+            "source": ["aws.health"],
+            "detail-type": ["AWS Health Event"],
+            "detail": {"eventTypeCategory": ["issue", "accountNotification", "scheduledChange"]},
+        },
+        "Targets": [
+            {
+                "Id": "mailbox",
+                "Arn": {"Ref": "AlertTopic"},
+                "InputTransformer": {
+                    "InputPathsMap": {
+                        "what": "$.detail.eventTypeCode",
+                        "where": "$.region",
+                        "at": "$.detail.startTime",
+                    },
+                    "InputTemplate": '"AWS Health: <what> in <where> since <at> (UTC). '
+                    'https://health.aws.amazon.com/health/home"',
+                },
+            }
+        ],
+    }
+    ours = {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+    statements = [
+        {
+            "Sid": who,
+            "Effect": "Allow",
+            "Principal": {"Service": f"{who}.amazonaws.com"},
+            "Action": "sns:Publish",
+            "Resource": {"Ref": "AlertTopic"},
+            "Condition": condition,
+        }
+        for who, condition in (
+            ("cloudwatch", ours),
+            ("events", {"ArnEquals": {"aws:SourceArn": {"Fn::GetAtt": ["HealthRule", "Arn"]}}}),
+        )
+    ]
+    return {
+        "HealthRule": {"Type": "AWS::Events::Rule", "Properties": rule},
+        "AlertTopicPolicy": {
+            "Type": "AWS::SNS::TopicPolicy",
+            "Properties": {
+                "Topics": [{"Ref": "AlertTopic"}],
+                "PolicyDocument": {"Version": "2012-10-17", "Statement": statements},
+            },
         },
     }
 

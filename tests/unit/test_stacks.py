@@ -82,7 +82,7 @@ def test_the_heartbeat_tells_nobody_of_a_fault_and_goes_outside() -> None:
     pulse = resources(template, ALARM)["HeartbeatAlarm"]
     assert not {"AlarmActions", "OKActions"} & set(pulse)
     assert pulse["TreatMissingData"] == "ignore", "silence must not look like a turn"
-    (rule,) = resources(template, "AWS::Events::Rule").values()
+    rule = resources(template, "AWS::Events::Rule")["HeartbeatRule"]
     assert rule["EventPattern"]["resources"] == [{"Fn::GetAtt": ["HeartbeatAlarm", "Arn"]}]
     assert rule["Targets"][0]["Arn"] == {"Fn::GetAtt": ["HeartbeatDestination", "Arn"]}
     named = [
@@ -226,6 +226,38 @@ def test_no_role_may_do_everything_and_each_log_group_ends() -> None:
 def test_routes_of_payments_are_those_that_the_portal_has() -> None:
     routes = {each["RouteKey"] for each in resources(by_hand("api.yaml"), "AWS::ApiGatewayV2::Route").values()}
     assert routes == {"$default", "POST /pay/{proxy+}", "POST /api/v1/checkouts", "POST /buy"}
+
+
+def test_what_aws_says_of_itself_goes_to_the_mailbox() -> None:
+    template = stacks.monitoring()
+    rule = resources(template, "AWS::Events::Rule")["HealthRule"]
+    assert rule["EventPattern"]["source"] == ["aws.health"]
+    assert [target["Arn"] for target in rule["Targets"]] == [{"Ref": "AlertTopic"}]
+    (policy,) = resources(template, "AWS::SNS::TopicPolicy").values()
+    services = {each["Principal"]["Service"] for each in policy["PolicyDocument"]["Statement"]}
+    assert services == {"cloudwatch.amazonaws.com", "events.amazonaws.com"}, "a policy of ours replaces the default"
+    assert all(each["Condition"] for each in policy["PolicyDocument"]["Statement"])
+
+
+def test_what_lies_in_buckets_is_sealed_shut_and_gets_cheaper_or_ends() -> None:
+    found = {
+        f"{path.name} {name}": properties
+        for path in stacks.FOLDER.iterdir()
+        for name, properties in resources(dict(decode_str(path.read_text())[0]), "AWS::S3::Bucket").items()
+    }
+    assert "audit.yaml AuditLogs" in found
+    for name, properties in found.items():
+        assert all(properties["PublicAccessBlockConfiguration"].values()), name
+        assert properties["BucketEncryption"], name
+        rules = properties["LifecycleConfiguration"]["Rules"]
+        ends = ("ExpirationInDays", "NoncurrentVersionExpiration", "Transitions")
+        assert any(end in rule for rule in rules for end in ends), name
+    (rule,) = found["audit.yaml AuditLogs"]["LifecycleConfiguration"]["Rules"]
+    days = [each["TransitionInDays"] for each in rule["Transitions"]]
+    assert days == sorted(days)
+    assert days[0] >= 30, "S3 takes nothing sooner into infrequent access"
+    assert days[-1] < rule["ExpirationInDays"]
+    assert rule["ExpirationInDays"] > 7 * 365, "books and who touched them are kept for seven years"
 
 
 def test_the_trail_is_checked_and_sees_who_writes_to_the_books() -> None:
