@@ -4,8 +4,12 @@ HYPOTHESIS_PROFILE=long looks for new trouble.
 """
 
 import os
+from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.named import references
 
 _SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
 
@@ -16,3 +20,12 @@ settings.register_profile("long", max_examples=5_000, deadline=None, suppress_he
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 pytest_plugins = ["tests.fixtures_engine"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """`-m abuse` runs what the scope of penetration tests names, wherever it is."""
+    page = Path(__file__).parents[1] / "deploy" / "runbooks" / "penetration-scope.md"
+    named = set(references(page.read_text()))
+    for item in items:
+        if item.nodeid.partition("[")[0] in named or item.nodeid.startswith("tests/abuse/"):
+            item.add_marker(pytest.mark.abuse)

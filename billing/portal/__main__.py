@@ -14,6 +14,7 @@ from threading import Event, Thread
 
 import uvicorn
 
+from billing.portal.connections import Impatient
 from billing.portal.wiring import Portal, build_portal
 from radius.domain.errors import Malformed, Unavailable
 from radius.meter import Meter
@@ -79,6 +80,7 @@ def _config(portal: Portal) -> uvicorn.Config:
         server_header=False,
         proxy_headers=bool(settings.portal_proxies),
         forwarded_allow_ips=settings.portal_proxies,
+        http=Impatient,
         ws="none",
         lifespan="on",
         limit_concurrency=CONNECTIONS_MAX,

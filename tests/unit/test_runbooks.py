@@ -10,7 +10,9 @@ import typer
 
 from billing.alarms import ALARMS, COMPOSITES
 from billing.cli.app import build
+from billing.metrics import catalogue
 from deploy.on_aws.__main__ import app as aws
+from tests.named import missing, references
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "runbooks"
 PAGES = sorted(FOLDER.glob("*.md"))
@@ -36,6 +38,24 @@ def test_links_between_pages_lead_somewhere() -> None:
     for page in PAGES:
         for name in re.findall(r"\]\(([\w-]+\.md)\)", page.read_text()):
             assert (FOLDER / name).exists(), (page.name, name)
+
+
+@pytest.mark.parametrize("page", ["self-healing.md", "penetration-scope.md"])
+def test_what_a_page_says_that_a_test_proves_is_proven_by_one_that_is_there(page: str) -> None:
+    text = (FOLDER / page).read_text()
+    assert len(references(text)) > 20
+    assert missing(references(text)) == []
+
+
+def test_each_row_of_self_healing_has_a_bound_and_a_proof_and_metrics_are_in_the_catalogue() -> None:
+    rows = [line.split("|")[1:-1] for line in (FOLDER / "self-healing.md").read_text().splitlines() if "tests/" in line]
+    counted = {metric.name for metric in catalogue()}
+    known = {alarm.name for alarm in ALARMS} | {"AuthErrors", "PaymentErrors"}
+    for fault, heals, bound, seen, test in rows:
+        assert all(cell.strip() for cell in (fault, heals, bound, seen)), fault
+        assert len(references(test)) == 1, fault
+        assert set(re.findall(r"`([A-Z]\w+)`", seen)) <= counted, fault
+        assert set(re.findall(r"\b([A-Z][a-z]+[A-Z]\w+)\b", seen)) <= counted | known, fault
 
 
 @pytest.mark.parametrize(("page", "line"), ALL)

@@ -10,7 +10,7 @@ import pytest
 from cfnlint.api import ManualArgs, lint
 from cfnlint.decode import decode_str
 
-from billing.alarms import ALARMS, COMPOSITES, FUNCTIONS
+from billing.alarms import ALARMS, COMPOSITES, FUNCTIONS, Level, Topic
 from billing.metrics import catalogue
 from billing.mpesa.settings import MpesaSettings
 from billing.store.tables import TABLES as SELLING
@@ -157,6 +157,54 @@ def test_a_stage_has_names_of_its_own() -> None:
             assert "${StageSuffix}" in properties[key]["Fn::Sub"]
 
 
+def texts(value: Any, name: str = "") -> list[str]:
+    """Every text of a template that is no description."""
+    if isinstance(value, dict):
+        return [text for key, each in value.items() for text in texts(each, key)]
+    if isinstance(value, list):
+        return [text for each in value for text in texts(each, name)]
+    return [value] if isinstance(value, str) and name not in ("Description", "AlarmDescription") else []
+
+
+@pytest.mark.parametrize("path", [*sorted(stacks.FOLDER.iterdir()), TEMPLATE], ids=lambda path: path.name)
+def test_no_region_is_written_down(path: Path) -> None:
+    found = [
+        text for text in texts(dict(decode_str(path.read_text())[0])) if re.search(r"\b[a-z]{2}-[a-z]+-\d\b", text)
+    ]
+    assert found == []
+
+
+def test_the_levels_of_latency_and_errors_are_the_guides() -> None:
+    by_name = {alarm.name: alarm for alarm in ALARMS}
+    slow, very_slow, errors = (by_name[name] for name in ("HighLatency", "VeryHighLatency", "HighErrorRate"))
+    assert (slow.figure.stat, slow.threshold, slow.level) == ("p95", 1_000, Level.MINOR)
+    assert (very_slow.figure.stat, very_slow.threshold, very_slow.level) == ("p99", 2_000, Level.DEGRADED)
+    assert (errors.threshold, errors.level, bool(errors.figure.whole)) == (5, Level.DEGRADED, True)
+    topics = {
+        name: by_name[name].topic for name in ("HighErrorRate", "DynamoDB-Throttle", "PaymentFailures", "HighLatency")
+    }
+    assert list(topics.values()) == [Topic.CRITICAL, Topic.CRITICAL, Topic.ALERTS, Topic.ALERTS]
+
+
+def test_a_telephone_number_stays_one() -> None:
+    """Without quotes YAML reads a number, and the plus is gone; the parameter takes no such thing."""
+    template = stacks.monitoring()
+    pattern = template["Parameters"]["CriticalPhone"]["AllowedPattern"]
+    assert re.fullmatch(pattern, "+254712345678")
+    assert not re.fullmatch(pattern, str(decode_str("phone: +254712345678")[0]["phone"]))
+    subscriptions = resources(template, "AWS::SNS::Topic")["CriticalAlertTopic"]["Subscription"]
+    assert {"Protocol": "sms", "Endpoint": {"Ref": "CriticalPhone"}} in subscriptions
+
+
+def test_no_page_or_script_has_the_guides_wrong_commands() -> None:
+    root = TEMPLATE.parent
+    pages = [root.parent / "README.md", TEMPLATE, *stacks.FOLDER.iterdir(), *(root / "runbooks").iterdir()]
+    wrong = ("LambdaVersion", "list-versions-by-function", "BlendedCost ", "Type=SERVICE", "xray-sdk", "npm run")
+    wrong += ("describe-limits", "get-account-settings", "list-backups", "phd.aws.amazon.com", "BIN(1d)")
+    for page in pages:
+        assert [each for each in wrong if each in page.read_text()] == [], page.name
+
+
 # -- what is written by hand ------------------------------------------------------------------------------------
 
 
@@ -203,6 +251,19 @@ def test_every_variable_of_the_functions_is_a_setting(monkeypatch: pytest.Monkey
         if not name.startswith("MPESA_"):
             monkeypatch.setenv(name, value)
     assert load().store_kind == "dynamodb"
+
+
+def test_a_new_version_that_fails_is_taken_back() -> None:
+    """What answers requests is deployed by and by, and an alarm of its own turns it back."""
+    template = by_hand("api.yaml")
+    alarms = resources(template, ALARM)
+    for name in ("AuthLambda", "PaymentLambda"):
+        preference = functions()[name]["DeploymentPreference"]
+        (watched,) = (each["Ref"] for each in preference["Alarms"])
+        (dimension,) = alarms[watched]["Dimensions"]
+        assert dimension["Name"] == "FunctionName"
+        assert dimension["Value"] == functions()[name]["FunctionName"]
+        assert alarms[watched]["MetricName"] == "Errors"
 
 
 def test_no_role_may_do_everything_and_each_log_group_ends() -> None:
