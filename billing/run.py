@@ -156,7 +156,9 @@ def run(settings_path: Path | None) -> int:
     settings, stop = process.core.settings, threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    outlets = open_outlets(process.metrics, settings, settings.billing_metrics_port)
+    outlets = open_outlets(
+        process.metrics, settings, settings.billing_metrics_port, "selling", process.core.store.tallies
+    )
     try:
         runner_of(process).run(stop)
     finally:

@@ -184,7 +184,7 @@ def run(core: Core) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     runner = Runner(core, metrics, logger)
-    outlets = open_outlets(metrics, settings, settings.coa_metrics_port)
+    outlets = open_outlets(metrics, settings, settings.coa_metrics_port, "coa", core.store.tallies)
     try:
         runner.run(stop)
     finally:

@@ -1,16 +1,25 @@
-"""Where a process tells what it counted: Prometheus text at a port, CloudWatch each minute, or nowhere."""
+"""Where a process tells what it counted: Prometheus at a port, CloudWatch each minute, and the store by the day."""
 
 import time
 from contextlib import ExitStack
 
 from radius import cloudwatch
 from radius import metrics as measures
+from radius.ports import Tallies
 from radius.settings import Settings
+from radius.tally import Recorder, Tallier
 
 
-def open_outlets(metrics: measures.InProcess, settings: Settings, port: int) -> ExitStack:
-    """Open what the settings ask for; `close` ends it. `port`: this process's, 0 for none. Raises Malformed."""
+def open_outlets(
+    metrics: measures.InProcess, settings: Settings, port: int, process: str, tallies: Tallies
+) -> ExitStack:
+    """Open what the settings ask for; `close` ends it. `port`: this process's, 0 for none. Raises Malformed.
+
+    What reports need later is kept in `tallies` under the name of the process.
+    """
     with ExitStack() as opened:
+        tallier = Tallier(metrics, tallies, f"{process}@{settings.node_id}", time.time)
+        opened.callback(Recorder(tallier).close)
         if port:
             opened.callback(measures.serve(metrics, settings.metrics_bind, port).close)
         if settings.cloudwatch:

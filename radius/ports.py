@@ -5,7 +5,7 @@ Every method raises `Unavailable` when the store has not answered by then; wheth
 and the caller may ask again with the same `write_id`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 from typing import NamedTuple, Protocol
 
@@ -20,6 +20,7 @@ from radius.domain.tunnel import Tunnel
 ALIASES_MAX = 90  # one transaction takes 100 items: the aggregate, its aliases, a few records
 DUE_WINDOW_S_MAX = 86_400  # the due index is walked minute by minute: 1,440 steps
 RECORDS_MAX = 100  # what one BatchGetItem takes
+TALLY_KEPT_S = 400 * 86_400  # a report of a year ago
 UNKNOWN_KEPT_S = 30 * 86_400  # long enough to find a router that was set up wrong last month
 
 
@@ -192,6 +193,14 @@ class Attempts(Protocol):
         """All about a session, oldest first; strongly consistent."""
 
 
+class Tally(NamedTuple):
+    """A row of `Tallies`. `counts`: by the names of `radius.tally.series`."""
+
+    day: str
+    process: str
+    counts: Mapping[str, int]
+
+
 class Deeds(Protocol):
     """The audit of what people do by hand (table ConfigTable), kept `DEED_KEPT_S`."""
 
@@ -200,6 +209,16 @@ class Deeds(Protocol):
 
     def on(self, day: str, now: int, deadline: float) -> list[Deed]:
         """All of a UTC day (ISO date), oldest first; strongly consistent."""
+
+
+class Tallies(Protocol):
+    """What processes measured on business days (table ConfigTable), kept `TALLY_KEPT_S`."""
+
+    def tally(self, day: str, process: str, counts: Mapping[str, int], now: int, deadline: float) -> None:
+        """Add to the row of a process and an ISO day. Not safe to repeat: a repetition counts twice."""
+
+    def tallied(self, first: str, last: str, now: int, deadline: float) -> list[Tally]:
+        """The rows of some days, both ends among them; eventually consistent."""
 
 
 class Catalogue(Protocol):

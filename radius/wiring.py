@@ -147,7 +147,7 @@ class NodeApp:
         self._log = logger
         self._metrics = metrics
         settings = core.settings
-        self._outlets = open_outlets(metrics, settings, settings.metrics_port)
+        self._outlets = open_outlets(metrics, settings, settings.metrics_port, "radius", core.store.tallies)
         keeper.start()
 
     def close(self) -> None:

@@ -160,7 +160,9 @@ def _run(given: argparse.Namespace, opened: ExitStack) -> int:
     if given.replay_parked:
         return _replay_parked(worker, settings)
     if not given.once:
-        opened.enter_context(open_outlets(metrics, settings, settings.worker_metrics_port))
+        opened.enter_context(
+            open_outlets(metrics, settings, settings.worker_metrics_port, "worker", core.store.tallies)
+        )
     return _rounds(worker, logger, once=given.once)
 
 

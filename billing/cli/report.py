@@ -115,7 +115,8 @@ def _tell(frame: Frame, first: date, last: date, out: Path | None, page: Path | 
 def gathered(frame: Frame, first: date, last: date) -> Report:
     """All figures of some days, of --site."""
     sites = tuple(site.id for site in frame.directory.all_sites())
-    gather = Gather(frame.billing.book, frame.core.store.sessions, sites, frame.selling.first_day, frame.deadline)
+    store = frame.core.store
+    gather = Gather(frame.billing.book, store.sessions, store.tallies, sites, frame.selling.first_day, frame.deadline)
     return gather.report(first.isoformat(), last.isoformat(), frame.site, frame.now)
 
 

@@ -8,10 +8,12 @@ from billing.reports import people as folk
 from billing.reports.figures import WAYS, Part
 from billing.reports.gather import Report
 from billing.reports.paying import Family
+from billing.reports.running import CLOCKS
 
 Line = tuple[str, str, str]  # figure, of what, value
 Group = tuple[str, list[Line]]
 
+UNKNOWN = "not recorded"
 _FAMILIES = {Family.RESULT.value: "prompt", Family.PUSH.value: "not sent", Family.SILENCE.value: "silence"}
 _CODES = {PaymentState.EXPIRED.value: "no answer", BY_HAND: "not paid by hand"}
 
@@ -23,6 +25,7 @@ def groups(report: Report, *, by_day: bool = True) -> Iterator[Group]:
     yield "CUSTOMERS", _people(report, by_day=by_day and len(report.people.new_by_day) > 1)
     yield "SESSIONS", _sessions(report)
     yield "M-PESA", _paying(report)
+    yield "THE SERVICE", _running(report)
     yield "THIS REPORT", [("made", "", when(report.as_of)), ("definitions", "", f"version {report.definitions}")]
 
 
@@ -118,6 +121,35 @@ def _paying(report: Report) -> list[Line]:
             for each in found.by_code
         ),
     ]
+
+
+def _running(report: Report) -> list[Line]:
+    found = report.running
+    return [
+        ("days with measurements", "", f"{found.recorded_days} of {found.days}"),
+        ("customers registered", "", str(sum(found.registered_by_day.values())) if found.recorded_days else UNKNOWN),
+        *(
+            (CLOCKS[each.name], f"{percent} of 100 within", seconds(value, each.measured))
+            for each in found.clocks
+            for percent, value in ((50, each.p50_s), (95, each.p95_s), (99, each.p99_s))
+        ),
+        *(
+            (each.name, f"of {each.whole:,}" if each.whole else "", parts_of(each.millionths, each.part))
+            for each in found.rates
+        ),
+    ]
+
+
+def seconds(value: float | None, measured: int) -> str:
+    """`25 ms`, `1.5 s`; nothing recorded is said so, and is not 0."""
+    if value is None:
+        return "longer than is told apart" if measured else UNKNOWN
+    return f"{value * 1000:g} ms" if value < 1 else f"{value:g} s"
+
+
+def parts_of(millionths: int | None, part: int) -> str:
+    """`0.02 %  7`."""
+    return UNKNOWN if millionths is None else f"{millionths / 10_000:.2f} %  {part:,}"
 
 
 def _maybe(cents: int | None) -> str:

@@ -48,7 +48,9 @@ def main(arguments: list[str]) -> int:
 
 def _serve(portal: Portal) -> int:
     settings, stop = portal.process.core.settings, Event()
-    outlets = open_outlets(portal.process.metrics, settings, settings.portal_metrics_port)
+    outlets = open_outlets(
+        portal.process.metrics, settings, settings.portal_metrics_port, "portal", portal.process.core.store.tallies
+    )
     measuring = Thread(
         target=_measure, args=(build_meter(portal.process.core, portal.process.metrics), stop), name="portal-meter"
     )

@@ -54,6 +54,8 @@ def charts(report: Report) -> list[Chart]:
             days, {"active": list(people.active_by_day.values())}, [BLUE])),
         Chart("New customers by day", "Who bought for the first time.", _columns(
             days, {"new": list(people.new_by_day.values())}, [GREEN], _count)),
+        Chart("Customers registered by day", "Who proved a phone; a day without measurements shows nothing.", _columns(
+            days, {"registered": [report.running.registered_by_day.get(day, 0) for day in days]}, [BLUE], _count)),
         Chart("Most online at once", "The busiest moment of each day.", _columns(
             days, {"online": [sessions.peak_by_day.get(day, 0) for day in days]}, [BLUE], _count)),
         Chart("Data by day", "Of sessions that ended that day.", _columns(

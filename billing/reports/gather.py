@@ -18,6 +18,7 @@ from billing.reports import paying as paid
 from billing.reports import people as folk
 from billing.reports.figures import PAID, SALES, Sold
 from billing.reports.people import ACTIVE_DAYS, DAY_S, GONE_DAYS, GONE_S, Bought
+from billing.reports.running import Running, running
 from billing.services import walk
 from billing.services.book import Book
 from radius.domain import calendar
@@ -25,7 +26,7 @@ from radius.domain import subscriber as aggregate
 from radius.domain.entitlement import ZONE_DEFAULT
 from radius.domain.identity import SubscriberId
 from radius.domain.record import SessionRecord
-from radius.ports import RECORDS_MAX, Sessions, Where
+from radius.ports import RECORDS_MAX, Sessions, Tallies, Where
 
 T = TypeVar("T")
 
@@ -54,6 +55,7 @@ class Report(NamedTuple):
     churn: tuple[folk.Churn, ...]
     sessions: figures.Sessions
     paying: paid.Paying
+    running: Running
 
 
 class _Home(NamedTuple):
@@ -67,18 +69,25 @@ class Gather:
     """Makes reports. Raises Unavailable."""
 
     def __init__(
-        self, book: Book, sessions: Sessions, sites: tuple[str, ...], first_day: str, deadline: Callable[[], float]
+        self,
+        book: Book,
+        sessions: Sessions,
+        tallies: Tallies,
+        sites: tuple[str, ...],
+        first_day: str,
+        deadline: Callable[[], float],
     ) -> None:
         """`first_day`: ISO day before which nothing was sold."""
         self._book = book
         self._sessions = sessions
+        self._tallies = tallies
         self._sites = sites
         self._first_day = first_day
         self._deadline = deadline
         self._homes: dict[str, _Home] = {}
 
     def report(self, first: str, last: str, site: str, now: int) -> Report:
-        """All figures of some days; of one site those of its customers and its sessions."""
+        """All figures of some days; of one site those of its customers and its sessions. `running` is of all sites."""
         days = list(walk.days(first, last))
         since, until = span.begin(first), span.begin(span.shifted(last, 1))
         around = self._around(first, last, site, now)
@@ -100,12 +109,11 @@ class Gather:
             now,
             earned,
             sales,
-            folk.people(
-                active, new, folk.came_back(bought, new.keys(), first, last), earned.net_cents, sales.payers, {}
-            ),
+            folk.people(active, new, folk.came_back(bought, new.keys(), first, last), earned.net_cents, sales.payers),
             tuple(folk.churn(bought, at_start, since, until, now, after) for after in GONE_DAYS),
             figures.sessions((each for those in records.values() for each in those), since, until),
             paid.paying(chain.from_iterable(self._of_each(days, lambda day: self._payments(day, site)))),
+            running(days, self._tallies.tallied(first, last, now, self._deadline())),
         )
 
     @staticmethod

@@ -46,8 +46,7 @@ class People(NamedTuple):
     """`active`: the mean over the days of those who had a session, or paid, in the 30 days up to the day's end.
 
     `new`: who bought for the first time. `came_back`: who bought again, more than 30 days after their last package
-    had ended. `arpu`: net revenue a mean active customer, `arppu`: a payer. `registered_by_day`: empty where it was
-    not recorded.
+    had ended. `arpu`: net revenue a mean active customer, `arppu`: a payer.
     """
 
     active: int
@@ -57,7 +56,6 @@ class People(NamedTuple):
     came_back: int
     arpu_cents: int | None
     arppu_cents: int | None
-    registered_by_day: Mapping[str, int]
 
 
 def people(
@@ -66,7 +64,6 @@ def people(
     came_back: int,
     net_cents: int,
     payers: int,
-    registered_by_day: Mapping[str, int],
 ) -> People:
     """`active_by_day`: of each day, who was active in the 30 days up to it. `first_bought`: new customer -> day."""
     active = mean([len(each) for each in active_by_day.values()])
@@ -79,7 +76,6 @@ def people(
         came_back,
         net_cents // active if active else None,
         net_cents // payers if payers else None,
-        registered_by_day,
     )
 
 

@@ -1,6 +1,6 @@
 """ConfigTable over boto3: terms, routers, sites, boots, unheard sources, nodes. Bodies are JSON text."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from radius.domain.deed import DEED_KEPT_S, Deed
@@ -8,7 +8,7 @@ from radius.domain.identity import NasId
 from radius.domain.nas import Router, Site
 from radius.domain.terms import Terms
 from radius.domain.tunnel import Tunnel
-from radius.ports import UNKNOWN_KEPT_S, Node, Outcome
+from radius.ports import TALLY_KEPT_S, UNKNOWN_KEPT_S, Node, Outcome, Tally
 from radius.store import keys
 from radius.store.desk import Desk
 from radius.store.dynamo import move_forward
@@ -16,7 +16,7 @@ from radius.store.errors import Refused
 from radius.store.records import Item, attributes, body_item, decode_body, readable, values
 
 TERMS, ROUTER, SITE, BOOT, NODE, UNKNOWN, DEED = "terms", "router", "site", "boot", "node", "unknown", "deed"
-TUNNEL = "tunnel"
+TUNNEL, TALLY = "tunnel", "tally"
 NOTED_MAX = 100  # sources noted in one call: a flood of forged addresses must not become a flood of writes
 
 
@@ -211,6 +211,45 @@ class DynamoNodes:
     def nodes(self, deadline: float) -> list[Node]:
         """See `Nodes.nodes`; by id."""
         return [decode_body(item, Node) for item in self._table.all(NODE, deadline)]
+
+
+class DynamoTallies:
+    """`Tallies`."""
+
+    def __init__(self, table: ConfigTable) -> None:
+        self._table = table
+
+    def tally(self, day: str, process: str, counts: Mapping[str, int], now: int, deadline: float) -> None:
+        """See `Tallies.tally`. Each series is an attribute of its own."""
+        names = {f"#{at}": name for at, name in enumerate(counts)}
+        bound = {f":{at}": {"N": str(count)} for at, count in enumerate(counts.values())}
+        added = ", ".join(f"#{at} :{at}" for at in range(len(counts)))
+        self._table.desk.ask(
+            deadline,
+            "update_item",
+            TableName=self._table.name,
+            Key=attributes({"kind": TALLY, "id": f"{day}#{process}"}),
+            UpdateExpression=f"ADD {added} SET expires_at = :expires",
+            ExpressionAttributeNames=names,
+            ExpressionAttributeValues={**bound, ":expires": {"N": str(now + TALLY_KEPT_S)}},
+        )
+
+    def tallied(self, first: str, last: str, now: int, deadline: float) -> list[Tally]:
+        """See `Tallies.tallied`."""
+        items = self._table.desk.items(
+            deadline,
+            TableName=self._table.name,
+            KeyConditionExpression="kind = :kind AND id BETWEEN :first AND :last",
+            ExpressionAttributeValues={":kind": {"S": TALLY}, ":first": {"S": first}, ":last": {"S": f"{last}$"}},
+        )
+        found = [values(item) for item in items]
+        return [_tally(item) for item in found if int(item["expires_at"]) > now]
+
+
+def _tally(item: Item) -> Tally:
+    day, _, process = str(item["id"]).partition("#")
+    own = {"kind", "id", "expires_at"}
+    return Tally(day, process, {name: int(count) for name, count in item.items() if name not in own})
 
 
 class DynamoDeeds:

@@ -11,8 +11,8 @@ UsersTable (hash `pk`), short attribute names because they count against the wri
 SessionsTable (hash `uid`, range `started_at`): revision, subscriber, body and the keys of four indexes.
 
 ConfigTable (hash `kind`, range `id`): terms, routers, sites, boots, nodes, tunnels, checkpoints, unheard sources, who
-may write (`fence`), and what people did by hand, a kind for each day. Small lists that are read whole with one Query;
-`expires_at` is its TTL attribute and collects garbage only.
+may write (`fence`), what processes measured by the day, and what people did by hand, a kind for each day. Small lists
+that are read with one Query; `expires_at` is its TTL attribute and collects garbage only.
 
 AttemptsTable (hash `uid`, range `at`: milliseconds, worker): the audit of enforcement; body, and `expires_at`, its TTL.
 
@@ -99,6 +99,8 @@ ACCESS = (
     Access("Attempts.of_session", "Query", ATTEMPTS, "uid", "", "strong", "1 RU per 4 KB"),
     Access("Deeds.note", "PutItem", CONFIG, "deed#day, at", "", "none", "1 WU"),
     Access("Deeds.on", "Query", CONFIG, "deed#day", "", "strong", "1 RU per 4 KB"),
+    Access("Tallies.tally", "UpdateItem", CONFIG, "tally, day#process", "", "none", "1 WU per KB"),
+    Access("Tallies.tallied", "Query", CONFIG, "tally, day# from and to", "", "eventual", "0.5 RU per 4 KB"),
     Access("Catalogue.terms", "GetItem", CONFIG, "terms, id", "", "strong", "1 RU"),
     Access("Catalogue.add", "PutItem", CONFIG, "terms, id", "", "absent", "1 WU"),
     Access("Routers.routers", "Query", CONFIG, "router", "", "strong", "1 RU per 4 KB"),

@@ -4,8 +4,8 @@ Thread-safe (one lock). `Faults` lets a test lose a request before or after it t
 """
 
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass, field
@@ -23,12 +23,14 @@ from radius.domain.tunnel import Tunnel
 from radius.ports import (
     ALIASES_MAX,
     RECORDS_MAX,
+    TALLY_KEPT_S,
     UNKNOWN_KEPT_S,
     Change,
     Listed,
     Node,
     Outcome,
     Stored,
+    Tally,
     Where,
     check_due_window,
 )
@@ -62,6 +64,7 @@ class _State:
     checkpoints: dict[str, int] = field(default_factory=dict)
     attempts: dict[tuple[SessionUid, int, str], Attempt] = field(default_factory=dict)
     deeds: dict[tuple[int, str], Deed] = field(default_factory=dict)
+    tallies: dict[tuple[str, str], tuple[int, Counter[str]]] = field(default_factory=dict)
     terms: dict[str, Terms] = field(default_factory=dict)
     routers: dict[NasId, Router] = field(default_factory=dict)
     sites: dict[str, Site] = field(default_factory=dict)
@@ -254,6 +257,21 @@ class _MemoryDeeds(_Room):
         return [deed for deed in found if deed.day == day and deed.at_ms // 1000 + DEED_KEPT_S > now]
 
 
+class _MemoryTallies(_Room):
+    def tally(self, day: str, process: str, counts: Mapping[str, int], now: int, deadline: float) -> None:
+        with self._request("tally", deadline) as state:
+            expires_at, there = state.tallies.get((day, process), (0, Counter()))
+            state.tallies[day, process] = (max(expires_at, now + TALLY_KEPT_S), there + Counter(counts))
+
+    def tallied(self, first: str, last: str, now: int, deadline: float) -> list[Tally]:
+        with self._request("tallied", deadline) as state:
+            return [
+                Tally(day, process, dict(counts))
+                for (day, process), (expires_at, counts) in sorted(state.tallies.items())
+                if first <= day <= last and expires_at > now
+            ]
+
+
 class _MemoryConfig(_Room):
     def terms(self, terms_id: str, deadline: float) -> Terms | None:
         with self._request("terms", deadline) as state:
@@ -333,7 +351,7 @@ class _MemoryConfig(_Room):
             return [state.nodes[name] for name in sorted(state.nodes)]
 
 
-class MemoryStore(_MemorySubscribers, _MemorySessions, _MemoryAttempts, _MemoryDeeds, _MemoryConfig):
+class MemoryStore(_MemorySubscribers, _MemorySessions, _MemoryAttempts, _MemoryDeeds, _MemoryTallies, _MemoryConfig):
     """Every port of `radius.ports` in one object."""
 
 

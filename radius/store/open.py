@@ -17,6 +17,7 @@ from radius.ports import (
     Routers,
     Sessions,
     Subscribers,
+    Tallies,
     Tunnels,
 )
 from radius.store import desk as desks
@@ -29,6 +30,7 @@ from radius.store.catalog import (
     DynamoDeeds,
     DynamoNodes,
     DynamoRouters,
+    DynamoTallies,
     DynamoTunnels,
 )
 from radius.store.dynamo import (
@@ -82,6 +84,7 @@ class Store:
     due_work: DueWork
     attempts: Attempts
     deeds: Deeds
+    tallies: Tallies
     catalogue: Catalogue
     routers: Routers
     nodes: Nodes
@@ -140,6 +143,7 @@ def open_store(settings: StoreSettings, clock: Callable[[], float] = time.monoto
         due_work=DynamoDueWork(desk),
         attempts=DynamoAttempts(desk),
         deeds=DynamoDeeds(table),
+        tallies=DynamoTallies(table),
         catalogue=DynamoCatalogue(table),
         routers=DynamoRouters(table),
         nodes=DynamoNodes(table),
@@ -162,6 +166,7 @@ def memory_store(memory: MemoryStore) -> Store:
         due_work=memory,
         attempts=memory,
         deeds=memory,
+        tallies=memory,
         catalogue=memory,
         routers=memory,
         nodes=memory,

@@ -40,6 +40,8 @@ CALLS: dict[str, Callable[[Store], object]] = {
     "Attempts.of_session": lambda store: store.attempts.of_session(attempt().uid, 0, soon()),
     "Deeds.note": lambda store: store.deeds.note(deed(), soon()),
     "Deeds.on": lambda store: store.deeds.on(deed().day, 0, soon()),
+    "Tallies.tally": lambda store: store.tallies.tally("2025-11-24", "hub@a", {"AccessAccepts": 1}, 0, soon()),
+    "Tallies.tallied": lambda store: store.tallies.tallied("2025-11-01", "2025-11-30", 0, soon()),
     "Catalogue.terms": lambda store: store.catalogue.terms("day.1", soon()),
     "Catalogue.add": lambda store: store.catalogue.add(TERMS, soon()),
     "Routers.routers": lambda store: store.routers.routers(soon()),

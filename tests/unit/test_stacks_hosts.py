@@ -11,7 +11,7 @@ from cfnlint.decode import decode_str
 
 from billing.backup.archive import ALL_TABLES
 from billing.backup.rewind import DRILL
-from billing.cli.app import app
+from billing.cli.app import build
 from billing.portal.lambda_function import EDGE_KEY, VIEWER
 from coa.families import WAYS
 from deploy import stacks

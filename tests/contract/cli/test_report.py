@@ -11,6 +11,7 @@ from billing.cli.exits import Exit
 from billing.cli.show import amount
 from billing.domain.money import VAT_KENYA, split
 from tests.contract.cli.isp import ANNEX, LAPTOP, World
+from tests.contract.values import soon
 from tests.unit.billing.values import TILL
 
 JANE, OTIENO, AMINA = "0712345678", "0722000111", "0733000222"
@@ -109,6 +110,18 @@ def test_a_page_with_charts(days: World, tmp_path: Path) -> None:
     assert "23 to 29 November 2026" in text
     assert f"<td>{amount(ran.json()['revenue']['net_cents'])}</td>" in text
     assert text.count("<svg") > 5
+
+
+def test_how_the_service_ran_is_what_its_processes_kept(days: World) -> None:
+    assert "not recorded" in days("report", "daily", "--day", "2026-11-25").out
+    for process, counts in (("radius@a", {"AuthLatency<=0.025": 99}), ("radius@b", {"AuthLatency<=0.3": 1})):
+        days.core.store.tallies.tally("2026-11-25", process, counts, days.clock.now, soon())
+    told = days("report", "daily", "--day", "2026-11-25", "--json").json()["running"]
+    assert told["clocks"][0] == {
+        "name": "AuthLatency", "measured": 100, "p50_s": 0.025, "p95_s": 0.025, "p99_s": 0.025,
+    }  # fmt: skip
+    assert (told["recorded_days"], told["rates"][0]["millionths"]) == (1, None)
+    assert days("report", "daily", "--day", "2026-11-26", "--json").json()["running"]["recorded_days"] == 0
 
 
 def test_pictures_cost_those_who_want_them() -> None:

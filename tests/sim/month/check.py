@@ -72,13 +72,14 @@ class Asker:
         self._book = world.billing().book
         self._book.stores = type(self._book.stores)(*map(Remembered, self._book.stores))
         self._sessions: Any = Remembered(world.core.store.sessions)
+        self._tallies = world.core.store.tallies
 
     def told(self, first: str, last: str, site: str) -> dict[str, Any]:
         """The report as JSON has it, without what no recount can know."""
-        gather = Gather(self._book, self._sessions, SITES, "2026-07-01", soon)
+        gather = Gather(self._book, self._sessions, self._tallies, SITES, "2026-07-01", soon)
         found = plain(gather.report(first, last, site, END))
         found["paying"]["by_code"] = sorted(list(each.values()) for each in found["paying"]["by_code"])
-        del found["sessions"]["peak_at"], found["people"]["registered_by_day"]
+        del found["sessions"]["peak_at"]
         return {name: found[name] for name in ("revenue", "trade", "people", "churn", "sessions", "paying")}
 
 

@@ -95,12 +95,12 @@ def test_what_was_booked_after_its_day_was_closed_is_marked() -> None:
 
 def test_people_are_the_mean_of_the_days() -> None:
     active: Mapping[str, frozenset[str]] = {"2026-11-01": frozenset("abc"), "2026-11-02": frozenset("ab")}
-    found = people(active, {"a": "2026-11-01", "c": "2026-11-01"}, 1, 900, 3, {})
+    found = people(active, {"a": "2026-11-01", "c": "2026-11-01"}, 1, 900, 3)
     assert (found.active, found.new, found.came_back) == (2, 2, 1)
     assert (found.arpu_cents, found.arppu_cents) == (450, 300)
     assert found.new_by_day == {"2026-11-01": 2, "2026-11-02": 0}
     assert found.active_by_day == {"2026-11-01": 3, "2026-11-02": 2}
-    assert people({"2026-11-01": frozenset()}, {}, 0, 900, 0, {}).arpu_cents is None
+    assert people({"2026-11-01": frozenset()}, {}, 0, 900, 0).arpu_cents is None
 
 
 def bought(*spans: tuple[int, int]) -> list[Bought]:

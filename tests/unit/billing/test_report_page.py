@@ -45,7 +45,8 @@ def test_a_package_may_be_called_anything() -> None:
 
 def test_one_day_has_no_charts_of_days() -> None:
     assert {chart.title for chart in charts(sample(7))} - {chart.title for chart in charts(sample(1))} == {
-        "Revenue by day", "Customers by day", "New customers by day", "Most online at once", "Data by day",
+        "Revenue by day", "Customers by day", "New customers by day", "Customers registered by day",
+        "Most online at once", "Data by day",
     }  # fmt: skip
     assert "Sunday, 1 November 2026" in made(1)
 
