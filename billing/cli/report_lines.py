@@ -25,6 +25,7 @@ def groups(report: Report, *, by_day: bool = True) -> Iterator[Group]:
     yield "CUSTOMERS", _people(report, by_day=by_day and len(report.people.new_by_day) > 1)
     yield "SESSIONS", _sessions(report)
     yield "M-PESA", _paying(report)
+    yield "M-PESA'S STATEMENT", _statement(report)
     yield "THE SERVICE", _running(report)
     yield "THIS REPORT", [("made", "", when(report.as_of)), ("definitions", "", f"version {report.definitions}")]
 
@@ -120,6 +121,21 @@ def _paying(report: Report) -> list[Line]:
             )
             for each in found.by_code
         ),
+    ]
+
+
+def _statement(report: Report) -> list[Line]:
+    found = report.statement
+    compared = found.compared_days
+    counts = (
+        ("receipts that agree", found.matched),
+        ("missing here", found.missing_here),
+        ("missing there", found.missing_there),
+        ("another amount", found.different),
+    )
+    return [
+        ("days compared", "", f"{compared} of {compared + len(found.open_days)}"),
+        *((name, "", str(count) if compared else UNKNOWN) for name, count in counts),
     ]
 
 

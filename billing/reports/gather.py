@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from typing import NamedTuple, TypeVar
 
+from billing.domain.compared import Compared
 from billing.domain.journal import Cause, business_day
 from billing.domain.payment import Payment
 from billing.reports import figures, span
@@ -19,6 +20,7 @@ from billing.reports import people as folk
 from billing.reports.figures import PAID, SALES, Sold
 from billing.reports.people import ACTIVE_DAYS, DAY_S, GONE_DAYS, GONE_S, Bought
 from billing.reports.running import Running, running
+from billing.reports.statement import Reconciliation, reconciliation
 from billing.services import walk
 from billing.services.book import Book
 from radius.domain import calendar
@@ -55,6 +57,7 @@ class Report(NamedTuple):
     churn: tuple[folk.Churn, ...]
     sessions: figures.Sessions
     paying: paid.Paying
+    statement: Reconciliation
     running: Running
 
 
@@ -113,6 +116,7 @@ class Gather:
             tuple(folk.churn(bought, at_start, since, until, now, after) for after in GONE_DAYS),
             figures.sessions((each for those in records.values() for each in those), since, until),
             paid.paying(chain.from_iterable(self._of_each(days, lambda day: self._payments(day, site)))),
+            reconciliation(days, (each for those in self._of_each(days, self._compared) for each in those)),
             running(days, self._tallies.tallied(first, last, now, self._deadline())),
         )
 
@@ -149,6 +153,11 @@ class Gather:
                 self._meet(each.subscriber for each in found)
                 found = [each for each in found if each.subscriber and self._homes[each.subscriber].site == site]
             yield from found
+
+    def _compared(self, day: str) -> Iterator[Compared]:
+        kept = self._book.stores.customers.thing(Compared, day, self._deadline())
+        if kept is not None:
+            yield kept.thing
 
     def _bought(self, around: Iterable[Sold]) -> dict[str, list[Bought]]:
         """Of each customer what was bought, the earliest first.

@@ -10,12 +10,13 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
+from billing.domain.compared import Compared, by_day
 from billing.domain.journal import AccountKind, Cause, Journal
 from billing.domain.ledger import Reason, fee
 from billing.domain.payment import Payment, PaymentEvent, PaymentState
 from billing.domain.settle import CLOCKS_APART_S_MAX, Settlement
 from billing.domain.statement import Known, Match, Row, Sorted, Statement, days_covered, match, sort, sure
-from billing.ports import PAGE_MAX, ClaimKind, Entry, Posting, UnmatchedState
+from billing.ports import PAGE_MAX, ClaimKind, Entry, Kept, Posting, UnmatchedState
 from billing.provider import Notice
 from billing.services import walk
 from billing.services.book import Book, fact
@@ -106,8 +107,17 @@ class Statements:
             found.other,
             statement.problems,
         )
+        self._keep(done.match, statement, now)
         tell([*unlanded, *unseen])  # the others are done, and the next import tries these again
         return done
+
+    def _keep(self, found: Match, statement: Statement, now: int) -> None:
+        """For reports. Who writes at the same moment compared the same days."""
+        days = days_covered(statement.since, statement.until) if statement.whole else None
+        for day in by_day(found, walk.days(*days) if days else (), now):
+            before = self._stores.customers.thing(Compared, day.name, self._book.deadline())
+            kept = Kept(day, before.version + 1 if before else 1)
+            self._book.post(Posting(self._book.new_id(), things=(kept,)))
 
     def _land(self, row: Row, now: int) -> None:
         """To the payment or the balance that it names, or written down."""

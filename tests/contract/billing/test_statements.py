@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from billing.domain.compared import Compared
 from billing.domain.give_back import Way
 from billing.domain.journal import Account, AccountKind, Cause
 from billing.domain.ledger import Reason
@@ -26,7 +27,7 @@ from radius.store.open import Store
 from tests.contract.billing.test_refunds import Bank
 from tests.contract.billing.town import DyingRows, Killed, Town
 from tests.contract.values import soon
-from tests.unit.billing.values import T0, TILL
+from tests.unit.billing.values import DAY, T0, TILL
 
 NEXT_DAY = T0 + 86_400
 HEAD = (
@@ -61,6 +62,27 @@ def take(town: Town, *rows: str, now: int = NEXT_DAY) -> Imported:
     assert (again.found, again.fees_cents, again.match) == ((), 0, first.match)
     assert first.match.missing_here == ()
     return first
+
+
+def test_what_a_day_came_to_is_kept_for_reports(town: Town) -> None:
+    begun = town.buy()
+    town.callback(mpesa_receipt="TKP0000091", paid_at=T0 + 15)
+    gone = town.buy(key="page2", now=T0 + 600)
+    town.callback(2, now=T0 + 620, mpesa_receipt="TKP0000092", paid_at=T0 + 615)
+    assert begun.payment.id != gone.payment.id
+    service = statements(town)
+    service.take(said(row("TKP0000091")), "achieng", NEXT_DAY)
+    kept = town.billing.thing(Compared, DAY, soon())
+    assert kept
+    assert kept.thing == Compared(DAY, NEXT_DAY, matched=1, missing_there=1)
+    service.take(said(row("TKP0000091"), row("TKP0000092", T0 + 615)), "achieng", NEXT_DAY + 5)
+    kept = town.billing.thing(Compared, DAY, soon())
+    assert kept
+    assert kept.thing == Compared(DAY, NEXT_DAY + 5, matched=2)
+    part = Statement((), T0, T0 + 60, TILL)
+    service.take(part, "achieng", NEXT_DAY + 9)
+    again = town.billing.thing(Compared, DAY, soon())
+    assert again == kept  # a part of a day says nothing of the day
 
 
 def test_money_that_nothing_told_of_lands_where_it_says(town: Town) -> None:

@@ -2,6 +2,7 @@
 
 from random import Random
 
+from billing.domain.compared import Compared
 from billing.domain.daraja import ErrorClass
 from billing.reports.figures import Part, Revenue, Sessions, Trade
 from billing.reports.gather import DEFINITIONS, Report
@@ -9,6 +10,7 @@ from billing.reports.paying import Failed, Family, Paying
 from billing.reports.people import Churn, People
 from billing.reports.running import running
 from billing.reports.span import begin, shifted
+from billing.reports.statement import reconciliation
 from billing.services.walk import days
 from radius.ports import Tally
 
@@ -52,5 +54,6 @@ def sample(count: int = 30, *, empty: bool = False, seed: int = 1) -> Report:
                  (), {day: some(10**12) for day in span}, {day: some(300) for day in span}),
         Paying(some(4_000), some(3_000), some(300), 0, None if empty else 9_100, None, None,
                {each.value: some(60) for each in ErrorClass}, codes, 18, 40),
+        reconciliation(span, [] if empty else [Compared(FIRST, 1, 40)]),
         running(span, [] if empty else [Tally(FIRST, "radius@a", {"AuthLatency<=0.005": 90, "NewUsers": 3})]),
     )  # fmt: skip

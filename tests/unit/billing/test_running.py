@@ -1,8 +1,10 @@
 """How the service ran, from what its processes kept: percentiles by buckets, shares, and what was not recorded."""
 
 from billing.cli.report_lines import UNKNOWN, parts_of, seconds
+from billing.domain.compared import Compared
 from billing.metrics import Answer, catalogue
 from billing.reports.running import CLOCKS, RATES, running
+from billing.reports.statement import reconciliation
 from radius.metrics import Kind
 from radius.ports import Tally
 from radius.tally import TALLIED, series
@@ -51,3 +53,8 @@ def test_all_that_is_asked_for_is_kept() -> None:
     counters = {key for part, whole in RATES.values() for key in (*part, *whole)}
     kept = {name for name, of in TALLIED.items() if not of and kinds[name] is Kind.COUNTER}
     assert counters - kept == {series("PortalRequests", of=each.value) for each in Answer}
+
+
+def test_the_statement_is_that_of_the_days_that_were_compared() -> None:
+    compared = [Compared(DAYS[0], 9, 40, 1, 2, 3), Compared(DAYS[2], 9, 2)]
+    assert reconciliation(DAYS, compared) == (2, (DAYS[1],), 42, 1, 2, 3)
