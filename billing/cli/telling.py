@@ -93,39 +93,51 @@ def send(frame: Frame, notice: Notice, reason: str, wish: Wish) -> Exit:
     if notice.kind in FOLLOWS and not wish.everybody and earlier is None:
         frame.note(f"Nobody was told of an {FOLLOWS[notice.kind].value} there this week: --everybody to tell all")
         return Exit.NOT
-    if earlier is not None:
-        notice = msgspec.structs.replace(notice, follows=earlier.id)
-        wanted = frame.billing.desk.notices.told(earlier)
-    else:
-        wanted = people(frame, walk=wish.walk)
-    return _apply(frame, notice, wanted, reason, earlier, wish)
+    if wish.apply:
+        notice = msgspec.structs.replace(notice, reason=frame.why(reason))
+        if waits(frame, notice):
+            return Exit.NOT
+    if earlier is None:
+        return _apply(frame, notice, people(frame, walk=wish.walk), wish)
+    if wish.apply and earlier.step in OPEN:
+        with frame.deed(earlier.id, notice.reason):
+            earlier = frame.billing.desk.notices.stop(earlier.id, frame.now)
+    notice = msgspec.structs.replace(notice, follows=earlier.id)
+    return _apply(frame, notice, frame.billing.desk.notices.told(earlier), wish)
 
 
-def _apply(
-    frame: Frame, notice: Notice, wanted: list[SubscriberId], reason: str, earlier: Notice | None, wish: Wish
-) -> Exit:
+def _apply(frame: Frame, notice: Notice, wanted: list[SubscriberId], wish: Wish) -> Exit:
     found = means(frame)
     plan = _planned(frame, notice.of, wanted, found)
     facts = _told(frame, notice, plan, found)
     if not wish.apply:
         frame.show.item({**facts, "applied": False}, SHOWN)
+        _obstacle(frame, facts)
         frame.note("Nothing was sent: --apply sends it.")
         return Exit.DONE
-    if waits(frame, notice):
+    if _obstacle(frame, facts):
         return Exit.NOT
-    if not plan.people:
-        frame.note("There is nobody to tell.")
-        return Exit.NOT
-    notice = msgspec.structs.replace(notice, reason=frame.why(reason))
     if not frame.as_json:
         frame.show.item(facts, SHOWN)
     if wish.ask:
         frame.sure(f"Tell these {len(plan.people)} customers?")
     with frame.deed(notice.id, notice.reason) as came:
-        if earlier is not None and earlier.step in OPEN:
-            frame.billing.desk.notices.stop(earlier.id, frame.now)
         frame.billing.desk.notices.begin(notice, plan.people)
         return go_on(frame, notice.id, found, came)
+
+
+def _obstacle(frame: Frame, facts: dict[str, Any]) -> bool:
+    """Whether it cannot be begun. What is more than today's budget is begun, and goes on tomorrow."""
+    balance, left, cents = facts["balance_cents"], facts["left_cents"], facts["cents"]
+    if not facts["people"]:
+        frame.note("There is nobody to tell.")
+        return True
+    if left is not None and cents > left:
+        frame.note("That is more than is left of today's budget: it will stand still, and `notify resume` goes on.")
+    if balance is not None and cents > balance:
+        frame.note("That is more than is left with the SMS gateway: pay in first.")
+        return True
+    return False
 
 
 def _planned(frame: Frame, of: str, wanted: list[SubscriberId], found: Means) -> Plan:

@@ -144,6 +144,51 @@ def test_a_gateway_that_does_not_answer_may_have_sent_it_and_a_budget_holds_the_
     assert shop("notify", "resume", "outage-kilimani-261125-1").code == Exit.NOT
 
 
+def test_a_mail_server_that_refuses_or_hangs_up_is_counted_and_stops_nobody(
+    shop: World, gateway: SmsGateway, post: MailServer
+) -> None:
+    people = shop.billing().desk.people
+    for number in (4, 5):
+        found = shop.registered(f"070000000{number}", site="lodge")
+        people.email(found, f"amina{number}@example.co.ke")
+        shop.core.provision.grant(found, "basic.1", T0, f"r{number}")
+    for behaviour, became in (("550 no such letter", "2 letter refused"), ("drop", "2 may be lost")):
+        gateway.plan.extend([TAKEN] * 3)
+        post.plan["letter"] = behaviour
+        shop.clock.now += 86_400
+        ran = shop("notify", "outage", "--site", "lodge", "--apply", *WHY, "--again", "--json")
+        assert (ran.code, became in ran.json()["counts"], "3 message sent" in ran.json()["counts"]) == (0, True, True)
+
+
+def test_what_the_gateway_has_no_money_for_is_not_begun(shop: World, gateway: SmsGateway) -> None:
+    key = shop.folder / "at.key"
+    key.write_text("secret")
+    key.chmod(0o600)
+    settings = shop.folder / "settings.toml"
+    kind = f'kind = "africas_talking"\nusername = "kilifi"\nkey_ref = "file:{key}"\nendpoint = "{gateway.url}"\n'
+    text = settings.read_text()
+    first, last = text.index("[sms.sender]"), text.index("[mail]")
+    settings.write_text(text[:first] + "[sms.sender]\n" + kind + text[last:])
+    gateway.plan.extend([("json", 200, {"UserData": {"balance": "KES 1.50"}})] * 2)
+    dry = shop("notify", "outage", "--site", "kilimani", "--json")
+    assert (dry.code, dry.json()["balance_cents"], dry.json()["cents"]) == (Exit.DONE, 150, 200)
+    assert "pay in first" in dry.err
+    assert shop("notify", "outage", "--site", "kilimani", "--apply", *WHY).code == Exit.NOT
+    assert [each[0] for each in gateway.seen] == ["GET", "GET"]
+    assert shop("notify", "list").out == "Nobody was told anything.\n"
+
+
+def test_the_end_of_an_outage_stops_its_notice_and_goes_to_whom_it_reached(shop: World, gateway: SmsGateway) -> None:
+    gateway.plan.extend([TAKEN, NO_MONEY, TAKEN])
+    assert shop("notify", "outage", "--site", "kilimani", "--apply", *WHY).code == Exit.NOT
+    ran = shop("notify", "restored", "--site", "kilimani", "--apply", *WHY, "--json")
+    assert (ran.code, ran.json()["people"]) == (Exit.DONE, 1)
+    first, second = gateway.form(0)["to"], gateway.form(2)["to"]
+    assert first == second
+    assert shop("notify", "show", "outage-kilimani-261125-1", "--json").json()["state"] == "stopped"
+    assert ("mary", "notify restored", "outage-kilimani-261125-1", "done") in shop.deeds()
+
+
 def test_works_are_announced_by_day_and_two_days_before(shop: World, gateway: SmsGateway) -> None:
     gateway.plan.extend([TAKEN] * 4)
     late = ("notify", "announcement", "--site", "kilimani", "--from", "2026-11-26T02:00", "--hours", "2")
