@@ -71,7 +71,7 @@ def open_(
         return Exit.NOT
     id_ = incidents.new_id(frame.now)
     made = check(Incident(id_, Level(level), title, of, about, frame.now, frame.actor, ticket or ""))
-    texts = _texts(frame, NoticeState.INVESTIGATING, about, english, swahili)
+    texts = _texts(NoticeState.INVESTIGATING, about, frame.now, english, swahili)
     roads = means(frame).roads
     with frame.deed(id_, title):
         made = incidents.open(made)
@@ -106,8 +106,8 @@ def note(
     incidents = frame.billing.desk.incidents
     if status in {NoticeState.RESOLVED, NoticeState.PLANNED}:
         raise Malformed("status", f"must be investigating or identified: wifibilling incident resolve {incident}")
-    about = incidents.incident(incident).about
-    texts = _texts(frame, status, about, english, swahili) if status else ("", "")
+    before = incidents.incident(incident)
+    texts = _texts(status, before.about, before.opened_at, english, swahili) if status else ("", "")
 
     def change(present: Incident) -> Incident:
         after = noted(present, frame.now, frame.actor, Happened.NOTE, text)
@@ -140,7 +140,7 @@ def resolve(
     incidents = frame.billing.desk.incidents
     _one_document(frame, notify=notify)
     before = incidents.incident(incident)
-    texts = _texts(frame, NoticeState.RESOLVED, before.about, english, swahili)
+    texts = _texts(NoticeState.RESOLVED, before.about, frame.now, english, swahili)
     with frame.deed(incident, text):
         after = incidents.change(incident, lambda present: resolved(present, frame.actor, text, frame.now))
         if before.state is not None:
@@ -199,10 +199,11 @@ def _one_document(frame: Frame, *, notify: bool) -> None:
         raise Malformed("notify", "must be left out with --json: wifibilling notify --incident tells them")
 
 
-def _texts(frame: Frame, state: NoticeState, about: What, english: str, swahili: str) -> tuple[str, str]:
+def _texts(state: NoticeState, about: What, since: int, english: str, swahili: str) -> tuple[str, str]:
+    """What pages say, in both languages; `since`: when it began, or was over."""
     if bool(english) != bool(swahili):
         raise Malformed("swahili", "must be given together with --english")
-    return (english, swahili) if english else said(state, about, f"{calendar.local(frame.now, ZONE_DEFAULT):%H:%M}")
+    return (english, swahili) if english else said(state, about, f"{calendar.local(since, ZONE_DEFAULT):%H:%M}")
 
 
 def _call(frame: Frame, found: Roads, id_: str) -> str:

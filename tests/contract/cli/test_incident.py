@@ -59,7 +59,7 @@ def test_an_outage_from_its_beginning_to_its_post_mortem(shop: World, gateway: S
     shop.clock.now += 300
     noted = shop("incident", "note", id_, "fibre cut", "--status", "identified", "--ticket", "https://t/7")
     assert noted.code == Exit.DONE, noted.err
-    assert "are mending it" in page.read_text()
+    assert "We know why the internet fails since 13:00, and are mending it." in page.read_text()
     shop.clock.now += 3_000
     over = shop("incident", "resolve", id_, "fibre spliced", "--notify", yes=True)
     assert over.code == Exit.DONE, over.err
