@@ -21,6 +21,7 @@ from billing.services import notice_plan
 from billing.services.notice_plan import Plan
 from billing.services.notice_sending import Held, Overtaken, Pace, Sending
 from billing.settings import load as load_selling
+from radius.domain.errors import Malformed
 from radius.domain.identity import SubscriberId
 from radius.domain.nas import Language
 
@@ -215,10 +216,13 @@ def go_on(frame: Frame, id_: str, found: Means, came: Callable[[str], None]) -> 
 
 
 def put_up(frame: Frame) -> None:
-    """Write the public status page anew, where the settings say where it lies."""
+    """Write the public status page anew, where the settings say where it lies. One that cannot be written is told."""
     out = load_duty(frame.settings_file).status_page
     if out is not None:
-        write_page(frame, Path(out))
+        try:
+            write_page(frame, Path(out))
+        except Malformed as bad:  # the rest of what was asked is done all the same
+            frame.note(f"The status page is not written: {bad.fix}")
 
 
 def facts_of(notice: Notice) -> dict[str, Any]:

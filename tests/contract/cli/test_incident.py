@@ -135,6 +135,15 @@ def test_customers_are_told_only_after_a_yes(shop: World, gateway: SmsGateway) -
     assert json.loads(shop("notify", "list", "--json").out) == []
 
 
+def test_a_status_page_that_cannot_be_written_keeps_nobody_from_being_called(shop: World, gateway: SmsGateway) -> None:
+    gateway.plan.append(TAKEN)
+    settings = shop.folder / "settings.toml"
+    settings.write_text(settings.read_text().replace(f"{shop.folder}/status.html", "/nowhere/status.html"))
+    ran = shop("incident", "open", "slow", "--level", "2", "--site", "kilimani")
+    assert (ran.code, "Amina was called by SMS." in ran.out) == (Exit.DONE, True)
+    assert "The status page is not written: /nowhere/status.html" in ran.err
+
+
 def test_where_nobody_is_on_duty_or_nothing_sends_that_is_said(world: World) -> None:
     quiet = world("incident", "open", "slow", "--level", "2", "--site", "lodge")
     assert (quiet.code, "was called" in quiet.out) == (Exit.DONE, False)
