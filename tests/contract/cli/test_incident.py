@@ -1,15 +1,22 @@
 """`incident` over the engine: who is called, what pages and customers are told, and what is left of it for later."""
 
 import json
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from billing import run
 from billing.alerting import past
 from billing.alerting.events import Notice
 from billing.cli.exits import Exit
 from billing.domain.brand import NoticeState
+from billing.domain.incident import Incident, Level
+from billing.domain.notice import What
+from billing.process import open_process
+from billing.run import runner_of
 from tests.contract.cli.isp import World
 from tests.fakes.sms_gateway import SmsGateway
 from tests.unit.billing.values import T0
@@ -166,3 +173,35 @@ def test_where_nobody_is_on_duty_or_nothing_sends_that_is_said(world: World) -> 
 )
 def test_what_cannot_be_is_refused(town: World, words: tuple[str, ...]) -> None:
     assert town("incident", *words).code == Exit.USAGE
+
+
+def test_workers_as_they_run_call_once_and_after_a_restart_not_again(
+    shop: World, gateway: SmsGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two whole processes by the same settings, on the clock of today; then a third."""
+    gateway.plan.extend([TAKEN] * 3)
+    now, stop = int(time.time()), threading.Event()
+    made = Incident("261125-abcd", Level.OUTAGE, "down", "kilimani", What.INTERNET, now, "mary")
+    shop.billing().desk.incidents.open(made)
+    monkeypatch.setattr(run, "MEASURE_S", 0.05)
+    first, second = (open_process(shop.folder / "settings.toml") for _ in range(2))
+    runners = [threading.Thread(target=runner_of(each).run, args=(stop,)) for each in (first, second)]
+    try:
+        for each in runners:
+            each.start()
+        end = time.monotonic() + 30
+        while not shop.billing().desk.incidents.incident(made.id).told_at and time.monotonic() < end:
+            time.sleep(0.05)
+    finally:
+        stop.set()
+        for each in runners:
+            each.join()
+        first.close()
+        second.close()
+    third = open_process(shop.folder / "settings.toml")
+    try:
+        assert third.calls.round(int(time.time())) == []
+    finally:
+        third.close()
+    assert [gateway.form(at)["to"] for at in range(len(gateway.seen))] == ["254700000092"]
+    assert shop.billing().desk.incidents.incident(made.id).told_at >= now
