@@ -28,6 +28,15 @@ class Search:
         """How many it may still look at; as good as any number where there is no end."""
         return 1 << 30 if self.most is None else max(0, self.most - self.looked)
 
+    def through(self, things: Iterable[T]) -> Iterator[T]:
+        """Those of `things` that may be looked at."""
+        for thing in things:
+            if not self.left:
+                self.cut = True
+                return
+            self.looked += 1
+            yield thing
+
     def told(self, frame: Frame, what: str) -> None:
         """Say so where something may have been missed."""
         if self.cut:

@@ -11,9 +11,10 @@ from typing import Annotated, Any, BinaryIO, NamedTuple
 import msgspec
 import typer
 
-from billing.cli import find
+from billing.cli import find, progress
 from billing.cli.exits import Exit, Nobody
 from billing.cli.frame import Frame, command
+from billing.cli.progress import All
 from billing.cli.show import Column, amount, when
 from billing.domain.batch import Batch, BatchRefusal
 from billing.domain.journal import Account, AccountKind
@@ -23,7 +24,7 @@ from billing.paper.roll import write_roll
 from billing.paper.sheet import write_sheet
 from billing.paper.slips import Brand, Slip, check_brand, slips
 from billing.paper.table import ENCODING, write_csv
-from billing.ports import KeptVoucher
+from billing.ports import PAGE_MAX, KeptVoucher
 from billing.services.paper_care import Replaced
 from billing.services.word import Word
 from radius.domain.errors import Malformed
@@ -189,22 +190,30 @@ def list_vouchers(
     name: Annotated[str, typer.Argument(metavar="[BATCH]", help="Its vouchers; without: the batches.")] = "",
     state: Annotated[str, typer.Option(help="stock, sold, used, void or expired.")] = "",
     limit: Annotated[int, typer.Option(min=1, max=9_999, help="At most so many.")] = LIST_MAX,
+    whole: All = False,
 ) -> None:
     """Batches that have vouchers which are still good; of one batch its vouchers by serial number."""
     if not name:
-        found = [_batch(frame, each) for each in _alive(frame, limit)]
+        found = _alive(frame, limit)
         here = [batch_facts(each) for each in found if frame.site in {"", each.site}]
         frame.show.table(sorted(here, key=lambda row: str(row["batch"])), BATCHES, "No batch has good vouchers.")
         return
-    latest = frame.billing.desk.batches.latest(_batch(frame, name))
+    search = progress.search(limit, whole=whole)
+    latest = search.through(frame.billing.desk.batches.latest(_batch(frame, name)))
     wanted = (kept for kept in latest if state in {"", kept.voucher.state.value})
     rows = [voucher_facts(kept) for kept in islice(wanted, limit)]
     frame.show.table(rows, COLUMNS, "No such voucher.")
+    if len(rows) == limit and not frame.as_json:
+        frame.note(f"The first {limit}; more with --limit.")
+    search.told(frame, "vouchers")
 
 
-def _alive(frame: Frame, limit: int) -> list[str]:
+def _alive(frame: Frame, limit: int) -> list[Batch]:
     """A batch with good vouchers is swept again and again, so the index of due work names it."""
-    return frame.billing.store.ports.due_things(Batch, FOR_EVER, limit, frame.deadline())
+    ports = frame.billing.store.ports
+    names = ports.due_things(Batch, FOR_EVER, limit, frame.deadline())
+    pages = (names[first : first + PAGE_MAX] for first in range(0, len(names), PAGE_MAX))
+    return [kept.thing for page in pages for kept in ports.things(Batch, page, frame.deadline())]
 
 
 @command(app, "show", "vouchers show B12-0007")
