@@ -265,9 +265,6 @@ class Payments(Protocol):
     def latest_by(self, subscriber: str, after: str | None, limit: int, deadline: float) -> Page:
         """Payments of one customer, the latest first; strongly consistent."""
 
-    def enlist(self, payment: Payment, site: str, deadline: float) -> bool:
-        """Put a payment into both of these lists; False if it was there."""
-
     def payments(self, ids: Sequence[str], deadline: float) -> list[KeptPayment]:
         """Up to `PAGE_MAX` at once, in any order; strongly consistent."""
 

@@ -45,6 +45,7 @@ def update(machine: Machine, new: Site, trouble: Callable[[], str]) -> None:
     machine.run("systemctl", "restart", texts.TARGET)
     found = trouble()
     if not found:
+        _relist(machine, new)
         return
     if added := [path.name for path, text in before.items() if text is None]:
         machine.run("systemctl", "disable", "--now", *added)
@@ -54,6 +55,14 @@ def update(machine: Machine, new: Site, trouble: Callable[[], str]) -> None:
     still = trouble()
     then = f"and the old version does not serve either: {still}" if still else "the old version serves again"
     raise Refusal(f"{new.root} did not serve ({found}); {then}")
+
+
+def _relist(machine: Machine, new: Site) -> None:
+    """What an older version made is in no list that only the new one has. It serves without: it can be done later."""
+    try:
+        machine.run(*f"{new.python} -P -m billing.cli relist --settings {new.settings}".split())
+    except Refusal as refused:
+        say(f"lists may lack what is old, until `wifibilling relist` has run: {refused}")
 
 
 def _unit(name: str) -> Path:

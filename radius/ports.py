@@ -122,9 +122,6 @@ class Lists(Protocol):
         `before`: the (instant, subscriber) after which a list goes on; None begins it.
         """
 
-    def enlist(self, subscriber: SubscriberId, listed: Listed, deadline: float) -> None:
-        """Write a row, or write it again."""
-
     def many(self, subscribers: Sequence[SubscriberId], deadline: float) -> dict[SubscriberId, Stored]:
         """Those that are there of up to `RECORDS_MAX` aggregates (ValueError for more); strongly consistent."""
 

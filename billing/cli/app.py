@@ -40,6 +40,7 @@ ALONE = {
     "audit": "past",
     "doctor": "doctor",
     "migrate": "migrate",
+    "relist": "relist",
 }
 
 

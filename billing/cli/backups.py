@@ -10,6 +10,7 @@ from billing.backup import settings as backup_settings
 from billing.backup.archive import Source
 from billing.backup.prove import prove
 from billing.backup.settings import BackupSettings
+from billing.cli import progress
 from billing.cli.exits import Exit, Nobody
 from billing.cli.frame import Frame, command
 from billing.cli.show import Column, size, when
@@ -24,7 +25,8 @@ FINDINGS = (Column("RULE", "rule"), Column("WHAT", "what"), Column("FINDING", "t
 @command(app, "run", "backup run\nbackup run --json")
 def run(frame: Frame) -> None:
     """Back everything up now, sealed, as the table [backup] of the settings says; what the timer does each night."""
-    path = nightly.back_up(Source(frame.settings, frame.settings_file, frame.raw_client), _told(frame), frame.now)
+    with progress.bar(frame, "Backing up"):
+        path = nightly.back_up(Source(frame.settings, frame.settings_file, frame.raw_client), _told(frame), frame.now)
     facts = {"at": frame.now, "bytes": path.stat().st_size, "file": str(path)}
     frame.show.table([facts], FILES, "")
     frame.note("Prove it: wifibilling backup verify")
@@ -60,7 +62,7 @@ def verify(
         key = backup_settings.passphrase(_told(frame).passphrase_ref)
     else:
         key = backup_settings.read_passphrase(secret)
-    with path.open("rb") as backup:
+    with path.open("rb") as backup, progress.bar(frame, "Restoring and checking"):
         proof = prove(backup, key, frame.settings, frame.now)
     rows = [{"rule": each.rule.value, "what": each.what, "text": each.text} for each in proof.findings]
     rows += [{"rule": "key", "what": each, "text": "its secret does not open"} for each in proof.unopened]

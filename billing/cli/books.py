@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from billing.cli import progress
 from billing.cli.exits import Exit
 from billing.cli.frame import Frame, command
 from billing.cli.show import Column, amount, when
@@ -47,7 +48,8 @@ EXPORTED = (
 def check(frame: Frame, first: _From = "", last: _To = "") -> Exit:
     """Look at everything that was booked: what is not as it must be. Exit code 1 if anything is."""
     days = days_of(frame, first or frame.selling.first_day, last)
-    found = frame.billing.check.check(days[0], days[-1], frame.now)
+    with progress.bar(frame, "Checking the books"):
+        found = frame.billing.check.check(days[0], days[-1], frame.now)
     rows = [{"rule": each.rule.value, "what": each.what, "text": each.text} for each in found]
     frame.show.table(rows, FINDINGS, f"The books are right, from {days[0]} to {days[-1]}.")
     return Exit.NOT if rows else Exit.DONE
@@ -131,7 +133,9 @@ def _line(entry: Entry) -> dict[str, Any]:
 
 
 def _entries(frame: Frame, first: str, last: str) -> list[Entry]:
-    return [entry for day in days_of(frame, first, last) for entry in _of_day(frame, day)]
+    days = days_of(frame, first, last)
+    shown = progress.each(frame, "Days of the books", days, len(days))
+    return [entry for day in shown for entry in _of_day(frame, day)]
 
 
 def _of_day(frame: Frame, day: str) -> Iterator[Entry]:

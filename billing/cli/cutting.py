@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from billing.cli import live, routers, sessions
+from billing.cli import live, progress, routers, sessions
 from billing.cli.exits import Exit, Nobody
 from billing.cli.frame import Frame, command
 from coa import hand
@@ -120,7 +120,7 @@ def _tell_all(frame: Frame, meant: Sequence[SessionRecord], reason: str, wait: f
     sender = Sender(Pace(first_wait_s=routers.PROBE_WAIT_S, tries_max=routers.PROBE_TRIES_MAX))
     told: list[tuple[SessionRecord, Told]] = []
     try:
-        for record in meant:
+        for record in progress.each(frame, "Told routers", meant, len(meant)):
             with frame.deed(record.uid, reason) as came:
                 one_told = (hand.cut if cut else hand.change)(frame.core, sender, record)
                 one_told = _awaited(frame, record, one_told, wait) if cut else one_told

@@ -4,11 +4,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import Progress, TextColumn
 
 from billing.backup.archive import ALL_TABLES
 from billing.backup.moving import Moved, Mover, Place
+from billing.cli import progress
 from billing.cli.exits import Exit
 from billing.cli.frame import Frame, client_of, command
 from billing.cli.show import Column
@@ -66,12 +65,12 @@ def _where(settings: Settings) -> tuple[str | None, str, str]:
 
 def _work(frame: Frame, target: Place, *, apply: bool, prune: bool) -> list[dict[str, Any]]:
     """No line of the audit: it would make the two differ, and nothing changes here."""
-    console = Console(stderr=True)
-    with Progress(TextColumn("{task.description}"), console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task("", total=None)
+    with progress.bar(frame, "Items looked at") as at:
+        before: dict[str, int] = {}
 
         def tell(table: str, looked: int) -> None:
-            progress.update(task, description=f"{table}: {looked} looked at")
+            before[table] = looked
+            at(sum(before.values()))
 
         mover = Mover(Place(frame.raw_client, frame.settings.table_prefix), target, frame.now, tell)
         if apply:

@@ -50,7 +50,6 @@ ACCESS = (
     Access("Payments.latest_on", "Query", BILLING, "P#day#shard, last", DAY_INDEX, "eventual", "0.5 RU a shard"),
     Access("Payments.latest_at", "Query", BILLING, "PL#@site#day, last", "", "strong", "1 RU per 4 KB"),
     Access("Payments.latest_by", "Query", BILLING, "PL#subscriber, last", "", "strong", "1 RU per 4 KB"),
-    Access("Payments.enlist", "PutItem", BILLING, "both", "", "absent", "2 WU"),
     Access("Payments.payments", "BatchGetItem", BILLING, "P#id, up to 100", "", "strong", "1 RU an item"),
     Access("Bodies.keep", "PutItem", BILLING, "B#id", "", "absent", "1 WU per KB + index"),
     Access("Bodies.looked_at", "UpdateItem", BILLING, "B#id", "", "there", "1 WU per KB + index"),

@@ -7,7 +7,6 @@ from typing import TypeVar
 
 from billing.domain.journal import Receipt
 from billing.domain.package import Package
-from billing.domain.payment import Payment
 from billing.domain.thing import Thing
 from billing.ports import (
     PAGE_MAX,
@@ -84,11 +83,6 @@ class BillingStore:
     def latest_by(self, subscriber: str, after: str | None, limit: int, deadline: float) -> Page:
         """See `Payments.latest_by`."""
         return self._list(keys.customer_list(subscriber), after, limit, deadline)
-
-    def enlist(self, payment: Payment, site: str, deadline: float) -> bool:
-        """See `Payments.enlist`."""
-        there = [self.rows.put_new({**row, "v": 1}, deadline) for row in records.listed_items(payment, site)]
-        return None in there
 
     def payments(self, ids: Sequence[str], deadline: float) -> list[KeptPayment]:
         """See `Payments.payments`."""

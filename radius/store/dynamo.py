@@ -122,11 +122,6 @@ class DynamoLists:
         )
         return [(keys.subscriber_of(str(item["pk"])), int(item["d"])) for item in map(values, reply["Items"])]
 
-    def enlist(self, subscriber: SubscriberId, listed: Listed, deadline: float) -> None:
-        """See `Lists.enlist`."""
-        item = attributes(records.listed_item(subscriber, listed))
-        self._desk.ask(deadline, "put_item", TableName=self._users, Item=item)
-
     def many(self, subscribers: Sequence[SubscriberId], deadline: float) -> dict[SubscriberId, Stored]:
         """See `Lists.many`."""
         asked = [attributes({"pk": keys.subscriber_key(each)}) for each in dict.fromkeys(subscribers)]

@@ -78,7 +78,6 @@ ACCESS = (
         "Subscribers.create", "TransactWriteItems", USERS, "S#id, A#alias each", "", "absent or same", "2 WU an item"
     ),
     Access("Lists.latest", "Query", USERS, "site#id, latest first", DUE_INDEX, "eventual", "0.5 RU per 4 KB"),
-    Access("Lists.enlist", "PutItem", USERS, "L#id", "", "none", "1 WU + index"),
     Access("Lists.many", "BatchGetItem", USERS, "S#id, up to 100", "", "strong", "1 RU per 4 KB and item"),
     Access("Names.resolve", "GetItem", USERS, "A#alias", "", "strong", "1 RU"),
     Access("Names.resolve", "BatchGetItem", USERS, "A#alias, with reads", "", "strong", "1 RU"),

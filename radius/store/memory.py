@@ -138,10 +138,6 @@ class _MemorySubscribers(_Room):
         found = sorted((each for each in found if before is None or each < before), reverse=True)
         return [(subscriber, at) for at, subscriber in found[:limit]]
 
-    def enlist(self, subscriber: SubscriberId, listed: Listed, deadline: float) -> None:
-        with self._request("enlist", deadline) as state:
-            state.listed[subscriber] = listed
-
     def many(self, subscribers: Sequence[SubscriberId], deadline: float) -> dict[SubscriberId, Stored]:
         if len(subscribers) > RECORDS_MAX:
             raise ValueError(f"at most {RECORDS_MAX} customers at once")

@@ -138,7 +138,8 @@ def _payment(number: int, size: Size, now: int) -> Iterator[Placed]:
         f"pay{number:013d}", PRICE_CENTS, "174379", f"R{number}", f"h{number}", at, who, DAY.id, state,
         f"ws_CO_{number}", receipt, "0" if paid else "1032", at + 20 if paid else 0,
     )  # fmt: skip
-    posting = Posting("bench", KeptPayment(payment, 2, _mac(number % size.customers), payer=f"payer{number}"))
+    kept = KeptPayment(payment, 2, _mac(number % size.customers), payer=f"payer{number}")
+    posting = Posting("bench", kept, listed=SITE)
     if paid:
         fact = Fact(payment.id, at + 20, business_day(at + 20), "mpesa")
         sale = Sale(DAY.id, PRICE_CENTS, TaxRate("2020-01-01", 1_600), f"r{number}", f"K1-{number:06}")

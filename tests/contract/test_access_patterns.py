@@ -8,7 +8,7 @@ import pytest
 from radius.domain.identity import NasId
 from radius.domain.nas import Site
 from radius.domain.tunnel import Tunnel
-from radius.ports import Listed, Node, Outcome, Where
+from radius.ports import Node, Outcome, Where
 from radius.store import keys
 from radius.store.open import Store, StoreKind, open_store
 from tests.contract.test_config import ROUTER, TERMS
@@ -22,7 +22,6 @@ CALLS: dict[str, Callable[[Store], object]] = {
     "Subscribers.commit": lambda store: store.subscribers.commit(change(name(1), 1, records=(record(),)), soon()),
     "Subscribers.create": lambda store: store.subscribers.create(change(name(2), 1), ["n:b"], soon()),
     "Lists.latest": lambda store: store.lists.latest("lodge", (9, name(1)), 9, soon()),
-    "Lists.enlist": lambda store: store.lists.enlist(name(1), Listed("lodge", 9), soon()),
     "Lists.many": lambda store: store.lists.many([name(1), name(2)], soon()),
     "Names.resolve": lambda store: store.names.resolve("n:b", soon()),
     "Names.bind": lambda store: store.names.bind("n:c", name(1), soon()),

@@ -42,14 +42,6 @@ def test_a_row_is_no_due_work_and_stays_where_it_is(store: Store) -> None:
     assert store.lists.latest("lodge", None, 9, soon()) == [(name(1), 1_000)]
 
 
-def test_who_is_not_listed_can_be_later_and_twice(store: Store) -> None:
-    store.subscribers.create(change(name(1), 1), ["n:code"], soon())
-    assert store.lists.latest("lodge", None, 9, soon()) == []
-    store.lists.enlist(name(1), Listed("lodge", 1_000), soon())
-    store.lists.enlist(name(1), Listed("lodge", 1_000), soon())
-    assert store.lists.latest("lodge", None, 9, soon()) == [(name(1), 1_000)]
-
-
 def test_who_could_not_be_made_is_not_listed(store: Store) -> None:
     born(store, 1, 1_000)
     taken = store.subscribers.create(change(name(2), 1), ["p:1"], soon(), Listed("lodge", 2_000))

@@ -74,6 +74,7 @@ def test_it_backs_up_proves_changes_over_and_looks(machine: Fake) -> None:
         machine.ran[3],
         "systemctl restart wifibilling.target",
         "look at wifibilling-new",
+        f"{NEW.python} -P -m billing.cli relist --settings /etc/wifibilling/settings.toml",
     ]
     assert machine.ran[3].startswith("systemctl enable ")
     assert "wifibilling-alerts.service" in machine.ran[3]
@@ -88,6 +89,13 @@ def test_without_a_backup_that_the_new_version_reads_nothing_is_changed(machine:
         update(machine, NEW, saying(machine))
     assert machine.serving() == "wifibilling"
     assert not any("restart" in line for line in machine.ran)
+
+
+def test_it_serves_also_where_old_things_could_not_be_listed(machine: Fake, capsys: pytest.CaptureFixture[str]) -> None:
+    machine.fails = "relist"
+    update(machine, NEW, saying(machine, ""))
+    assert machine.serving() == "wifibilling-new"
+    assert "wifibilling relist" in "".join(capsys.readouterr())
 
 
 def test_one_that_does_not_serve_gives_its_place_back(machine: Fake) -> None:

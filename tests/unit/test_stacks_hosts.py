@@ -290,7 +290,7 @@ def test_a_drill_is_a_command_that_exists_and_may_delete_only_its_own_tables() -
     (task,) = of("drill.yaml", "AWS::ECS::TaskDefinition").values()
     (container,) = task["ContainerDefinitions"]
     assert container["EntryPoint"][-2:] == ["-m", "billing.cli"]
-    command: Any = typer.main.get_command(app)
+    command: Any = typer.main.get_command(build())
     words = list(container["Command"])
     while hasattr(command, "commands"):
         command = command.commands[words.pop(0)]

@@ -65,16 +65,6 @@ def test_payments_of_a_site_and_of_a_customer_the_latest_first(billing: BillingS
     assert billing.latest_at("annex", DAY, None, 9, soon()).ids == ("pay6", "pay5")
 
 
-def test_a_payment_from_before_there_were_lists_is_put_into_both_once(billing: BillingStore) -> None:
-    old = kept(id_="pay1")
-    billing.post(Posting("w1", old), soon())
-    assert billing.latest_by(old.payment.subscriber, None, 9, soon()).ids == ()
-    assert billing.enlist(old.payment, "lodge", soon())
-    assert not billing.enlist(old.payment, "lodge", soon())
-    assert billing.latest_by(old.payment.subscriber, None, 9, soon()).ids == ("pay1",)
-    assert billing.latest_at("lodge", DAY, None, 9, soon()).ids == ("pay1",)
-
-
 def test_numbers_of_a_series_are_in_order(billing: BillingStore) -> None:
     assert billing.last_number("K1", soon()) == 0
     for number in range(1, 12):

@@ -23,7 +23,7 @@ from tests.fixtures_engine import Engine
 from tests.unit.billing.test_cli_reference import COMMANDS
 
 JANE, OTIENO = "0712345678", "0722000111"
-WHOLE_TABLES = {("backup", "run"), ("migrate",)}  # they say so, and show how far they are
+WHOLE_TABLES = {("backup", "run"), ("migrate",), ("relist",)}  # they say so, and show how far they are
 ELSEWHERE = {("backup", "verify")}  # restores into an engine of its own: tests/contract/cli/test_backups.py
 # What this box cannot do, or is asked about a notice that is not there, and says so
 REFUSED = (
