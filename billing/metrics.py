@@ -34,6 +34,7 @@ LOOPS = (
     "vitals",
     "incidents",
 )  # of the worker
+RELAYED = "relayed"  # its loop that asks a relay, where there is one
 SUBMIT_S = (0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 8.0, 13.0, 20.0, 30.0)  # replies of 20 s are seen
 ONLINE_S = (1.0, 2.0, 3.0, 5.0, 8.0, 13.0, 20.0, 30.0, 45.0, 60.0, 120.0, 180.0)  # 60: then it is looked into
 ANSWER_S = (5.0, 10.0, 15.0, 20.0, 30.0, 45.0, 60.0, 90.0, 180.0, 900.0, 3600.0)  # a person types a PIN
@@ -138,8 +139,14 @@ def catalogue(packages: Iterable[str] = ()) -> Catalogue:
             {"Trouble": tuple(each.value for each in Trouble)},
         ),
         Metric("TillsNotClosed", Kind.COUNTER, Unit.COUNT, "sellers whose cash nobody counted by the next noon"),
-        Metric("BillingRounds", Kind.COUNTER, Unit.COUNT, "rounds of the worker's loops", {"Loop": LOOPS}),
-        Metric("BillingRoundsFailed", Kind.COUNTER, Unit.COUNT, "rounds that ended in an error", {"Loop": LOOPS}),
+        Metric("BillingRounds", Kind.COUNTER, Unit.COUNT, "rounds of the worker's loops", {"Loop": (*LOOPS, RELAYED)}),
+        Metric(
+            "BillingRoundsFailed",
+            Kind.COUNTER,
+            Unit.COUNT,
+            "rounds that ended in an error",
+            {"Loop": (*LOOPS, RELAYED)},
+        ),
         Metric("CallbacksLeft", Kind.COUNTER, Unit.COUNT, "callbacks left to the worker: full queue, or no store"),
         Metric("PaymentAlarms", Kind.COUNTER, Unit.COUNT, "payments and callbacks that a person must look at"),
         Metric(

@@ -15,7 +15,10 @@ from typing import NamedTuple, Protocol
 from structlog.typing import FilteringBoundLogger
 
 from billing.chores import Chores
+from billing.metrics import RELAYED
 from billing.process import Process, open_process
+from billing.relay import road
+from billing.relay.fetch import Relay, open_relay
 from billing.store.tables import TABLES as SELLING
 from radius import metrics as measures
 from radius.domain.clock import Suspect
@@ -38,6 +41,7 @@ RENEWALS_S = 60.0  # each customer is due once a day
 DAYS_S = 600.0
 VITALS_S = 30.0  # a figure a minute, also of a function that works for one
 INCIDENTS_S = 10.0  # the senior is called at once
+RELAYED_S = 1.0  # between two questions to a relay, each of which waits some seconds for an answer
 EXPIRED_S = 2.0  # a page at a time, and hours of rest after the last
 MEASURE_S = 10.0
 ROUNDS_MAX = 50  # one after the other while there is more, before the clock is asked again
@@ -136,10 +140,11 @@ class Runner:
         return False
 
 
-def runner_of(process: Process) -> Runner:
+def runner_of(process: Process, relay: Relay | None = None) -> Runner:
     """The runner of an open process."""
     metrics, logger = process.metrics, process.log
     loops = loops_of(Chores(process.billing, metrics, logger.logger, expire=_expiry(process.core), calls=process.calls))
+    loops += (Loop(RELAYED, RELAYED_S, relay.work),) if relay else ()
     return Runner(loops, process.clocks, metrics, logger.logger, build_meter(process.core, metrics).round)
 
 
@@ -152,6 +157,7 @@ def _expiry(core: Core) -> Expiry | None:
 
 def run(settings_path: Path | None) -> int:
     """Run until SIGTERM or SIGINT; 0 after a clean stop. Raises as `open_process`."""
+    told = road.load(settings_path)
     process = open_process(settings_path)
     settings, stop = process.core.settings, threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -159,9 +165,12 @@ def run(settings_path: Path | None) -> int:
     outlets = open_outlets(
         process.metrics, settings, settings.billing_metrics_port, "selling", process.core.store.tallies
     )
+    relay = open_relay(told, settings, process.log.logger.warning)
     try:
-        runner_of(process).run(stop)
+        runner_of(process, relay).run(stop)
     finally:
         outlets.close()
+        if relay:
+            relay.close()
         process.close()
     return 0

@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -125,7 +125,7 @@ class Told:
     def write(self, path: Path, text: str, mode: int, owner: str) -> None:
         """See `Machine.write`."""
         print(f"write {path} (mode {mode:04o}, {owner})")
-        shown = "(drawn then)" if path.suffix == ".passphrase" else text
+        shown = "(drawn then)" if path.suffix == ".passphrase" or path.name == "token" else text
         print("".join(f"    {line}\n" for line in shown.splitlines()), end="")
 
     def folder(self, path: Path, mode: int, owner: str) -> None:
@@ -156,7 +156,9 @@ class Wanted(NamedTuple):
 def parse(arguments: Sequence[str]) -> Wanted:
     """Read the command line. Raises Refusal for what cannot be."""
     parser = argparse.ArgumentParser(prog="deploy/install", description="Make a site that stays of this machine.")
-    parser.add_argument("--domain", required=True, help="the name by which the internet reaches it: wifi.example.net")
+    parser.add_argument("--domain", help="the name by which the internet reaches it: wifi.example.net")
+    parser.add_argument("--relay", metavar="URL", help="it has no such name: who takes M-Pesa's calls (deploy/relay)")
+    parser.add_argument("--address", help="with --relay: by which its routers and customers reach it, in their network")
     parser.add_argument("--brand", default="WiFi", help="who messages come from (default WiFi)")
     parser.add_argument("--ssh-port", type=int, action="append", help="stays open (default 22, and sshd's own)")
     parser.add_argument(
@@ -165,15 +167,35 @@ def parse(arguments: Sequence[str]) -> Wanted:
     parser.add_argument("--no-firewall", action="store_true", help="leave the firewall alone")
     parser.add_argument("--dry-run", action="store_true", help="say every step and file, and do nothing")
     given = parser.parse_args(arguments)
-    if not re.fullmatch(DOMAIN, given.domain):
-        raise Refusal(f"--domain {given.domain} must be a name such as wifi.example.net")
+    reached = _reached(given.domain or "", given.relay or "", given.address or "")
     try:
         networks = tuple(str(ip_network(each)) for each in given.radius_from)
     except ValueError as bad:
         raise Refusal(f"--radius-from: {bad}") from None
     ssh = tuple(sorted({*(given.ssh_port or ()), *sshd_ports()}))
-    made = Site(given.domain, ROOT, given.brand, ssh_ports=ssh, radius_from=networks)
+    made = Site(reached, ROOT, given.brand, relay=given.relay or "", ssh_ports=ssh, radius_from=networks)
     return Wanted(made, given.dry_run, not given.no_firewall)
+
+
+def _reached(domain: str, relay: str, address: str) -> str:
+    """The name or the address by which this site is reached. Raises Refusal."""
+    if bool(domain) == bool(relay) or bool(address) != bool(relay):
+        raise Refusal(
+            "say --domain NAME, or, for a box that the internet does not reach, --relay URL --address ADDRESS"
+        )
+    if not relay:
+        if not re.fullmatch(DOMAIN, domain):
+            raise Refusal(f"--domain {domain} must be a name such as wifi.example.net")
+        return domain
+    if not re.fullmatch(rf"https://{DOMAIN}", relay):
+        raise Refusal(f"--relay {relay} must be like https://relay.example.net")
+    try:
+        private = ip_address(address).version == 4 and ip_address(address).is_private
+    except ValueError:
+        private = False
+    if not private:
+        raise Refusal(f"--address {address} must be a private IPv4 address: a public one deserves a name and HTTPS")
+    return address
 
 
 def sshd_ports() -> set[int]:
@@ -200,7 +222,7 @@ def install(machine: Machine, site: Site, *, firewall: bool) -> None:
     if firewall:
         machine.write(site.etc / "firewall.nft", texts.firewall(site), 0o644, "root")
         machine.run("nft", "-c", "-f", str(site.etc / "firewall.nft"))
-    _proxy(machine, site)
+    put_proxy(machine, texts.caddyfile(site))
     machine.run("systemctl", "daemon-reload")
     started = [name for name in texts.units(site) if firewall or "firewall" not in name]
     machine.run("systemctl", "enable", *(name for name in started if name != "wifibilling-backup.service"))
@@ -238,6 +260,11 @@ def _settings(machine: Machine, site: Site) -> None:
     if machine.read(site.passphrase) is None:
         words = "-".join("".join(secrets.choice(LETTERS) for _ in range(5)) for _ in range(WORDS))
         machine.write(site.passphrase, f"{words}\n", 0o600, site.user)
+    if site.relay:
+        token = machine.read(site.relay_token)
+        if token is None:
+            raise Refusal(f"no {site.relay_token}: copy the line of /etc/wifibilling-relay/token of the relay into it")
+        machine.write(site.relay_token, token, 0o600, site.user)
     machine.write(Path("/usr/local/bin/wifibilling"), texts.command(site), 0o755, "root")
 
 
@@ -252,13 +279,13 @@ def _units(machine: Machine, site: Site) -> bool:
     return changed
 
 
-def _proxy(machine: Machine, site: Site) -> None:
+def put_proxy(machine: Machine, text: str) -> None:
     """The distribution's caddy serves what its file says; one that is the operator's is kept beside it."""
     there = machine.read(CADDYFILE)
     if there is not None and not there.startswith(OURS) and machine.read(_kept()) is None:
         machine.write(_kept(), there, 0o644, "root")
         say(f"the {CADDYFILE} that was there is {_kept()} now")
-    machine.write(CADDYFILE, texts.caddyfile(site), 0o644, "root")
+    machine.write(CADDYFILE, text, 0o644, "root")
 
 
 def _kept() -> Path:
@@ -287,7 +314,8 @@ def main() -> int:
     install(machine, wanted.site, firewall=wanted.firewall)
     tell_clock()
     if not wanted.dry:
-        say(f"https://{wanted.site.domain}/ is served as soon as its certificate is issued: 'journalctl -u caddy'")
+        if not wanted.site.relay:
+            say(f"{wanted.site.url}/ is served as soon as its certificate is issued: 'journalctl -u caddy'")
         say(f"copy {wanted.site.passphrase} onto paper: without it the backups are worth nothing")
         say("next: M-Pesa's variables in /etc/wifibilling/environment; sudo wifibilling sites add ...; routers add ...")
     return 0

@@ -19,7 +19,10 @@ WAIT_TENTHS = 300  # of a second: an engine with a long WAL takes some
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """Where everything is. `ssh_ports`: stay open. `radius_from`: networks of routers without a tunnel."""
+    """Where everything is. `ssh_ports`: stay open. `radius_from`: networks of routers without a tunnel.
+
+    `relay`: who takes M-Pesa's calls where the internet does not reach this box; `domain` is its own address then.
+    """
 
     domain: str
     root: Path
@@ -31,6 +34,17 @@ class Site:
     ports: Ports = field(default_factory=Ports)
     ssh_ports: tuple[int, ...] = (22,)
     radius_from: tuple[str, ...] = ()
+    relay: str = ""
+
+    @property
+    def url(self) -> str:
+        """Of customers' pages. Without a public name there is no certificate that phones know."""
+        return f"http://{self.domain}" if self.relay else f"https://{self.domain}"
+
+    @property
+    def relay_token(self) -> Path:
+        """What this box shows its relay."""
+        return self.etc / "relay.token"
 
     @property
     def settings(self) -> Path:
@@ -116,6 +130,31 @@ def _target() -> str:
     )
 
 
+def alone(user: str, state: Path, what: str, command: str) -> str:
+    """The unit of a service that needs nothing of ours."""
+    lines = [*_confined(user, state, Path("/nonexistent")), "Restart=always", "RestartSec=1", "TimeoutStopSec=20"]
+    service = [f"ExecStart={command}", *lines]
+    unit = [f"Description=wifibilling: {what}", "StartLimitIntervalSec=0", "After=network-online.target"]
+    return "\n".join(["[Unit]", *unit, "", "[Service]", *service, "", "[Install]", "WantedBy=multi-user.target", ""])
+
+
+def _confined(user: str, state: Path, environment: Path) -> list[str]:
+    """A process that runs as this user, and writes nowhere but there."""
+    return [
+        f"User={user}",
+        f"Group={user}",
+        f"WorkingDirectory={state}",
+        f"EnvironmentFile=-{environment}",
+        "Environment=TZ=UTC PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1",
+        "UMask=0077",
+        "NoNewPrivileges=yes",
+        "ProtectSystem=strict",
+        "ProtectHome=yes",
+        "PrivateTmp=yes",
+        f"ReadWritePaths={state}",
+    ]
+
+
 def _service(
     site: Site, what: str, command: str, *, after: tuple[str, ...] = ("prepare",), more: tuple[str, ...] = (),
     once: bool = False, wanted: bool = True,
@@ -127,17 +166,7 @@ def _service(
     unit += [f"{word}={' '.join(needs)}" for word in ("Wants", "After") if needs]
     service = [
         f"ExecStart={command}",
-        f"User={site.user}",
-        f"Group={site.user}",
-        f"WorkingDirectory={site.state}",
-        f"EnvironmentFile=-{site.environment}",
-        "Environment=TZ=UTC PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1",
-        "UMask=0077",
-        "NoNewPrivileges=yes",
-        "ProtectSystem=strict",
-        "ProtectHome=yes",
-        "PrivateTmp=yes",
-        f"ReadWritePaths={site.state}",
+        *_confined(site.user, site.state, site.environment),
         *([] if once else ["Restart=always", "RestartSec=1", "TimeoutStopSec=20"]),
         *more,
     ]
@@ -196,15 +225,15 @@ def _radius_from(networks: tuple[str, ...], ports: str) -> Iterator[str]:
 
 
 def caddyfile(site: Site) -> str:
-    """The proxy: HTTPS with a certificate that caddy gets and renews by itself (ACME)."""
-    return (
-        "# Written by deploy/install.\n"
-        f"{site.domain} {{\n"
-        "\tencode gzip\n"
-        "\theader Strict-Transport-Security max-age=31536000\n"
-        f"\treverse_proxy 127.0.0.1:{site.ports.portal}\n"
-        "}\n"
-    )
+    """The proxy of the pages."""
+    return proxy(site.url, site.ports.portal)
+
+
+def proxy(url: str, port: int) -> str:
+    """Caddy's file: for https with a certificate that it gets and renews by itself (ACME)."""
+    strict = "\theader Strict-Transport-Security max-age=31536000\n" if url.startswith("https:") else ""
+    where = url.removeprefix("https://")
+    return f"# Written by deploy/install.\n{where} {{\n\tencode gzip\n{strict}\treverse_proxy 127.0.0.1:{port}\n}}\n"
 
 
 def first_settings(site: Site) -> str:
@@ -213,7 +242,7 @@ def first_settings(site: Site) -> str:
     values = {
         "state_dir": str(site.state),
         "store_endpoint": f"http://127.0.0.1:{ports.engine}",
-        "portal_url": f"https://{site.domain}",
+        "portal_url": site.url,
         "hub_endpoint": f"{site.domain}:{HUB_PORT}",
         "radius_auth_port": ports.auth,
         "radius_acct_port": ports.acct,
@@ -232,6 +261,10 @@ def first_settings(site: Site) -> str:
             "folder": str(site.backups), "passphrase_ref": f"file:{site.passphrase}", "also": [str(site.etc)],
         },
     }  # fmt: skip
+    if site.relay:
+        name = site.relay.removeprefix("https://")
+        reference = f"file:{site.relay_token}"
+        tables["callbacks"] = {"road": "relay", "name": name, "url": site.relay, "token_ref": reference}
     lines = ["# Written by deploy/install once; yours since. 'systemctl restart wifibilling.target' after a change."]
     lines += [f"{name} = {json.dumps(value)}" for name, value in values.items()]  # of these, JSON's values are TOML's
     for table, fields in tables.items():

@@ -36,7 +36,7 @@ from radius.domain.tunnel import check_key
 
 PREFIX = "WIFIBILLING_"
 FILE_VARIABLE = "WIFIBILLING_SETTINGS"
-TABLES = ("alerts", "backup", "billing", "incidents", "mail", "notices", "sms")  # of the file: `table`
+TABLES = ("alerts", "backup", "billing", "callbacks", "incidents", "mail", "notices", "sms")  # of the file: `table`
 EMBEDDED_ENDPOINT = "http://127.0.0.1:8450"
 UNSHOWN = ("key_ref", "store_endpoint")  # a secret pasted into the wrong place must not end up on a terminal
 

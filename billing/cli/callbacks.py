@@ -11,11 +11,12 @@ import httpx
 
 from billing.cli.finding import Finding, untold, unwell, well
 from billing.cli.frame import Frame
+from billing.cli.road import relayed
 from billing.domain.journal import business_day
 from billing.domain.payment import PaymentState
 from billing.mpesa.client import Daraja
 from billing.provider import Refused
-from radius.settings import table
+from billing.relay import road as roads
 
 MPESA, ROAD, CERTIFICATE = "M-Pesa", "callbacks", "certificate"
 WAIT_S = 5.0
@@ -48,10 +49,12 @@ def road(frame: Frame) -> Iterator[Finding]:
     if not isinstance(provider, Daraja):
         return
     base = provider.doors.base
-    told = table("callbacks", frame.settings_file)
-    by = f"the relay {told.get('name', 'relay')}" if told.get("road") == "relay" else "its public address"
+    told = roads.load(frame.settings_file)
+    by = f"the relay {told.name}" if told.road == "relay" else "its public address"
     yield from _named(base, by, nearby=provider.is_near)
-    if told.get("road") != "relay":
+    if told.road == "relay":
+        yield from relayed(frame, told, base)
+    else:
         yield _answers(base)
     yield certificate(base)
 

@@ -85,7 +85,7 @@ def selling_process(folder: Path, monkeypatch: Any) -> list[object]:
     return opened
 
 
-class _Waiting(httpx.BaseTransport):
+class Waiting(httpx.BaseTransport):
     """The app for a client that knows no event loop."""
 
     def __init__(self, transport: httpx.ASGITransport, runner: asyncio.Runner) -> None:
@@ -154,7 +154,7 @@ class Stand:
 
     def browser(self, language: str = "en") -> Browser:
         """A tab, and each request waits for its answer."""
-        return Browser(httpx.Client(transport=_Waiting(self._transport, self._runner)), language)
+        return Browser(httpx.Client(transport=Waiting(self._transport, self._runner)), language)
 
     def get(self, path: str) -> httpx.Response:
         return self.ask("GET", API + path)

@@ -132,7 +132,8 @@ def test_without_root_and_without_sudo_nothing_is_tried(tmp_path: Path) -> None:
 def test_the_scripts_pass_shellcheck() -> None:
     if shutil.which("shellcheck") is None:
         pytest.skip("shellcheck is not installed")
-    names = ("run", "test", "hub", "install", "update", "restore", "lock", "lib.sh", "packages.sh", "image/system")
+    names = ("run", "test", "hub", "install", "update", "restore", "relay", "lock", "lib.sh", "packages.sh")
+    names += ("image/system",)
     scripts = [*(f"deploy/{name}" for name in names), "tests/boot/image.sh", "tests/boot/machine.sh"]
     done = subprocess.run(
         ["shellcheck", "-x", *scripts, ".ci/run"], cwd=ROOT, capture_output=True, text=True, check=False

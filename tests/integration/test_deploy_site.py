@@ -15,7 +15,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from deploy import installing
+from billing.relay import road
+from deploy import installing, relaying
 from deploy.installing import Here, Told, check, install, parse
 from deploy.ports import Ports
 from deploy.refusal import Refusal
@@ -97,9 +98,55 @@ def test_the_script_says_it_too_without_any_rights_or_packages() -> None:
     assert (done.returncode, "write /etc/caddy/Caddyfile" in done.stdout) == ((1, False) if inside else (0, True))
 
 
+HIDDEN = Site("192.168.88.2", ROOT, user="root", relay="https://relay.example.net")
+
+
+def test_a_box_without_a_public_address_has_plain_pages_and_a_relay(machine: Fake, tmp_path: Path) -> None:
+    with pytest.raises(Refusal, match=r"relay\.token: copy the line"):
+        install(machine, HIDDEN, firewall=False)
+    token = tmp_path / "etc/wifibilling/relay.token"
+    token.write_text(f"{'t' * 40}\n")
+    install(machine, HIDDEN, firewall=False)
+    assert token.stat().st_mode & 0o777 == 0o600
+    written = tmp_path / "etc/wifibilling/settings.toml"
+    told = road.load(written)
+    assert (told.road, told.url, told.token_ref) == ("relay", HIDDEN.relay, "file:/etc/wifibilling/relay.token")
+    assert settings_module.load(written).portal_url == "http://192.168.88.2"
+    caddy = (tmp_path / "etc/caddy/Caddyfile").read_text()
+    assert "http://192.168.88.2 {" in caddy
+    assert "Strict-Transport-Security" not in caddy
+
+
+def test_a_relay_is_one_service_behind_a_proxy(machine: Fake, tmp_path: Path) -> None:
+    site = relaying.RelaySite("relay.example.net", ROOT, ("196.201.212.0/22",), user="root")
+    for _ in range(2):
+        relaying.install(machine, site)
+    token = tmp_path / "etc/wifibilling-relay/token"
+    assert (token.stat().st_mode & 0o777, len(token.read_text()) > 40) == (0o600, True)
+    assert machine.ran[-1] == "systemctl start wifibilling-relay.service"  # again: nothing changed
+    unit = tmp_path / "etc/systemd/system" / relaying.UNIT
+    assert "--allow 196.201.212.0/22" in unit.read_text()
+    assert "relay.example.net {" in (tmp_path / "etc/caddy/Caddyfile").read_text()
+    if shutil.which("systemd-analyze"):
+        done = subprocess.run(
+            ["systemd-analyze", "verify", "--man=no", str(unit)], capture_output=True, text=True, check=False
+        )
+        assert [line for line in done.stderr.splitlines() if "wifibilling" in line] == []
+
+
 @pytest.mark.parametrize(
     "bad",
-    [["--domain", "nodot"], ["--domain", "a.b;rm"], ["--domain", "a.example", "--radius-from", "10.0.0.1/8"]],
+    [
+        ["--domain", "wifi.example.net", "--relay", "https://relay.example.net", "--address", "192.168.88.2"],
+        ["--relay", "https://relay.example.net"],
+        ["--relay", "http://relay.example.net", "--address", "192.168.88.2"],
+        ["--relay", "https://relay.example.net", "--address", "8.8.8.8"],
+        ["--relay", "https://relay.example.net", "--address", "here"],
+        [],
+        ["--domain", "nodot"],
+        ["--domain", "a.b;rm"],
+        ["--domain", "a.example", "--radius-from", "10.0.0.1/8"],
+    ],
 )
 def test_what_cannot_be_is_refused(bad: list[str]) -> None:
     with pytest.raises(Refusal):

@@ -11,12 +11,14 @@ import pytest
 from pyrad.dictionary import Dictionary
 from pyrad.packet import AccessReject, AuthPacket
 
-from billing.cli import around, callbacks, doctor
+from billing.cli import around, callbacks, doctor, road
 from billing.cli.exits import Exit
 from billing.domain.payment import PaymentEvent
 from billing.domain.settle import Proof
 from billing.metrics import catalogue
 from billing.mpesa import client, wire
+from billing.relay.fetch import RelayState
+from billing.relay.road import Road
 from radius.domain.identity import NasId
 from radius.domain.nas import Family, Router
 from radius.keeper import KeeperFiles
@@ -160,9 +162,29 @@ def test_where_the_name_leads(monkeypatch: pytest.MonkeyPatch, address: str, goo
 
 
 def test_a_relay_is_named(world: World, pays: Pays, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(callbacks, "table", lambda *_: {"road": "relay", "name": "nairobi-relay"})
+    monkeypatch.setenv("RELAY_TOKEN", "t" * 40)
+    told = Road(road="relay", name="nairobi-relay", url="http://127.0.0.1:1", token_ref="env:RELAY_TOKEN")
+    monkeypatch.setattr(callbacks.roads, "load", lambda _: told)
     found = rows(pays(world, "http://127.0.0.1:1"), "callbacks")
     assert any(text.startswith("come by the relay nairobi-relay: http://127.0.0.1:1") for _, text, _ in found)
+    assert any(text.startswith("relay nairobi-relay at http://127.0.0.1:1: it does not answer") for _, text, _ in found)
+
+
+def test_what_is_not_right_with_a_relay_is_said() -> None:
+    told = Road(road="relay", name="nairobi", url="https://relay.example.net", token_ref="env:RELAY_TOKEN")
+
+    def said(base: str, waiting: int, oldest_at: int, asked_at: int) -> list[tuple[bool | None, str]]:
+        state = RelayState(waiting, oldest_at, asked_at)
+        return [(each.good, each.text) for each in road._state(told, base, state, 10_000)]
+
+    ((good, text),) = said("https://relay.example.net", 3, 9_990, 9_990)
+    assert (good, "3 calls wait" in text) == (True, True)
+    other, _ = said("https://wifi.example.net", 0, 0, 9_990)
+    assert (other[0], "told to call https://wifi.example.net" in other[1]) == (False, True)
+    ((good, text),) = said("https://relay.example.net", 3, 9_000, 9_990)
+    assert (good, "3 calls wait, for up to 16 min" in text) == (False, True), text
+    ((good, text),) = said("https://relay.example.net", 0, 0, 0)
+    assert (good, "asked for nothing since the relay was started" in text) == (False, True)
 
 
 def test_payments_that_were_found_by_asking_only_say_that_callbacks_do_not_come(world: World, pays: Pays) -> None:
