@@ -23,6 +23,7 @@ from radius.domain.errors import RadiusError
 from radius.settings import SettingsError
 
 ROADS = ("portal_url", "hub_endpoint", "hub_network", "hub_public_key", "radius_address")  # how routers reach us
+ALERTS_READY = "Alerts ready"  # billing.alerting
 
 
 def write_secret(path: Path) -> None:
@@ -156,6 +157,19 @@ def hotspot_program(options: Options, settings_path: Path) -> Program:
         environment=application_environment() | {"PYTHONPATH": str(ROOT)},
         is_ready=lambda log: demo_hotspot.READY in log,
         is_alive=probe("127.0.0.1", ports.demo_hotspot, "/favicon.ico"),  # the one page that changes nothing
+    )
+
+
+def alerts_program(settings_path: Path) -> Program:
+    """Who looks after all of them once a minute; without ``[alerts]`` in the settings it tells its log alone.
+
+    It serves nothing, so that nobody asks it: only its death is noticed.
+    """
+    return Program(
+        name="alerts",
+        command=(sys.executable, "-P", "-m", "billing.alerting", "--settings", str(settings_path)),
+        environment=application_environment(),
+        is_ready=lambda log: ALERTS_READY in log,
     )
 
 

@@ -189,6 +189,7 @@ def run(options: Options, stopping: threading.Event) -> int:
             if verdict != 0 or options.once:
                 return verdict
             supervisor.start(application.hotspot_program(options, settings_path))
+            supervisor.start(application.alerts_program(settings_path))
             stay_up(options, state, supervisor, stopping)
         finally:
             supervisor.stop()

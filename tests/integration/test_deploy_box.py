@@ -300,6 +300,7 @@ application.portal_program = lambda options, state, path: program("portal")
 application.billing_program = lambda options, state, path: program("billing")
 programs.freeradius_program = lambda raddb, path: program("freeradius")
 application.hotspot_program = lambda options, path: program("demo-hotspot")
+application.alerts_program = lambda path: program("alerts")
 application.story_command = lambda options, path: (sys.executable, "-c", verdict)
 stopping = threading.Event()
 signal.signal(signal.SIGTERM, lambda *_: stopping.set())
@@ -352,7 +353,7 @@ class Box:
 
 
 ALL = ("engine", "worker", "coa", "simulated-mpesa", "portal", "billing", "freeradius")
-STAYING = (*ALL, "demo-hotspot")  # a person's, once the story is told
+STAYING = (*ALL, "demo-hotspot", "alerts")  # for people, once the story is told
 
 
 def in_order(names: tuple[str, ...]) -> list[str]:
