@@ -11,16 +11,21 @@ from deploy.refusal import Refusal, say
 CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
 WAIT_S = 3_600.0  # a first domain, a cluster, a canary
 NOTHING_CHANGES = ("didn't contain changes", "No updates are to be performed", "contains no changes")
-DEAD = frozenset({"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "REVIEW_IN_PROGRESS"})  # a first try
+DEAD = frozenset({"ROLLBACK_COMPLETE", "ROLLBACK_FAILED"})  # a first try, of somebody who let it go back
+NEW = frozenset({None, "REVIEW_IN_PROGRESS"})  # none, or one that has only been looked at
+HALF = "CREATE_FAILED"
 
 
 def change(cloud: Any, stack: str, url: str, parameters: dict[str, str], tags: dict[str, str], poll_s: float) -> bool:
     """Make the stack what the template at `url` says; whether anything had to change.
 
+    A first try that fails leaves what it has made, and the next one goes on from there: tables are not to be deleted,
+    so a stack that had gone back could never be made again under their names.
+
     `cloud` is a client of CloudFormation, asked every `poll_s` seconds.
 
     Raises:
-        Refusal: it could not be; the stack is then what it was before, and the faults are named.
+        Refusal: it could not be; the stack is then what it was before, or half of its first try. Faults are named.
     """
     status = state(cloud, stack)
     if status in DEAD:
@@ -33,12 +38,13 @@ def change(cloud: Any, stack: str, url: str, parameters: dict[str, str], tags: d
     cloud.create_change_set(
         StackName=stack,
         ChangeSetName=name,
-        ChangeSetType="UPDATE" if status else "CREATE",
+        ChangeSetType="CREATE" if status in NEW else "UPDATE",
         TemplateURL=url,
         Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in sorted(parameters.items())],
         Tags=[{"Key": key, "Value": value} for key, value in sorted(tags.items())],
         Capabilities=CAPABILITIES,
         IncludeNestedStacks=False,
+        **({"OnStackFailure": "DO_NOTHING"} if status in NEW or status == HALF else {}),
     )
     if not _is_ready(cloud, stack, name, poll_s):
         return False

@@ -83,8 +83,8 @@ def units(site: Site) -> tuple[float, float]:
     days = site.customers * DAYS
     log_ins, payments = site.sessions * days, site.payments * days
     interims = log_ins * site.online_h * 3_600 / site.interim_s
-    parts = ((log_ins, MEASURED["log_in"]), (interims, MEASURED["interim"]), (payments, MEASURED["purchase"]))
-    parts += ((log_ins, CLOSING),)
+    parts = [(log_ins, MEASURED["log_in"]), (interims, MEASURED["interim"]), (payments, MEASURED["purchase"])]
+    parts.append((log_ins, CLOSING))
     return sum(count * each[0] for count, each in parts), sum(count * each[1] for count, each in parts)
 
 

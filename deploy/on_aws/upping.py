@@ -16,7 +16,7 @@ from deploy.refusal import Refusal, say
 
 STAGING = "staging"
 PACKAGE = ROOT / ".build" / "functions.zip"
-WATCH_S = 3_600.0
+TAKEN_BACK = "taken back"
 
 
 class Clock(NamedTuple):
@@ -59,34 +59,40 @@ def up(stage: Stage, package: Package, *, reason: str, watch_s: float, clock: Cl
     """
     parameters = prepare.needed(stage)
     why = allow(stage, clock.now(), reason)
-    head, _ = commit()
+    head, is_dirty = commit()
     earlier = versions.live(stage)
     uploaded = templates.upload(stage, package)
     taken = back_up(stage, clock.now())
     say(f"{len(taken)} backups taken" if taken else "no tables yet: no backups")
     raised = watching.raise_thresholds(stage)
     try:
-        tags = {"commit": head}
         cloud = stage.client("cloudformation")
-        changed = change.change(cloud, stage.stack, uploaded.url, parameters, tags, stage.poll_s)
+        changed = change.change(cloud, stage.stack, uploaded.url, parameters, {"commit": head}, stage.poll_s)
         say("changed" if changed else "nothing had to change")
-        live = versions.live(stage)
-        at, who = versions.stamp(clock.now()), stage.who
-        done = versions.Deployment(at, "up" if changed else "up, unchanged", head, who, live, package.sha256, why)
-        try:
-            versions.smoke(versions.base(stage))
-            _hour(stage, watch_s, clock)
-        except Refusal as bad:
-            versions.record(stage, done._replace(what=f"up, taken back: {bad}", versions=earlier or live))
-            if earlier and earlier != live:
-                versions.point(stage, earlier)
-                raise Refusal(f"{bad}; the functions are at the versions before") from None
-            raise
-        versions.record(stage, done)
+        deployed = f"{head}{'+changes' * is_dirty}"  # is no commit that production may have
+        at, what = versions.stamp(clock.now()), "up" if changed else "up, unchanged"
+        now = versions.live(stage)
+        done = versions.Deployment(at, what, deployed, stage.who, now, package.sha256, why)
+        _stand(stage, done, earlier, watch_s, clock)
     finally:
         if raised:
             say(f"{len(watching.restore_thresholds(stage))} thresholds are as before")
-    return live
+    return now
+
+
+def _stand(stage: Stage, done: versions.Deployment, earlier: dict[str, str], watch_s: float, clock: Clock) -> None:
+    """See that it serves, now and for `watch_s`. Raises Refusal when it does not, after the functions went back."""
+    try:
+        versions.smoke(versions.base(stage))
+        versions.record(stage, done)
+        _hour(stage, watch_s, clock)
+    except Refusal as bad:
+        at = versions.stamp(clock.now())
+        back = earlier if earlier and earlier != done.versions else None
+        if back:
+            versions.point(stage, back)
+        versions.record(stage, done._replace(at=at, what=f"{TAKEN_BACK}: {bad}", versions=back or done.versions))
+        raise Refusal(f"{bad}{'; the functions are at the versions before' * bool(back)}") from None
 
 
 def _hour(stage: Stage, watch_s: float, clock: Clock) -> None:
@@ -123,9 +129,9 @@ def announce(stage: Stage, planned: datetime, text: str, now: float) -> None:
 
 
 def _on(staging: Stage) -> str | None:
-    """The commit that was last deployed there and stayed."""
-    good = [each for each in versions.history(staging) if each.what in ("up", "up, unchanged")]
-    return good[-1].commit if good else None
+    """The commit that is there; None for none, and for one that did not stay."""
+    found = versions.history(staging)
+    return found[-1].commit if found and not found[-1].what.startswith(TAKEN_BACK) else None
 
 
 def _time(text: str) -> datetime:
