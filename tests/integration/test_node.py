@@ -12,11 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cfnlint.decode import decode_str
 
+from deploy.node import take_slot
+from deploy.stacks import FOLDER
+from radius.store import keys
+from tests.contract.test_rights import rights
 from tests.fakes.nas import FakeRouter
 from tests.fakes.ports import free_port
-from tests.integration.box import DAY, REPO, SECRET, Box, clean_environment, new_mac, wait_until
-from tests.integration.freeradius_lab import missing_programs
+from tests.integration.box import DAY, SECRET, Box, clean_environment, new_mac, wait_until
+from tests.integration.freeradius_lab import REPO, missing_programs
 
 pytestmark = [
     pytest.mark.integration,
@@ -35,7 +40,7 @@ class Container:
         self.shared = root / "shared"
         self.shared.mkdir(exist_ok=True)
         self.ports = {name: free_port() for name in (*PORTS, "status", "health")}
-        said = {f"{name}_port": self.ports[name] for name in PORTS}
+        said: dict[str, object] = {f"{name}_port": self.ports[name] for name in PORTS}
         said |= {"region": "eu-west-1", "store_endpoint": f"http://127.0.0.1:{box.engine_port}"}
         said |= {"key_ref": f"file:{box.state / 'data.key'}", "hook_pool_instances": 4, "routers_refresh_s": 1}
         variables = {f"WIFIBILLING_{name.upper()}": str(value) for name, value in said.items()}
@@ -113,16 +118,55 @@ def test_a_node_serves_vanishes_and_its_slot_is_taken_over_with_what_waits(tmp_p
             wait_until(lambda: not second.spooled(), "the next node counts what waits", 60)
             wait_until(partial(lambda node: node.well(), second), "the next node is well", 60)
             assert box.charged(phone) == 3_000
-            assert "slot 0 serves" in second.log.read_text()
-            with container(box, tmp_path, 3) as third:
-                wait_until(third.well, "one more", 60)
-                assert "slot 1 serves" in third.log.read_text(), "a held slot is not taken"
-                certificates = {
-                    (each.root / "state/radius/certs/server.pem").read_bytes() for each in (first, second, third)
-                }
-                assert len(certificates) == 1, "devices pin them"
+            wait_until(lambda: "slot 0 serves" in second.log.read_text(), "it takes the slot that was left")
+            slot = take_slot(second.shared)
+            os.close(slot.lock)
+            assert slot.number == 1, "a held slot is not taken"
+            made = {(each.root / "state/radius/certs/server.pem").read_bytes() for each in (first, second)}
+            assert len(made) == 1, "devices pin them"
             second.process.terminate()
             wait_until(lambda: second.health()[0] != 200, "it takes no more")
             assert second.process.wait(60) == 0
             assert (second.shared / "node-0" / "routers.snapshot").exists()
             assert "Traceback" not in second.log.read_text()
+
+
+UNMET = {
+    ("dynamodb:PutItem", keys.CONFIG): "heartbeats are met; so is the claim of the tables",
+    ("dynamodb:BatchGetItem", keys.USERS): "several log-ins at once",
+    ("dynamodb:GetItem", keys.CONFIG): "terms that the node does not know yet",
+    ("dynamodb:UpdateItem", keys.CONFIG): "checkpoints, boots, sources that nobody knows",
+    ("dynamodb:Query", keys.SESSIONS): "a late packet of a session that its customer's item has no more",
+    ("dynamodb:Query", f"{keys.SESSIONS}/index/{keys.OPEN_INDEX}"): "a router that began anew",
+}
+
+
+def test_a_nodes_role_may_do_with_tables_what_a_node_does_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "local")
+    with Box(tmp_path, proxied=True, overrides={"store_kind": "dynamodb"}) as box:
+        box.worker.start()
+        phone, mac, router = box.customer(DAY), new_mac(), box.router()
+        assert router.login(phone, "karibu", mac)[0]
+        router.start(mac)
+        router.use(mac, 1_000, 2_000, 60)
+        router.interim(mac)
+        router.stop(mac)
+        router.boot()
+        box.await_worker()
+        box.await_worker()
+        assert box.proxy is not None
+        met = rights(list(box.proxy.requests), "")
+    template = dict(decode_str((FOLDER / "radius.yaml").read_text())[0])
+    (policy,) = template["Resources"]["NodeRole"]["Properties"]["Policies"]
+    allowed = {
+        (action, place["Fn::Sub"].partition("table/${TablePrefix}")[2])
+        for each in policy["PolicyDocument"]["Statement"]
+        if str(each["Action"]).find("dynamodb:") >= 0
+        for action in each["Action"]
+        for place in each["Resource"]
+    }
+    assert met <= allowed, f"missing: {sorted(met - allowed)}"
+    assert allowed <= met | set(UNMET), f"more than it needs: {sorted(allowed - met - set(UNMET))}"
