@@ -115,7 +115,8 @@ def test_a_spool_outlives_its_node() -> None:
 
 def test_what_a_node_is_told_is_a_setting_and_no_secret() -> None:
     (task,) = of("radius.yaml", "AWS::ECS::TaskDefinition").values()
-    told = {each["Name"]: each["Value"] for each in task["ContainerDefinitions"][0]["Environment"]}
+    said = [each["Fn::If"][1] if "Fn::If" in each else each for each in task["ContainerDefinitions"][0]["Environment"]]
+    told = {each["Name"]: each["Value"] for each in said}
     assert set(told) <= {"ENVIRONMENT"} | {f"WIFIBILLING_{field.upper()}" for field in Settings.model_fields}
     assert told["WIFIBILLING_STORE_KIND"] == "dynamodb"
     assert told["WIFIBILLING_CLOUDWATCH"] == "true"
