@@ -165,6 +165,10 @@ class Settings(BaseSettings):
         default_factory=lambda data: Path(f"{data.get('state_dir')}/engine/wifibilling.sqlite")
     )
     table_prefix: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{0,100}$")] = ""
+    # The tables of the Region that may take over, as eu-west-1 or eu-west-1/prefix-: see radius/store/fence.py
+    other_region: Annotated[
+        str | None, StringConstraints(pattern=r"^[a-z]{2}(-[a-z]+)+-\d(/[A-Za-z0-9_.-]{0,100})?$")
+    ] = None
     key_ref: Reference = Field(default_factory=lambda data: f"file:{data.get('state_dir')}/data.key")
 
     # One packet. The deadline is below any router's patience (RouterOS waits 300 ms to 1.1 s, most others 1 to 5 s).
@@ -236,6 +240,12 @@ class Settings(BaseSettings):
     def clock_floor_at(self) -> int:
         """The instant (UTC seconds) that a right clock cannot be below."""
         return max(RELEASE_AT, int(self.clock_floor.timestamp()) if self.clock_floor else 0)
+
+    @property
+    def other_tables(self) -> tuple[str, str] | None:
+        """Region and prefix of the other tables."""
+        region, slash, prefix = (self.other_region or "").partition("/")
+        return (region, prefix if slash else self.table_prefix) if region else None
 
     @model_validator(mode="after")
     def _agree(self) -> "Settings":

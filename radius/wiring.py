@@ -101,6 +101,7 @@ def store_settings(settings: Settings) -> StoreSettings:
         timeout_s=settings.request_deadline_ms / 1000,
         connections=settings.store_connections_max,
         fenced=settings.store_kind == "dynamodb",
+        elsewhere=settings.other_tables,
     )
 
 

@@ -4,11 +4,12 @@ import time
 from typing import Annotated
 
 import typer
+from botocore.exceptions import BotoCoreError, ClientError
 
 from billing.cli.exits import Exit
-from billing.cli.frame import Frame, command
+from billing.cli.frame import Frame, client_of, command
 from billing.cli.show import Column, when
-from radius.domain.errors import Malformed
+from radius.domain.errors import Malformed, Unavailable
 from radius.store.breaker import Breaker
 from radius.store.capacity import Capacity
 from radius.store.desk import Desk
@@ -48,12 +49,30 @@ def freeze(frame: Frame, reason: _Reason = "") -> None:
 def open_(frame: Frame, reason: _Reason = "") -> None:
     """Let the Region of these settings write its tables: the new one, after the old one was frozen, or is lost."""
     why = frame.why(reason)
+    _check_other(frame)
     frame.sure(f"Sell in {frame.settings.region} from now on? No other Region may be selling.")
     mark = fence_of(frame).raise_to(frame.settings.region, frame.now, frame.actor, why, frame.deadline())
     frame.show.done(
         f"{frame.settings.region} writes. What ran here under an earlier epoch must be started again.",
         _facts(frame, mark),
     )
+
+
+def _check_other(frame: Frame) -> None:
+    """Refuse while the other Region answers and says that it writes: it can be frozen first."""
+    if frame.settings.other_tables is None:
+        return
+    region, prefix = frame.settings.other_tables
+    client = client_of(frame.settings.model_copy(update={"region": region}))
+    try:
+        mark = FenceTable(Desk(client, prefix, Breaker(), Capacity())).read(frame.deadline())
+    except (Unavailable, ClientError, BotoCoreError) as silent:
+        frame.note(f"The tables in {region} cannot be asked ({type(silent).__name__}).")
+        return
+    finally:
+        client.close()
+    if mark.region == region and mark.epoch >= fence_of(frame).read(frame.deadline()).epoch:
+        raise Malformed("region", f"{region} writes its tables, and can be asked: freeze it first (region freeze)")
 
 
 def freeze_now(frame: Frame, why: str) -> Mark:

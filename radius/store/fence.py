@@ -15,12 +15,18 @@ Two things make it true, each where it is cheap:
 
 A store that cannot be read ends the lease like any outage: `Unavailable`. Tables without a record are claimed by the
 first that writes to them.
+
+A Region that was away knows nothing of what happened meanwhile. Where the tables of the other one are named, whoever
+starts or had lost its lease looks at their record too, before it writes; with a higher epoch there, it does not. Tables
+there that do not answer in `ELSEWHERE_S` stop nobody: one Region must not need the other to serve.
 """
 
 import time
 from collections.abc import Callable
 from threading import Lock
 from typing import Any, NamedTuple, Protocol
+
+from botocore.exceptions import BotoCoreError, ClientError
 
 from radius.domain.errors import Fenced, Unavailable
 from radius.store import keys
@@ -33,6 +39,7 @@ RENEW_S = 5.0
 LEASE_S = 15.0
 # After a raise: the lease of whoever read just before it, and the longest request (`wiring.BACKGROUND_DEADLINE_S`).
 SETTLED_S = LEASE_S + 5.0
+ELSEWHERE_S = 2.0  # a connection to another continent takes half a second
 NOBODY = ""
 FIRST = 1  # epoch of the first claim
 
@@ -131,14 +138,27 @@ def _mark(item: Item) -> Mark:
 
 
 class Fence:
-    """The lease of one process. Thread-safe; has no thread of its own."""
+    """The lease of one process. Thread-safe; has no thread of its own. `elsewhere`: the record of the other Region.
 
-    def __init__(self, table: FenceTable, region: str, clock: Callable[[], float] = time.monotonic) -> None:
+    The lease is counted by both clocks: the monotonic one may stand still in a machine that is frozen between runs.
+    """
+
+    def __init__(
+        self,
+        table: FenceTable,
+        region: str,
+        clock: Callable[[], float] = time.monotonic,
+        elsewhere: FenceTable | None = None,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
         self._table = table
+        self._elsewhere = elsewhere
         self._region = region
         self._clock = clock
+        self._wall = wall
         self._lock = Lock()
-        self._read_at = float("-inf")
+        self._read_at = self._read_wall = float("-inf")
+        self._beyond = Mark(0, NOBODY)  # what was read elsewhere last
         self._mine: Mark | None = None  # under which this process was let to write
         self._shut = ""  # why it may not
 
@@ -154,7 +174,7 @@ class Fence:
 
     def enter(self, deadline: float) -> None:
         """Return if a write may go. Raises Fenced, or Unavailable for a record that cannot be read for too long."""
-        age_s = self._clock() - self._read_at
+        age_s = self._age_s()
         if age_s >= RENEW_S:
             self._renew(deadline, lapsed=age_s >= LEASE_S)
         if self._shut:
@@ -182,9 +202,13 @@ class Fence:
                 raise Unavailable("who may write these tables is not known in time")
             return
         try:
-            began = self._clock()
-            if began - self._read_at >= RENEW_S:
-                self._take(self._read(deadline), began)
+            if self._age_s() >= RENEW_S:
+                began = self._clock(), self._wall()
+                mark = self._read(deadline)
+                if self._elsewhere is not None and (lapsed or self._shut):
+                    self._look(self._elsewhere)
+                self._take(max(mark, self._beyond) if self._beyond.region not in (NOBODY, self._region) else mark)
+                self._read_at, self._read_wall = began
         except Unavailable:
             if lapsed:
                 raise
@@ -199,8 +223,16 @@ class Fence:
         self._table.write(Mark(FIRST, mark.region or self._region), deadline)  # or helps whoever is at it
         return self._table.read(deadline)
 
-    def _take(self, mark: Mark, read_at: float) -> None:
-        self._read_at = read_at
+    def _look(self, elsewhere: FenceTable) -> None:
+        try:
+            self._beyond = elsewhere.read(self._clock() + ELSEWHERE_S)
+        except (Unavailable, ClientError, BotoCoreError):
+            return  # not there, or no table of ours: what was known stands
+
+    def _age_s(self) -> float:
+        return max(self._clock() - self._read_at, self._wall() - self._read_wall)
+
+    def _take(self, mark: Mark) -> None:
         if mark.region != self._region:
             self._shut = f"{mark.region or 'nobody'} writes these tables since epoch {mark.epoch}, not {self._region}"
         elif self._mine is not None and self._mine.epoch != mark.epoch:

@@ -41,7 +41,7 @@ from radius.store.dynamo import (
     DynamoSessions,
     DynamoSubscribers,
 )
-from radius.store.fence import Fence, FenceTable
+from radius.store.fence import ELSEWHERE_S, Fence, FenceTable
 from radius.store.hot import HotStore
 from radius.store.memory import MemoryStore
 
@@ -59,7 +59,7 @@ class StoreSettings:
 
     `credentials` None: the usual AWS chain. `endpoint_url` None: DynamoDB of the region. `timeout_s` is the deadline of
     one packet; no request waits longer. `connections`: as many as threads use boto3 at once. `fenced`: see
-    `radius.store.fence`.
+    `radius.store.fence`; `elsewhere`: Region and prefix of the other tables.
     """
 
     kind: StoreKind
@@ -71,6 +71,7 @@ class StoreSettings:
     connect_timeout_s: float = 0.3
     connections: int = 32
     fenced: bool = False
+    elsewhere: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -109,9 +110,10 @@ def open_store(settings: StoreSettings, clock: Callable[[], float] = time.monoto
         connections=settings.connections,
     )
     fence = None
+    other = _elsewhere(settings, clock)
     if settings.fenced:
         plain = desks.Desk(client, settings.prefix, breaker, capacity, clock)
-        fence = Fence(FenceTable(plain), settings.region, clock)
+        fence = Fence(FenceTable(plain), settings.region, clock, FenceTable(other) if other else None)
     hot = HotStore(
         wire.Wire(clients, breaker, capacity, clock),
         settings.prefix,
@@ -133,6 +135,8 @@ def open_store(settings: StoreSettings, clock: Callable[[], float] = time.monoto
     def close() -> bool:
         drained = hot.close(2 * settings.timeout_s)
         desk.close()
+        if other:
+            other.close()
         return drained
 
     return Store(
@@ -154,6 +158,16 @@ def open_store(settings: StoreSettings, clock: Callable[[], float] = time.monoto
         create_tables=lambda: desk.create_tables(tables.TABLES),
         close=close,
     )
+
+
+def _elsewhere(settings: StoreSettings, clock: Callable[[], float]) -> desks.Desk | None:
+    """The tables of the other Region: only their fence is looked at, seldom, and nothing here depends on it."""
+    if settings.elsewhere is None:
+        return None
+    region, prefix = settings.elsewhere
+    where = (settings.endpoint_url, region, settings.credentials)
+    client = desks.make_client(*where, timeout_s=ELSEWHERE_S, connect_timeout_s=ELSEWHERE_S, connections=1)
+    return desks.Desk(client, prefix, Breaker(clock=clock), Capacity(), clock)
 
 
 def memory_store(memory: MemoryStore) -> Store:

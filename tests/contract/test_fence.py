@@ -48,10 +48,18 @@ class Region:
         store.create_tables()
         open_billing(store).create_tables()
 
-    def process(self, clock: Callable[[], float] | None = None) -> Store:
-        """One that starts now."""
+    def process(self, clock: Callable[[], float] | None = None, other: "Region | None" = None) -> Store:
+        """One that starts now. `other`: the Region that may take over."""
         chosen = StoreSettings(
-            StoreKind.DYNAMODB, self.name, self._url, CREDENTIALS, self.prefix, WAIT_S, 1.0, fenced=True
+            StoreKind.DYNAMODB,
+            self.name,
+            self._url,
+            CREDENTIALS,
+            self.prefix,
+            WAIT_S,
+            1.0,
+            fenced=True,
+            elsewhere=(other.name, other.prefix) if other else None,
         )
         opened = open_store(chosen, clock) if clock else open_store(chosen)
         self._cleanup.callback(opened.close)
@@ -194,6 +202,72 @@ def test_a_claim_that_broke_off_is_ended_by_whoever_comes_next(regions: tuple[Re
     assert here.fence.copies(soon()) == [Mark(FIRST, HERE)] * SHARDS
 
 
+def test_a_region_that_comes_back_looks_at_the_other_one_before_it_writes(regions: tuple[Region, Region]) -> None:
+    """It was away when the other one was opened from a copy, and nobody could freeze it."""
+    here, there = regions
+    now = [0.0]
+    old = here.process(lambda: now[0], there)
+    old.subscribers.commit(change(name(1), 1), WAIT_S)  # there are no tables there yet: that stops nobody
+    copy(here, there)
+    assert here.process(other=there).subscribers.commit(change(name(1), 2), soon()), "a copy says the same"
+    there.fence.raise_to(THERE, T0, "mary", "af-south-1 is lost", soon())
+    before = here.everything()
+    for _ in range(3):  # the outage, and then the lease that is asked for again and again
+        now[0] += LEASE_S
+        with pytest.raises(Fenced, match=f"{THERE} writes these tables"):
+            old.subscribers.commit(change(name(1), 3), now[0] + WAIT_S)
+        now[0] += RENEW_S
+        with pytest.raises(Fenced):
+            old.subscribers.commit(change(name(1), 3), now[0] + WAIT_S)
+    with pytest.raises(Fenced):
+        here.process(other=there).subscribers.commit(change(name(1), 3), soon())
+    assert here.everything() == before
+    there.fence.raise_to(NOBODY, T0 + 1, "mary", "back again", soon())
+    here.fence.raise_to(HERE, T0 + 2, "mary", "back again", soon())
+    here.process(other=there).subscribers.commit(change(name(1), 3), soon())
+
+
+def test_another_region_that_does_not_answer_stops_nobody_and_opens_nobody(
+    regions: tuple[Region, Region], proxy: StoreProxy
+) -> None:
+    here, there = regions
+    now = [0.0]
+    node = here.process(lambda: now[0], there)
+    node.subscribers.commit(change(name(1), 1), WAIT_S)
+    copy(here, there)
+    away = {"operation": "Query", "when": lambda payload: payload["TableName"].startswith(there.prefix)}
+    proxy.inject(FaultKind.SERVER_ERROR, **away)
+    now[0] += LEASE_S
+    node.subscribers.commit(change(name(1), 2), now[0] + WAIT_S)
+    proxy.heal()
+    there.fence.raise_to(THERE, T0, "mary", "fail-over", soon())
+    now[0] += LEASE_S
+    with pytest.raises(Fenced):
+        node.subscribers.commit(change(name(1), 3), now[0] + WAIT_S)
+    proxy.inject(FaultKind.SERVER_ERROR, **away)
+    now[0] += LEASE_S
+    with pytest.raises(Fenced):
+        node.subscribers.commit(change(name(1), 3), now[0] + WAIT_S)
+
+
+def test_a_lease_ends_in_a_machine_that_was_frozen() -> None:
+    class Table(FenceTable):
+        def __init__(self) -> None:
+            self.table, self.mark = "t", Mark(FIRST, HERE)
+
+        def copies(self, _deadline: float) -> list[Mark]:
+            return [self.mark] * SHARDS
+
+    table, wall = Table(), [1_000.0]
+    fence = Fence(table, HERE, lambda: 0.0, wall=lambda: wall[0])
+    fence.enter(1.0)
+    table.mark = Mark(2, NOBODY)
+    fence.enter(1.0)
+    wall[0] += LEASE_S  # the monotonic clock stood still
+    with pytest.raises(Fenced):
+        fence.enter(1.0)
+
+
 def test_an_epoch_only_grows_and_one_of_two_raises_wins(regions: tuple[Region, Region]) -> None:
     here, _ = regions
     first = here.fence.raise_to(HERE, T0, "mary", "begin", soon())
@@ -255,7 +329,7 @@ def test_all_who_come_after_an_idle_hour_wait_for_one_answer() -> None:
         def __init__(self) -> None:
             self.table, self.asked = "t", 0
 
-        def copies(self, deadline: float) -> list[Mark]:
+        def copies(self, _deadline: float) -> list[Mark]:
             self.asked += 1
             return [Mark(FIRST, HERE)] * SHARDS
 

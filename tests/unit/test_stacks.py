@@ -247,6 +247,7 @@ def test_every_variable_of_the_functions_is_a_setting(monkeypatch: pytest.Monkey
     wanted |= {"WIFIBILLING_PORTAL_URL": "https://wifi.example.co.ke", "WIFIBILLING_STATE_DIR": "/tmp/wifibilling"}
     wanted |= {"WIFIBILLING_STORE_KIND": "dynamodb", "WIFIBILLING_REGION": "af-south-1", "ENVIRONMENT": "staging"}
     wanted |= {name: "192.0.2.1" for name in variables if "ADDRESS" in name}
+    wanted |= {"WIFIBILLING_OTHER_REGION": "eu-west-1/wifi-"}
     for name, value in wanted.items():
         if not name.startswith("MPESA_"):
             monkeypatch.setenv(name, value)

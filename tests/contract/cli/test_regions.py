@@ -51,6 +51,27 @@ def test_a_region_is_frozen_and_opened_and_its_processes_obey(world: World, ask:
     write(world, 2)
 
 
+def test_a_region_is_not_opened_while_the_other_one_writes_and_can_be_asked(world: World, ask: Ask) -> None:
+    write(world, 1)
+    path = world.folder / "settings.toml"
+    here, prefix = path.read_text(), load(path).table_prefix
+    there = here.replace('region = "eu-west-1"', 'region = "af-south-1"').replace(prefix, f"{prefix}there-")
+
+    def opens(other: str) -> Ran:
+        path.write_text(f'other_region = "eu-west-1/{other}"\n{there}')
+        with closing(build_core(load(path))) as core:
+            core.store.create_tables()
+        ran = ask("region", "open", "--reason", "lost", yes=True)
+        path.write_text(here)
+        return ran
+
+    refused = opens(prefix)
+    assert (refused.code, "freeze it first" in refused.err) == (Exit.USAGE, True)
+    ask("region", "freeze", "--reason", "moving", yes=True)
+    assert opens(prefix).code == Exit.DONE
+    assert "cannot be asked" in opens("nothing-").err
+
+
 def test_nothing_is_raised_without_a_yes_or_a_reason(ask: Ask) -> None:
     assert ask("region", "freeze", "--reason", "moving").code == Exit.DECLINED
     assert ask("region", "open", yes=True).code == Exit.USAGE
