@@ -8,7 +8,7 @@ from billing.reports import people as folk
 from billing.reports.figures import WAYS, Part
 from billing.reports.gather import Report
 from billing.reports.paying import Family
-from billing.reports.running import CLOCKS
+from billing.reports.running import CLOCKS, Clock
 
 Line = tuple[str, str, str]  # figure, of what, value
 Group = tuple[str, list[Line]]
@@ -117,7 +117,7 @@ def _paying(report: Report) -> list[Line]:
             (
                 f"failed, {_FAMILIES[each.family]}",
                 f"{_CODES.get(each.code, each.code)} ({each.error_class})",
-                f"{each.payments}  {percent(each.share)}",
+                f"{each.payments} ({percent(each.share)})",
             )
             for each in found.by_code
         ),
@@ -144,11 +144,7 @@ def _running(report: Report) -> list[Line]:
     return [
         ("days with measurements", "", f"{found.recorded_days} of {found.days}"),
         ("customers registered", "", str(sum(found.registered_by_day.values())) if found.recorded_days else UNKNOWN),
-        *(
-            (CLOCKS[each.name], f"{percent} of 100 within", seconds(value, each.measured))
-            for each in found.clocks
-            for percent, value in ((50, each.p50_s), (95, each.p95_s), (99, each.p99_s))
-        ),
+        *((CLOCKS[each.name], "50, 95, 99 of 100 within", within(each)) for each in found.clocks),
         *(
             (each.name, f"of {each.whole:,}" if each.whole else "", parts_of(each.millionths, each.part))
             for each in found.rates
@@ -156,16 +152,22 @@ def _running(report: Report) -> list[Line]:
     ]
 
 
-def seconds(value: float | None, measured: int) -> str:
-    """`25 ms`, `1.5 s`; nothing recorded is said so, and is not 0."""
+def within(clock: Clock) -> str:
+    """`5 ms, 25 ms, 1.5 s`; nothing recorded is said so, and is not 0."""
+    if not clock.measured:
+        return UNKNOWN
+    return ", ".join(map(_seconds, (clock.p50_s, clock.p95_s, clock.p99_s)))
+
+
+def _seconds(value: float | None) -> str:
     if value is None:
-        return "longer than is told apart" if measured else UNKNOWN
+        return "longer"  # than the longest that is told apart
     return f"{value * 1000:g} ms" if value < 1 else f"{value:g} s"
 
 
 def parts_of(millionths: int | None, part: int) -> str:
-    """`0.02 %  7`."""
-    return UNKNOWN if millionths is None else f"{millionths / 10_000:.2f} %  {part:,}"
+    """`0.02 % (7)`."""
+    return UNKNOWN if millionths is None else f"{millionths / 10_000:.2f} % ({part:,})"
 
 
 def _maybe(cents: int | None) -> str:

@@ -1,6 +1,7 @@
 """The page of a report: whole in itself, whatever operators call things, and in words where there is nothing."""
 
 import re
+import sys
 from html.parser import HTMLParser
 
 import pytest
@@ -35,6 +36,10 @@ def test_it_runs_nothing_and_asks_nobody(count: int) -> None:
     tags.feed(made(count))
     assert tags.found == []
     assert not re.search(r"url\(|@import|@font-face", made(count))
+
+
+def test_the_plotting_library_leaves_imports_alone() -> None:
+    assert [finder for finder in sys.meta_path if type(finder).__module__.startswith("pygal")] == []
 
 
 def test_a_package_may_be_called_anything() -> None:

@@ -1,9 +1,9 @@
 """How the service ran, from what its processes kept: percentiles by buckets, shares, and what was not recorded."""
 
-from billing.cli.report_lines import UNKNOWN, parts_of, seconds
+from billing.cli.report_lines import UNKNOWN, parts_of, within
 from billing.domain.compared import Compared
 from billing.metrics import Answer, catalogue
-from billing.reports.running import CLOCKS, RATES, running
+from billing.reports.running import CLOCKS, RATES, Clock, running
 from billing.reports.statement import reconciliation
 from radius.metrics import Kind
 from radius.ports import Tally
@@ -42,9 +42,9 @@ def test_what_was_not_recorded_is_not_nothing() -> None:
     assert (found.recorded_days, found.registered_by_day) == (0, {})
     assert {each.millionths for each in found.rates} == {None}
     assert {(each.measured, each.p50_s, each.p99_s) for each in found.clocks} == {(0, None, None)}
-    assert seconds(None, 0) == parts_of(None, 0) == UNKNOWN
-    assert (seconds(None, 3), seconds(0.025, 3), seconds(1.5, 3)) == ("longer than is told apart", "25 ms", "1.5 s")
-    assert parts_of(0, 0) == "0.00 %  0"
+    assert within(Clock("AuthLatency", 0, None, None, None)) == parts_of(None, 0) == UNKNOWN
+    assert within(Clock("AuthLatency", 3, 0.025, 1.5, None)) == "25 ms, 1.5 s, longer"
+    assert parts_of(0, 0) == "0.00 % (0)"
 
 
 def test_all_that_is_asked_for_is_kept() -> None:
