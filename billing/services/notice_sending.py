@@ -22,6 +22,10 @@ from radius.domain.nas import Language
 
 TRIES_MAX = 3  # of a message that the gateway refuses for now
 TRY_AGAIN_S = 5.0
+OPT_OUT = {
+    Language.ENGLISH: "No more of these: sign in on the WiFi page, under 'my usage'.",
+    Language.SWAHILI: "Hutaki ujumbe kama huu: ingia kwenye ukurasa wa WiFi, 'matumizi yangu'.",
+}
 _HOLDS = frozenset({Reason.BUDGET, Reason.ACCOUNT})  # no other message would fare better
 
 
@@ -132,6 +136,7 @@ class Sending:
             if write is None or not reach.email:
                 return ""
             mail = letter(reach.email, kind, reach.language, words_of(notice, reach.language))
+            mail = msgspec.structs.replace(mail, text=f"{mail.text}\n\n{OPT_OUT[reach.language]}\n")
             return Ready(lambda: write(mail), "letter")
         send = self._roads.sms
         if send is None or not reach.phone:

@@ -98,6 +98,7 @@ def test_each_is_told_in_their_language_by_message_and_letter(town: Town, crowd:
     assert [(each.to, each.subject) for each in hall.written] == [
         ("amina@example.co.ke", "Kilifi WiFi: hakuna intaneti kilimani")
     ]
+    assert hall.written[0].text.endswith("'matumizi yangu'.\n")
     assert hall.run() == done
     assert len(hall.sent) == 3
     assert hall.notices.told(done) == list(crowd)
