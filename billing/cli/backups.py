@@ -14,7 +14,7 @@ from billing.cli import progress
 from billing.cli.exits import Exit, Nobody
 from billing.cli.frame import Frame, command
 from billing.cli.show import Column, size, when
-from radius.domain.errors import Malformed
+from radius.domain.errors import Malformed, RadiusError, Unavailable
 
 app = typer.Typer(name="backup", help="Backups, and the proof that they can be read.", no_args_is_help=True)
 
@@ -22,11 +22,19 @@ FILES = (Column("MADE", "at", when), Column("SIZE", "bytes", size, right=True), 
 FINDINGS = (Column("RULE", "rule"), Column("WHAT", "what"), Column("FINDING", "text"))
 
 
-@command(app, "run", "backup run\nbackup run --json")
-def run(frame: Frame) -> None:
+@command(app, "run", "backup run\nbackup run --json\nbackup run --reason 'before the update'")
+def run(
+    frame: Frame, reason: Annotated[str, typer.Option("--reason", help="Kept with the line of the audit.")] = ""
+) -> None:
     """Back everything up now, sealed, as the table [backup] of the settings says; what the timer does each night."""
-    with progress.bar(frame, "Backing up"):
-        path = nightly.back_up(Source(frame.settings, frame.settings_file, frame.raw_client), _told(frame), frame.now)
+    told = _told(frame)
+    try:
+        with progress.bar(frame, "Backing up"):
+            path = nightly.back_up(Source(frame.settings, frame.settings_file, frame.raw_client), told, frame.now)
+    except (RadiusError, OSError) as failed:
+        _audit(frame, str(told.folder), reason, f"failed: {type(failed).__name__}")
+        raise
+    _audit(frame, path.name, reason, "done")
     facts = {"at": frame.now, "bytes": path.stat().st_size, "file": str(path)}
     frame.show.table([facts], FILES, "")
     frame.note("Prove it: wifibilling backup verify")
@@ -74,6 +82,14 @@ def verify(
         frame.note(f"{path}: of {when(proof.manifest.at)}, {held} records, {proof.routers} routers.")
         frame.show.table(rows, FINDINGS, "It was restored, its key opens it, and its books are right.")
     return Exit.DONE if proof.good else Exit.NOT
+
+
+def _audit(frame: Frame, about: str, reason: str, outcome: str) -> None:
+    """Afterwards, and only where the store takes it: a backup is made also when it does not."""
+    try:
+        frame.noted_deed(about, reason, outcome)
+    except Unavailable:
+        frame.note("The audit has no line of it: the store does not answer.")
 
 
 def _told(frame: Frame) -> BackupSettings:

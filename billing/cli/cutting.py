@@ -1,7 +1,7 @@
 """`sessions disconnect` and `refresh`: by hand, one customer or a whole router, and what came of it."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 import typer
@@ -76,12 +76,13 @@ def slow(
         _can_be_slowed(frame, record)
     word = "Give" if restore else "Slow down"
     frame.sure(f"{word} {meant[0].user_name} on {meant[0].nas} ({len(meant)} session(s))?")
-    why = frame.why(reason)
-    for record in meant:
+
+    def hold(record: SessionRecord) -> None:
         frame.core.desk.read(SubscriberId(record.subscriber), frame.deadline())
         if not frame.core.provision.hold(SubscriberId(record.subscriber), record.uid, frame.now, slow=not restore):
             raise Nobody(f"{record.uid} has ended meanwhile")
-    return _tell_all(frame, meant, why, 0, cut=False)
+
+    return _tell_all(frame, meant, frame.why(reason), 0, cut=False, before=hold)
 
 
 def _can_be_slowed(frame: Frame, record: SessionRecord) -> None:
@@ -116,12 +117,17 @@ def _meant(frame: Frame, session: str, user: str, router: str, package: str) -> 
     return [each.record for each in found if each.record is not None]
 
 
-def _tell_all(frame: Frame, meant: Sequence[SessionRecord], reason: str, wait: float, *, cut: bool) -> Exit:
+def _tell_all(
+    frame: Frame, meant: Sequence[SessionRecord], reason: str, wait: float, *, cut: bool,
+    before: Callable[[SessionRecord], object] = lambda _: None,
+) -> Exit:  # fmt: skip
+    """Tell their routers, one by one. `before`: what is kept of it first, under the same line of the audit."""
     sender = Sender(Pace(first_wait_s=routers.PROBE_WAIT_S, tries_max=routers.PROBE_TRIES_MAX))
     told: list[tuple[SessionRecord, Told]] = []
     try:
         for record in progress.each(frame, "Told routers", meant, len(meant)):
             with frame.deed(record.uid, reason) as came:
+                before(record)
                 one_told = (hand.cut if cut else hand.change)(frame.core, sender, record)
                 one_told = _awaited(frame, record, one_told, wait) if cut else one_told
                 came("done" if one_told.good else "not done")

@@ -187,9 +187,7 @@ class Frame:
 
         What ends by an error is noted with it. What stays `begun` was interrupted: nobody knows how far it came.
         """
-        deed = Deed(
-            int(clock() * 1000), secrets.token_hex(4), self.actor, self._what, about, reason, self.site, "begun"
-        )
+        deed = self._deed(about, reason, "begun")
         outcome = ""
 
         def came(text: str) -> None:
@@ -205,6 +203,14 @@ class Frame:
             raise
         finally:
             self.core.store.deeds.note(deed.ended(outcome or "interrupted"), self.deadline())
+
+    def noted_deed(self, about: str, reason: str, outcome: str) -> None:
+        """Audit a change by one line, where it cannot be written down before and after. Raises Unavailable."""
+        self.core.store.deeds.note(self._deed(about, reason, outcome), self.deadline())
+
+    def _deed(self, about: str, reason: str, outcome: str) -> Deed:
+        at_ms = int(clock() * 1000)
+        return Deed(at_ms, secrets.token_hex(4), self.actor, self._what, about, reason, self.site, outcome)
 
 
 def money_of_environment() -> "Money":

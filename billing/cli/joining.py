@@ -77,6 +77,7 @@ def script(
         list[str] | None, typer.Option(metavar="HOST", help="Where a log-in page that is kept is.")
     ] = None,
     undo: Annotated[bool, typer.Option("--undo", help="What takes it all back, instead.")] = False,
+    reason: Annotated[str, typer.Option(help="Kept with the change.")] = "",
 ) -> None:
     """Print one line to paste into a router: it fetches the rest, once, within an hour.
 
@@ -91,7 +92,7 @@ def script(
         tunnel=not (no_tunnel or routeros_6), keep=keep, trusted=not unchecked, hotspot_network=hotspot_network,
         pppoe_network=pppoe_network, dns_name=dns_name, garden=tuple(garden or ()), hosts=tuple(login_host or ()),
     )  # fmt: skip
-    with frame.deed(router):
+    with frame.deed(router, reason):
         line = frame.billing.joining.line(router, wish, frame.actor, frame.now)
     facts = {"router": router, "line": line.text, "expires_at": line.expires_at}
     frame.note(_advice(wish, line.expires_at, frame.settings))

@@ -23,6 +23,7 @@ COLUMNS = (
     Column("DROPPED THERE", "dropped", right=True),
     Column("EQUAL", "equal", lambda yes: "yes" if yes else "NO"),
 )
+BEGUN = "begun; compare to see how it ended"
 SAID = {
     (True, True): "Equal. Give the other place the same data key and start it there; never serve from both.",
     (True, False): "NOT equal: something still writes here. Stop everything but the engine, and run this again.",
@@ -40,6 +41,7 @@ def register(app: typer.Typer) -> None:
         to: Annotated[Path, typer.Option("--to", metavar="FILE", help="Settings of the other place.")],
         apply: Annotated[bool, typer.Option("--apply", help="Copy; without it both are only compared.")] = False,
         prune: Annotated[bool, typer.Option("--prune", help="Delete there what is not here.")] = False,
+        reason: Annotated[str, typer.Option("--reason", help="Kept with the change, here and there.")] = "",
     ) -> Exit:
         """Copy all tables to another DynamoDB and prove them equal. Stop everything but the engine before.
 
@@ -50,6 +52,8 @@ def register(app: typer.Typer) -> None:
             raise Malformed("to", f"{to} names the place that everything is in already")
         client = client_of(target)
         try:
+            if apply:  # before: a line that came later would make the two differ
+                frame.noted_deed(f"{target.region}/{target.table_prefix}*", reason, BEGUN)
             rows = _work(frame, Place(client, target.table_prefix), apply=apply, prune=prune)
         finally:
             client.close()
@@ -64,7 +68,7 @@ def _where(settings: Settings) -> tuple[str | None, str, str]:
 
 
 def _work(frame: Frame, target: Place, *, apply: bool, prune: bool) -> list[dict[str, Any]]:
-    """No line of the audit: it would make the two differ, and nothing changes here."""
+    """A line for each table."""
     with progress.bar(frame, "Items looked at") as at:
         before: dict[str, int] = {}
 

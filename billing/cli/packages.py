@@ -151,14 +151,16 @@ def hide(
 
 @command(app, "examples", "packages examples --apply")
 def examples(
-    frame: Frame, apply: Annotated[bool, typer.Option("--apply", help="Do it, not only list them.")] = False
+    frame: Frame,
+    apply: Annotated[bool, typer.Option("--apply", help="Do it, not only list them.")] = False,
+    reason: Annotated[str, typer.Option("--reason", help="Kept with the change.")] = "",
 ) -> None:
     """Put a catalogue of examples on sale, to begin with: what there is of them already is left as it is."""
     shelf = frame.billing.desk.shelf
     known = {each.code for each in shelf.packages()}
     wanted = [package for package in CATALOGUE if package.code not in known]
     if apply:
-        with frame.deed("catalogue of examples"):
+        with frame.deed("catalogue of examples", reason):
             for package in wanted:
                 shelf.put(package)
     elif wanted:

@@ -166,12 +166,12 @@ def show(
 
 
 @command(app, "reconcile", "payments reconcile")
-def reconcile(frame: Frame) -> Exit:
+def reconcile(frame: Frame, reason: _Reason = "") -> Exit:
     """Do now what the worker does each minute: ask about open payments, book money without a name, look at refunds.
 
     Exit code 1 if something is left for a person.
     """
-    with frame.deed("payments"):
+    with frame.deed("payments", reason):
         billing, speaks = frame.billing, frame.speaks_with_mpesa
         asked = billing.reconciler.round(frame.now) if speaks else Round()
         strays = billing.strays.round(frame.now)

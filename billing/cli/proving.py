@@ -64,6 +64,7 @@ def prove(
     ] = "",
     wait: Annotated[float, typer.Option(help="Seconds before a try is lost.")] = routers.PROBE_WAIT_S,
     patience: Annotated[float, typer.Option(help="Seconds to wait for the device.")] = DEVICE_WAIT_S,
+    reason: Annotated[str, typer.Option("--reason", help="Kept with the round.")] = "",
 ) -> Exit:
     """Ask a router to end a session that cannot exist: says whether real ones could be ended, and ends none.
 
@@ -76,7 +77,7 @@ def prove(
     steps = [*_tunnel(frame, found), _probe(frame, found, wait)]
     if mac is not None and steps[-1].good:
         frame.sure(f"Give {device} ten minutes, and end its session on {router} when it has reported?")
-        with frame.deed(router) as came:
+        with frame.deed(router, reason) as came:
             steps += _round(frame, found.id, mac, patience, wait)
             came("done" if all(step.good for step in steps) else "not done")
     good = all(step.good for step in steps)

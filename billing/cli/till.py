@@ -24,6 +24,7 @@ from radius.domain.identity import parse_mac
 
 _Key = Annotated[str, typer.Option("--key", help="Your name for this sale: the same key is the same sale.")]
 _Agent = Annotated[str, typer.Option("--agent", help="Out of whose float; default: for cash, in your hand.")]
+_Reason = Annotated[str, typer.Option("--reason", help="Kept with the change.")]
 
 
 app = vouchers.app
@@ -45,6 +46,7 @@ def sell(
     device: Annotated[str, typer.Option(metavar="MAC", help="That waits to be let in.")] = "",
     agent: _Agent = "",
     key: _Key = "",
+    reason: _Reason = "",
 ) -> Exit:
     """Sell a package for cash: to a customer, who is online at once, or as a code on a slip of paper."""
     version = vouchers.version_of(frame, package)
@@ -53,14 +55,14 @@ def sell(
     whom = "as a code" if not to else f"to {to}"
     frame.sure(f"Sell {version.id} {whom} for {amount(version.price_cents)}?")
     if not to:
-        return _sell_code(frame, version, key_of(key))
+        return _sell_code(frame, version, key_of(key), reason)
     customer = find.customer(frame, to)
     mac = parse_mac(device) if device else None
     if device and mac is None:
         raise Malformed("device", f"{device} is no MAC address")
     site = frame.site or find.read(frame, customer).site
     order = Order(key_of(key), frame.actor, version.id, customer, mac or "", site, agent)
-    with once(frame, order.key), frame.deed(customer) as came:
+    with once(frame, order.key), frame.deed(customer, reason) as came:
         sold = frame.billing.desk.sell.sell(order, frame.now)
         came("done" if not isinstance(sold, Missing) else "refused")
     if isinstance(sold, Missing):
@@ -71,11 +73,11 @@ def sell(
     return Exit.DONE
 
 
-def _sell_code(frame: Frame, version: Package, key: str) -> Exit:
+def _sell_code(frame: Frame, version: Package, key: str, reason: str) -> Exit:
     if version.sites and not frame.site:
         raise Malformed("site", f"{version.id} is for {', '.join(version.sites)}: say where (--site SITE)")
     package = version.id
-    with once(frame, key), frame.deed(package):
+    with once(frame, key), frame.deed(package, reason):
         sold: GivenCode = frame.billing.desk.paper_sales.sell_code(key, frame.actor, package, frame.site, frame.now)
     facts = {"serial": sold.serial, "receipt": sold.receipt, "code": sold.code}
     if not sold.code:
@@ -93,11 +95,12 @@ def sell_pile(
     serials: Annotated[list[str], typer.Argument(metavar="SERIAL...", help="Which ones, up to 90.")],
     agent: _Agent = "",
     key: _Key = "",
+    reason: _Reason = "",
 ) -> Exit:
     """Book a pile of vouchers as sold, all or none."""
     frame.sure(f"Book {len(serials)} vouchers of {batch} as sold?")
     order = PileOrder(key_of(key), frame.actor, batch, tuple(serials), agent)
-    with once(frame, order.key), frame.deed(batch) as came:
+    with once(frame, order.key), frame.deed(batch, reason) as came:
         sold = frame.billing.desk.paper_sales.sell(order, frame.now)
         came("done" if isinstance(sold, SoldPile) else "refused")
     match sold:

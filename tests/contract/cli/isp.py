@@ -21,10 +21,15 @@ from billing.services.checkout import Buy
 from billing.store.open import open_billing
 from billing.wiring import Billing, BillingSettings, build_billing
 from radius.domain import subscriber as aggregate
+from radius.domain.deed import Deed
 from radius.domain.identity import MacAddress, NasId, SubscriberId
 from radius.domain.nas import Family, Language, Router, Site
 from radius.domain.request import Status
 from radius.domain.terms import PeriodUnit, Rate, Terms, Window, WindowStart
+from radius.ports import Change, Outcome
+from radius.store.catalog import DynamoDeeds
+from radius.store.desk import Desk
+from radius.store.hot import HotStore
 from radius.wiring import Core, build_accounting
 from tests.contract.billing.town import checkout_of
 from tests.contract.values import soon
@@ -32,6 +37,8 @@ from tests.unit.billing.test_wiring import Reversing
 from tests.unit.billing.values import T0
 from tests.unit.services.wired import accounting_request
 
+AUDITS_ITSELF = {"region"}  # the epoch that it raises says who and why; it is what stops all other writes
+WRITES = {"put_item", "update_item", "delete_item", "transact_write_items", "batch_write_item"}
 SECRET = "a-shared-secret-of-a-router"
 GATE, ANNEX = NasId("kilimani-01"), NasId("lodge-01")
 DAY = Terms(
@@ -73,6 +80,32 @@ class Nobody:
         return None
 
 
+def watch(patch: pytest.MonkeyPatch) -> list[str]:
+    """Writes to the store that no line of the audit came before, whichever command makes them."""
+    unaudited: list[str] = []
+    noted: list[Deed] = []
+    ask, commit, note = Desk.ask, HotStore.commit, DynamoDeeds.note
+
+    def asks(desk: Desk, deadline: float, operation: str, **request: Any) -> dict[str, Any]:
+        if operation in WRITES and not noted:
+            unaudited.append(operation)
+        return ask(desk, deadline, operation, **request)
+
+    def commits(store: HotStore, change: Change, deadline: float) -> Outcome:
+        if not noted:
+            unaudited.append(f"commit of {change.subscriber}")
+        return commit(store, change, deadline)
+
+    def notes(deeds: DynamoDeeds, deed: Deed, deadline: float) -> None:
+        noted.append(deed)
+        note(deeds, deed, deadline)
+
+    patch.setattr(Desk, "ask", asks)
+    patch.setattr(HotStore, "commit", commits)
+    patch.setattr(DynamoDeeds, "note", notes)
+    return unaudited
+
+
 class World:
     """Two sites, a router each. `enter` makes this world the one that commands meet: others may be alive beside it."""
 
@@ -100,7 +133,10 @@ class World:
         common += [] if "--as" in words else ["--as", "mary"]
         with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
             self._enter(patch)
+            unaudited = watch(patch)
             code = entry.main([*words, *common])
+            found = unaudited if words[0] not in AUDITS_ITSELF else []
+        assert not found, f"{' '.join(words)} writes before the audit says that it begins: {found}"
         return Ran(code, out.getvalue(), err.getvalue())
 
     def customer(self, phone: str, terms: Terms | None = DAY, site: str = "kilimani") -> SubscriberId:

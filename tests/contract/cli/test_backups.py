@@ -18,7 +18,8 @@ from billing.backup import nightly
 from billing.backup.archive import read
 from billing.backup.snapshot import check_file, snapshot
 from billing.cli.exits import Exit
-from radius.domain.errors import Corrupt, Malformed
+from billing.cli.frame import Frame
+from radius.domain.errors import Corrupt, Malformed, Unavailable
 from radius.store.desk import make_client
 from tests.contract.cli.conftest import make
 from tests.contract.cli.isp import World
@@ -217,3 +218,22 @@ def test_where_the_store_is_dynamodb_its_tables_are_exported_and_proven_the_same
     table = f"{world.core.settings.table_prefix}BillingTable"
     held = world.core.store.engine.ask(soon(), "scan", TableName=table)["Count"]  # type: ignore[union-attr]
     assert proof.json()["items"][table] == held > 0
+
+
+def test_a_backup_and_one_that_failed_are_in_the_audit(world: World) -> None:
+    made = Path(world("backup", "run", "--reason", "before the update", "--json").json()[0]["file"])
+    (world.folder / "passphrase").write_text("short")
+    assert world("backup", "run").code != Exit.DONE
+    lines = [deed for deed in world.deeds() if deed[1] == "backup run"]
+    assert sorted(lines) == sorted(
+        [("mary", "backup run", made.name, "done"), ("mary", "backup run", str(made.parent), "failed: Malformed")]
+    )
+
+
+def test_a_backup_is_made_also_where_the_audit_takes_no_line(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_: object) -> None:
+        raise Unavailable("no answer")
+
+    monkeypatch.setattr(Frame, "noted_deed", away)
+    ran = world("backup", "run")
+    assert (ran.code, "no line of it" in ran.err) == (Exit.DONE, True)

@@ -62,9 +62,12 @@ def test_a_copy_is_proven_equal_and_again_sends_nothing(elsewhere: Elsewhere) ->
     assert {name for name, row in rows.items() if row["here"]} >= {"UsersTable", "ConfigTable", "BillingTable"}
     assert all(row["sent"] == row["here"] == row["there"] and row["equal"] for row in rows.values())
     assert "same data key" in said
-    code, rows, _ = elsewhere("--apply")
-    assert (code, {row["sent"] for row in rows.values()}) == (Exit.DONE, {0})
+    code, rows, _ = elsewhere("--apply", "--reason", "once more, to be sure")
+    assert (code, {name: row["sent"] for name, row in rows.items() if row["sent"]}) == (Exit.DONE, {"ConfigTable": 1})
     assert elsewhere()[0] == Exit.DONE
+    to, outcome = f"eu-west-1/{elsewhere.prefix}*", "begun; compare to see how it ended"
+    lines = [deed for deed in elsewhere.world.deeds() if deed[1] == "migrate"]
+    assert lines == [("mary", "migrate", to, outcome)] * 2  # written before, so that both places have them
 
 
 def test_what_broke_off_goes_on(elsewhere: Elsewhere) -> None:
