@@ -24,31 +24,33 @@ def main() -> int:
         prog="python -m tests.boot", description="Boot the installed site, and cut its power."
     )
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--small", action="store_true", help="measure one core and 1 GB instead")
     parser.add_argument(INSIDE, action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
     folder = given.folder.resolve()
     if given.inside:
-        return inside(folder)
+        return inside(folder, small=given.small)
     missing = [name for name in ("debootstrap", "unshare", "nsenter", "mkfs.ext4", "ip") if shutil.which(name) is None]
     if os.geteuid() != 0 or missing:
         print(f"tests.boot: needs root, and: {', '.join(missing) or 'nothing else'}", file=sys.stderr)
         return 2
     folder.mkdir(parents=True, exist_ok=True)
     subprocess.run([HERE / "image.sh", folder], check=True, stdin=subprocess.DEVNULL)
-    again = [sys.executable, "-P", "-m", "tests.boot", str(folder), INSIDE]
+    again = [sys.executable, "-P", "-m", "tests.boot", str(folder), INSIDE, *(["--small"] if given.small else [])]
     return subprocess.run(["unshare", "--net", "--mount", *again], check=False).returncode
 
 
-def inside(folder: Path) -> int:
+def inside(folder: Path, *, small: bool) -> int:
     """The story, in a network namespace that is ours."""
     from tests.boot.machine import Machine, NotSo, run  # noqa: PLC0415 - what they import is not needed to make a disk
+    from tests.boot.small import measure  # noqa: PLC0415
     from tests.boot.story import play  # noqa: PLC0415
 
     run("ip", "link", "set", "lo", "up")
     run("cp", "--sparse=always", str(folder / "disk.ext4"), str(folder / "run.ext4"))
     machine = Machine(folder / "run.ext4", f"wifibilling-boot-{os.getpid()}")
     try:
-        play(machine)
+        (measure if small else play)(machine)
     except NotSo as why:
         print(f"tests.boot: NOT SO: {why}", file=sys.stderr)
         return 1

@@ -60,8 +60,8 @@ class Machine:
         self._process: subprocess.Popen[bytes] | None = None
         self._init = 0
 
-    def boot(self) -> None:
-        """Power on, with the cable in."""
+    def boot(self, confine: Callable[..., object] = lambda *_: None) -> None:
+        """Power on, with the cable in. `confine` is given its processes before it begins."""
         self.boots += 1
         with (self.disk.parent / "console.log").open("ab") as console:
             self._process = subprocess.Popen(
@@ -70,6 +70,7 @@ class Machine:
             )  # fmt: skip
         await_(self._child, "the machine's first process")
         self._cable()
+        confine(self._process.pid, self._init)
         assert self._process.stdin
         self._process.stdin.write(b"\n")
         self._process.stdin.close()
