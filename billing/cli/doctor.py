@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
-from billing.cli import around, callbacks, find, owed
+from billing.cli import around, callbacks, find, owed, regions
 from billing.cli.exits import Exit
 from billing.cli.finding import Finding, untold, unwell, well
 from billing.cli.frame import Frame, command
@@ -59,7 +59,7 @@ def doctor(
 
     Exit code 1 if anything is not well.
     """
-    checks: list[Check] = [clock, disk, keys, store, tables, nodes, around.freeradius, around.answers]
+    checks: list[Check] = [clock, disk, keys, store, writer, tables, nodes, around.freeradius, around.answers]
     checks += [around.hook_pool, around.dynamic_clients, around.processes, workers, waiting_packets, queues, unheard]
     checks += [given_up, alarms, callbacks.token, callbacks.road, callbacks.come]
     checks += [around.routers] if probe else []
@@ -133,6 +133,18 @@ def store(frame: Frame) -> Iterator[Finding]:
     text = f"{frame.settings.store_kind}, {median:.0f} ms a read (the slowest of {PINGS}: {max(took):.0f} ms)"
     slow = median > SLOW_MS
     yield unwell("store", text, "A log-in takes two: bring the RADIUS node nearer.") if slow else well("store", text)
+
+
+def writer(frame: Frame) -> Iterator[Finding]:
+    """Whether the tables may be written from here, where another Region could (`radius.store.fence`)."""
+    if frame.settings.store_kind != "dynamodb":
+        return
+    mark = regions.fence_of(frame).read(frame.deadline())
+    if mark.epoch == 0 or mark.region == frame.settings.region:
+        yield well("region", f"{frame.settings.region} writes its tables")
+    else:
+        said = f"{mark.region or 'nobody'} writes the tables since {when(mark.at)}: {mark.why}"
+        yield unwell("region", said, "deploy/runbooks/fail-over.md")
 
 
 def tables(frame: Frame) -> Iterator[Finding]:

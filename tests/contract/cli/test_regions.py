@@ -44,6 +44,9 @@ def test_a_region_is_frozen_and_opened_and_its_processes_obey(world: World, ask:
     assert (shown.code, "nobody" in shown.out, "mary" in shown.out) == (Exit.NOT, True, True)
     with pytest.raises(Fenced):
         write(world, 2)
+    (found,) = [each for each in ask("doctor", "--all", "--json").json() if each["check"] == "region"]
+    assert "nobody writes the tables" in found["text"]
+    assert found["fix"] == "deploy/runbooks/fail-over.md"
 
     opened = ask("region", "open", "--reason", "moved", "--json", yes=True)
     assert (opened.code, opened.json()["writer"]) == (Exit.DONE, "eu-west-1")
