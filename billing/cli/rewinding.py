@@ -26,6 +26,7 @@ WINDOWS = (
     Column("PROTECTED", "protected", lambda yes: "yes" if yes else "NO"),
 )
 _At = Annotated[str, typer.Option("--at", metavar="TIME", help="As 2026-11-25T14:05:00+03:00.")]
+_Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Kept with the change.")]
 _To = Annotated[str, typer.Option("--to", metavar="PREFIX", help="Of the new tables, such as wifi-r1-.")]
 
 
@@ -39,7 +40,7 @@ def window(frame: Frame) -> Exit:
 
 
 @command(app, "drill", "backup drill\nbackup drill --json")
-def drill(frame: Frame) -> Exit:
+def drill(frame: Frame, reason: _Reason = "") -> Exit:
     """Restore all tables as of just now beside the old ones, check the books there, delete them again (DynamoDB).
 
     Takes as long as a restore does, half an hour or more, and costs what it does. Exit code 1 if something is wrong.
@@ -49,7 +50,7 @@ def drill(frame: Frame) -> Exit:
     rewind = Rewind(
         place, f"{DRILL}{datetime.fromtimestamp(frame.now, UTC):%Y%m%d%H%M%S}-", time.sleep, tell=frame.note
     )
-    with frame.deed(rewind.place.prefix) as came:
+    with frame.deed(rewind.place.prefix, reason) as came:
         try:
             rewind.restore(at)
             seen = _look(frame, rewind.place.prefix)
@@ -63,9 +64,7 @@ def drill(frame: Frame) -> Exit:
 
 
 @command(app, "rewind", 'backup rewind --at 2026-11-25T14:05:00+03:00 --to wifi-r1- --reason "a wrong import" --yes')
-def rewind(
-    frame: Frame, at: _At, to: _To, reason: Annotated[str, typer.Option("--reason", metavar="TEXT")] = ""
-) -> Exit:
+def rewind(frame: Frame, at: _At, to: _To, reason: _Reason = "") -> Exit:
     """Freeze the tables, make them again as they were at a second under another prefix, check, and open those.
 
     What was written after that second is not in them. Nothing is deleted: the frozen tables stay as they are.

@@ -104,6 +104,7 @@ CHANGES = {name for name, (said, _) in ALL.items() if said & AUDITS}
 SHOWS = {"table", "item", "done", "document"}
 
 UNAUDITED = {  # they call something that changes, and no line of the audit is theirs
+    "backup rewind": "the epochs of both prefixes keep who and why",
     "region freeze": "the epoch itself keeps who and why: the tables of its audit are what it freezes",
     "region open": "the epoch itself keeps who and why",
 }
