@@ -12,6 +12,7 @@ from billing.cli.exits import Exit
 from billing.cli.frame import Frame, command
 from billing.cli.show import Column, amount, size, span, when
 from billing.cli.vouchers import version_of
+from billing.cli.words import owed
 from billing.domain.person import Person
 from billing.ports import PAGE_MAX
 from billing.services.word import Word
@@ -64,7 +65,7 @@ ONE = (
     Column("TIED TO", "caller"),
     Column("FIXED ADDRESS", "fixed_ip"),
     Column("POOL", "pool"),
-    Column("STILL OWED", "owed"),
+    Column("STILL OWED", "owed", owed),
 )
 RIGHTS = (
     Column("PACKAGE", "package"),

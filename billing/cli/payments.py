@@ -12,7 +12,7 @@ from billing.cli.exits import Exit, Nobody
 from billing.cli.frame import Frame, command
 from billing.cli.progress import All, Search
 from billing.cli.show import Column, amount, when
-from billing.domain.daraja import RESULTS, error_class
+from billing.domain.daraja import PAID, RESULTS, error_class
 from billing.domain.doors import DoorState
 from billing.domain.give_back import TakenBack
 from billing.domain.journal import business_day
@@ -318,6 +318,8 @@ def facts(kept: KeptPayment) -> dict[str, Any]:
 
 def _meaning(code: str) -> str:
     known = RESULTS.get(code)
+    if code == PAID:
+        return "paid"
     return known.meaning if known else (error_class(code).value if code else "")
 
 

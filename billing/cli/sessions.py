@@ -13,7 +13,7 @@ from billing.cli.frame import Frame, command
 from billing.cli.live import Asked, Live
 from billing.cli.progress import All, Search
 from billing.cli.show import Column, render, size, span, when
-from billing.cli.words import REASONS, STATES, ending
+from billing.cli.words import REASONS, STATES, ending, owed
 from radius.domain import calendar
 from radius.domain.attempt import Attempt
 from radius.domain.errors import Malformed, Unavailable
@@ -68,7 +68,7 @@ ONE = (
     Column("ENDS AT THE LATEST", "ends_at", when),
     Column("ENDED", "closed_at", when),
     Column("ENDED BY", "cause", ending),
-    Column("STILL OWED", "owed"),
+    Column("STILL OWED", "owed", owed),
 )
 STEPS = (
     Column("WHEN", "at", when),

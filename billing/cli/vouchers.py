@@ -67,7 +67,7 @@ COLUMNS = (
     Column("PACKAGE", "package"),
     Column("PRICE", "cents", amount, right=True),
     Column("STATE", "state"),
-    Column("SOLD BY", "seller"),
+    Column("HELD OR SOLD BY", "seller"),
     Column("CUSTOMER", "customer"),
     Column("USE BY", "redeem_by", when),
 )

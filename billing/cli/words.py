@@ -1,5 +1,7 @@
 """Our own words in those of operators: why something is owed, where it stands, what ended a session."""
 
+from collections.abc import Sequence
+
 from radius.domain.intent import IntentReason, IntentState
 
 REASONS: dict[IntentReason, str] = {
@@ -33,6 +35,12 @@ ENDINGS: dict[str, str] = {
 }
 
 
+def owed(reasons: Sequence[str]) -> str:
+    """What routers are still to be told, `-` for nothing."""
+    said = {reason.value: text for reason, text in REASONS.items()}
+    return "; ".join(said.get(each, each) for each in reasons) or "-"
+
+
 def ending(cause: str) -> str:
     """Why a session ended; what a router said itself is shown as it is."""
-    return ENDINGS.get(cause, cause)
+    return ENDINGS.get(cause, cause) or "-"
