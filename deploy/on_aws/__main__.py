@@ -265,7 +265,8 @@ def _wifibilling(stage: Stage, *arguments: str) -> int:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("WIFIBILLING_", "MPESA_"))}
     Path(stage.variables["WIFIBILLING_STATE_DIR"]).mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-P", "-m", "billing.cli", *arguments]
-    environment = {**kept, **stage.variables, "PYTHONPATH": str(ROOT)}
+    prefix = prepare.serving_prefix(stage)
+    environment = {**kept, **stage.variables, "WIFIBILLING_TABLE_PREFIX": prefix, "PYTHONPATH": str(ROOT)}
     return subprocess.run(command, env=environment, check=False).returncode
 
 

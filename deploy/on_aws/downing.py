@@ -42,7 +42,7 @@ def delete_data(stage: Stage, said: str, again: str, now: float) -> list[str]:
             f"this deletes every customer, payment and session of {stage.stack}:"
             f" --delete-data {stage.stack} --really {stage.stack}"
         )
-    taken = back_up(stage, now)
+    taken = back_up(stage, now, stage.prefix)
     cloud = stage.client("cloudformation")
     inner = _parts(cloud, stage.stack)
     cloud.delete_stack(StackName=stage.stack)

@@ -83,6 +83,11 @@ def parameters(stage: Stage) -> dict[str, str]:
     return dict(found)
 
 
+def serving_prefix(stage: Stage) -> str:
+    """Before the names of the tables that serve: the stage's own, or those of a restore."""
+    return parameters(stage).get("ServingPrefix") or stage.prefix
+
+
 def needed(stage: Stage) -> dict[str, str]:
     """All parameters of the root template for this stage.
 

@@ -90,7 +90,7 @@ def only(root: Template, keep: frozenset[str]) -> Template:
         Refusal: what stays needs what goes.
     """
     resources = {name: each for name, each in root["Resources"].items() if name in keep}
-    asked, known = _asked(resources), set(root["Resources"])
+    asked, known = _asked([resources, root.get("Conditions", {})]), set(root["Resources"])
     if needed := (asked & known) - keep:
         raise Refusal(f"{', '.join(sorted(needed))} is needed by what stays")
     parameters = {name: each for name, each in root["Parameters"].items() if name in asked}

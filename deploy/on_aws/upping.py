@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from deploy.on_aws import change, prepare, templates, versions, watching
 from deploy.on_aws.package import Package
-from deploy.on_aws.stage import Stage, commit
+from deploy.on_aws.stage import TABLES, Stage, commit
 from deploy.on_aws.window import objections
 from deploy.options import ROOT
 from deploy.refusal import Refusal, say
@@ -62,7 +62,7 @@ def up(stage: Stage, package: Package, *, reason: str, watch_s: float, clock: Cl
     head, is_dirty = commit()
     earlier = versions.live(stage)
     uploaded = templates.upload(stage, package)
-    taken = back_up(stage, clock.now())
+    taken = back_up(stage, clock.now(), prepare.serving_prefix(stage))
     say(f"{len(taken)} backups taken" if taken else "no tables yet: no backups")
     raised = watching.raise_thresholds(stage)
     try:
@@ -103,12 +103,16 @@ def _hour(stage: Stage, watch_s: float, clock: Clock) -> None:
         raise Refusal(f"alarms went on: {', '.join(sorted(fresh))}")
 
 
-def back_up(stage: Stage, now: float) -> list[str]:
-    """Take an on-demand backup of every table that is there; their names. Raises Refusal if one cannot be taken."""
+def back_up(stage: Stage, now: float, prefix: str) -> list[str]:
+    """Take an on-demand backup of every table of that prefix that is there; the backups' names.
+
+    Raises:
+        Refusal: one cannot be taken.
+    """
     dynamodb = stage.client("dynamodb")
     stamp = f"{datetime.fromtimestamp(now, UTC):%Y%m%dT%H%M%SZ}"
     taken = []
-    for table in stage.tables:
+    for table in (prefix + name for name in TABLES):
         try:
             reply = dynamodb.create_backup(TableName=table, BackupName=f"{table}-{stamp}")
         except dynamodb.exceptions.TableNotFoundException:

@@ -151,6 +151,8 @@ def test_what_a_schedule_starts_works_on_the_tables(up: Up) -> None:
         reserve_s = importlib.import_module(module).RESERVE_S
         client.update_function_configuration(FunctionName=name + up.stage.suffix, Timeout=int(reserve_s) + 12)
         client.get_waiter("function_updated_v2").wait(FunctionName=name + up.stage.suffix, WaiterConfig={"Delay": 1})
+        strange = client.invoke(FunctionName=name + up.stage.suffix, Payload=b"{}")  # and it is warm now
+        assert strange["FunctionError"]
         event = {"source": "aws.events", "detail-type": "Scheduled Event"}
         reply = client.invoke(FunctionName=name + up.stage.suffix, Payload=json.dumps(event).encode())
         return reply.get("FunctionError", ""), json.loads(reply["Payload"].read())
