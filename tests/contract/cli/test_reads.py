@@ -25,7 +25,8 @@ from tests.unit.billing.test_cli_reference import COMMANDS
 
 JANE, OTIENO = "0712345678", "0722000111"
 WHOLE_TABLES = {("backup", "run"), ("migrate",), ("relist",)}  # they say so, and show how far they are
-ELSEWHERE = {("backup", "verify")}  # restores into an engine of its own: tests/contract/cli/test_backups.py
+# Restores into an engine of its own (test_backups.py), or is DynamoDB's own part (test_rewinding.py)
+ELSEWHERE = {("backup", "verify"), ("backup", "window"), ("backup", "drill"), ("backup", "rewind")}
 # What this box cannot do, or is asked about a notice that is not there, and says so
 REFUSED = (
     *("region", "backup list", "sessions slow", "routers pages", "routers script"),
