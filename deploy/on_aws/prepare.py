@@ -22,6 +22,7 @@ from radius.secrets import KEY_BYTES
 MADE: Mapping[str, Callable[[], str]] = {
     "data-key": lambda: b64encode(secrets.token_bytes(KEY_BYTES)).decode(),
     "mpesa-callback-secret": lambda: secrets.token_hex(16),  # a path segment
+    "edge-key": lambda: secrets.token_hex(32),  # by which the portal knows CloudFront, where there is one
 }
 TOLD = ("mpesa-passkey", "mpesa-consumer-key", "mpesa-consumer-secret")
 
