@@ -6,12 +6,14 @@ patterns has (which tests compare with the wire, port by port), is written down 
 """
 
 import json
+import re
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import boto3
 import msgspec
@@ -26,9 +28,12 @@ from deploy.stacks import FOLDER
 from radius import vaults
 from radius.domain.identity import MacAddress
 from radius.domain.nas import Family
+from radius.keeper import Keeper
 from radius.metrics import InProcess
+from radius.rlm.exit import Rcode
 from radius.store import keys as core
 from radius.store.open import StoreKind, open_store
+from radius.wiring import build_node
 from radius.worker import Worker
 from tests.contract.values import soon
 from tests.fakes.portal import API, DEVICE, PORTAL, ROUTER, SITE, Stand
@@ -113,6 +118,42 @@ def sweeps(town: Town) -> None:
     worker.round()
 
 
+def listens(town: Town) -> None:
+    """A node's hooks let somebody in and count, its thread tells of itself, its worker sweeps."""
+    folder = town.core.settings.state_dir
+    customer = town.core.provision.customer(["0712999999"], "a-long-password", int(time.time()))
+    town.core.provision.grant(customer, "standard.1", int(time.time()), "g1")
+    path = folder / "node.toml"
+    path.write_text(f'state_dir = "{folder}"\nlog_path = "{folder}/node.log"\nmetrics_port = 0\n')
+    town.asked()
+    with patch.object(Keeper, "start"):  # its rounds are ours to take
+        node = build_node(path)
+    node._keeper.round()
+    packet = (
+        ("User-Name", "0712999999"),
+        ("User-Password", "a-long-password"),
+        ("Calling-Station-Id", "02:00:00:00:00:99"),
+        ("Acct-Session-Id", "81c00099"),
+        ("Message-Authenticator", "0x00"),
+        ("Packet-Src-IP-Address", "10.8.0.2"),
+        ("Tmp-String-0", ROUTER),
+        ("Tmp-String-2", "A"),
+    )
+    code, said = node.edge.authorize(packet, "r1")
+    assert code == Rcode.UPDATED
+    ((name, _, token),) = said["request"]
+    assert node.edge.post_auth(((name, token), *packet), "r1")[0] == Rcode.UPDATED
+    for status, seconds in (("Start", 0), ("Interim-Update", 60), ("Stop", 120)):
+        told = (("Acct-Status-Type", status), ("Acct-Session-Time", str(seconds)), ("Acct-Input-Octets", "9"))
+        assert node.edge.accounting((*told, *packet), "r2")[0] == Rcode.OK
+    node._keeper.round()
+    node._core.bell.close()
+    node._log.sink.close()
+    before = town._proxy.requests[:]
+    sweeps(town)
+    town._proxy.requests[:0] = before
+
+
 def enforces(town: Town) -> None:
     """A customer is to be cut, and nobody saw what its router needs for that: nothing is sent, a person is told."""
     present = whose(town, OLD)
@@ -138,6 +179,8 @@ def _set_when(stop: threading.Event, town: Town, message: str) -> None:
     stop.set()
 
 
+STACK_OF = {"NodeRole": "radius.yaml"}
+
 # -- what the templates allow ------------------------------------------------------------------------------------------
 
 
@@ -153,7 +196,7 @@ def declared(accesses: Iterable[Any]) -> set[Right]:
 
 def statements(role: str) -> list[tuple[set[str], list[str]]]:
     """Actions and resources, as text after the account."""
-    template = dict(decode_str((FOLDER / "api.yaml").read_text())[0])
+    template = dict(decode_str((FOLDER / STACK_OF.get(role, "api.yaml")).read_text())[0])
     (policy,) = template["Resources"][role]["Properties"]["Policies"]
     found = []
     for each in policy["PolicyDocument"]["Statement"]:
@@ -181,6 +224,7 @@ _TOGETHER = ("dynamodb:BatchGetItem", core.USERS)  # several threads read at onc
 UNMET: Mapping[str, set[Right]] = {
     "SessionRole": {_EPOCH, _TOGETHER},
     "CoaRole": {_EPOCH, _TOGETHER},
+    "NodeRole": {_TOGETHER},
     "SellingRole": {
         _TOGETHER,
         ("dynamodb:PutItem", core.CONFIG),  # a router that joins: its record, its tunnel, its login page
@@ -189,7 +233,7 @@ UNMET: Mapping[str, set[Right]] = {
         ("dynamodb:DeleteItem", selling.BILLING),  # Postings.release: a person is forgotten
     },
 }
-RUNS = [("SellingRole", sells), ("SessionRole", sweeps), ("CoaRole", enforces)]
+RUNS = [("SellingRole", sells), ("SessionRole", sweeps), ("CoaRole", enforces), ("NodeRole", listens)]
 
 
 @pytest.mark.parametrize(("role", "run"), RUNS, ids=[role for role, _ in RUNS])
@@ -232,8 +276,8 @@ def heard(monkeypatch: pytest.MonkeyPatch) -> list[Right]:
 def test_secrets_are_those_that_a_role_may_read(heard: list[Right]) -> None:
     template = dict(decode_str((FOLDER / "api.yaml").read_text())[0])
     variables = template["Globals"]["Function"]["Environment"]["Variables"]
-    said = {name: each.get("Fn::If", [None, each])[1] for name, each in variables.items() if name.endswith("_REF")}
-    references = {name: each["Fn::Sub"] for name, each in said.items()}
+    texts = {name: json.dumps(each) for name, each in variables.items() if name.endswith("_REF")}
+    references = {name: re.findall(r'"(secretsmanager:[^"]+)"', text)[0] for name, text in texts.items()}
     for name, reference in references.items():
         assert vaults.fetch(name, reference.replace("${StageSuffix}", "")) == "s"
     asked = [place for action, place in heard if action == "secretsmanager:GetSecretValue"]
@@ -250,11 +294,11 @@ def test_secrets_are_those_that_a_role_may_read(heard: list[Right]) -> None:
         return [name for name in asked if any(fnmatchcase(f"{name}-AbCdEf", pattern) for pattern in patterns)]
 
     assert reads("SellingRole") == asked, "AWS adds six characters to a secret's name"
-    assert reads("SessionRole") == reads("CoaRole") == ["wifi-billing/data-key"]
+    assert reads("SessionRole") == reads("CoaRole") == reads("NodeRole") == ["wifi-billing/data-key"]
 
 
 @pytest.mark.parametrize("role", [role for role, _ in RUNS])
 def test_a_role_has_nothing_beside_tables_secrets_and_what_aws_itself_does(role: str) -> None:
     services = {action.partition(":")[0] for actions, _ in statements(role) for action in actions}
-    assert services <= {"dynamodb", "secretsmanager", *OF_AWS}
+    assert services <= {"dynamodb", "secretsmanager", *OF_AWS} | ({"cloudwatch"} if role == "NodeRole" else set())
     assert ("ec2" in services) == (role == "CoaRole"), "only what is in a VPC makes network interfaces"

@@ -163,7 +163,9 @@ def texts(value: Any, name: str = "") -> list[str]:
         return [text for key, each in value.items() for text in texts(each, key)]
     if isinstance(value, list):
         return [text for each in value for text in texts(each, name)]
-    return [value] if isinstance(value, str) and name not in ("Description", "AlarmDescription") else []
+    return (
+        [value] if isinstance(value, str) and name not in ("Description", "AlarmDescription", "AllowedPattern") else []
+    )
 
 
 @pytest.mark.parametrize("path", [*sorted(stacks.FOLDER.iterdir()), TEMPLATE], ids=lambda path: path.name)
