@@ -42,6 +42,7 @@ PHONE = "0712345678"
 long = pytest.mark.skipif(
     "LONG" not in os.environ, reason="takes a minute: LONG=1 .venv/bin/python -P -m pytest tests/emulator"
 )
+MINUTES = 3
 WORKERS = {
     "SessionLambda": "radius.lambda_function",
     "CoA_Lambda": "coa.lambda_function",
@@ -155,8 +156,14 @@ def test_what_a_schedule_starts_works_on_the_tables(up: Up) -> None:
         strange = client.invoke(FunctionName=name + up.stage.suffix, Payload=b"{}")  # and it is warm now
         assert strange["FunctionError"]
         event = {"source": "aws.events", "detail-type": "Scheduled Event"}
-        reply = client.invoke(FunctionName=name + up.stage.suffix, Payload=json.dumps(event).encode())
-        return reply.get("FunctionError", ""), json.loads(reply["Payload"].read())
+        for _ in range(
+            MINUTES
+        ):  # a machine that is busy is slower than the reserve: the next minute's run has its turn
+            reply = client.invoke(FunctionName=name + up.stage.suffix, Payload=json.dumps(event).encode())
+            error, said = reply.get("FunctionError", ""), json.loads(reply["Payload"].read())
+            if said.get("errorType") != "Sandbox.Timedout":
+                break
+        return error, said
 
     with ThreadPoolExecutor() as several:
         for error, said in several.map(run, WORKERS, WORKERS.values()):
