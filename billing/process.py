@@ -44,21 +44,31 @@ from radius import metrics as measures
 from radius import settings as settings_module
 from radius.keeper import KeeperFiles
 from radius.rlm.clocks import Clocks, system_clocks
+from radius.tracing import Off, Spans, open_spans
 from radius.wiring import BACKGROUND_DEADLINE_S, Core, build_core
+
+_OFF = Off()
 
 
 class Timed:
     """A `Provider` whose pushes are measured: that is the part of the wait that its interface has."""
 
     def __init__(
-        self, provider: Provider, metrics: measures.Metrics, monotonic: Callable[[], float] = time.monotonic
+        self,
+        provider: Provider,
+        metrics: measures.Metrics,
+        monotonic: Callable[[], float] = time.monotonic,
+        spans: Spans = _OFF,
     ) -> None:
         self._provider = provider
         self._metrics = metrics
         self._monotonic = monotonic
-        self.query: Callable[[str, int], Queried] = provider.query
-        self.transaction_status: Callable[[str, int], Requested] = provider.transaction_status
-        self.reverse: Callable[[str, int, int], Requested] = provider.reverse
+        self._push: Callable[[PushRequest, int], Pushed] = spans.around("mpesa push", provider.push)
+        self.query: Callable[[str, int], Queried] = spans.around("mpesa query", provider.query)
+        self.transaction_status: Callable[[str, int], Requested] = spans.around(
+            "mpesa status", provider.transaction_status
+        )
+        self.reverse: Callable[[str, int, int], Requested] = spans.around("mpesa reversal", provider.reverse)
         self.register_urls: Callable[[int], Refused | Unknown | Already | None] = provider.register_urls
 
     @property
@@ -80,7 +90,7 @@ class Timed:
         """See `Provider`."""
         began = self._monotonic()
         try:
-            return self._provider.push(request, now)
+            return self._push(request, now)
         finally:
             self._metrics.observe("PaymentSubmit", self._monotonic() - began)
 
@@ -114,10 +124,17 @@ def open_process(settings_path: Path | None) -> Process:
     packages = open_billing(core.store).ports.packages(time.monotonic() + BACKGROUND_DEADLINE_S)
     codes = sorted({package.code for package in packages})
     metrics = measures.InProcess(settings.environment, catalogue=catalogue(codes))
-    logger = logs.open_log(settings.log_path, settings.log_format, settings.log_level, metrics=metrics)
+    spans = open_spans(tracing=settings.tracing, process="selling")
+    logger = logs.open_log(
+        settings.log_path,
+        settings.log_format,
+        settings.log_level,
+        metrics=metrics,
+        trace_id=spans.trace_id if settings.tracing else None,
+    )
     pseudonyms = logs.Pseudonyms(core.keys.subkey("pseudonym"))
     news = News(metrics, logger.logger, pseudonyms, time.time, codes)
-    provider = Timed(money.provider, metrics)
+    provider = Timed(money.provider, metrics, spans=spans)
     money.watch(count_requests(metrics))
     purse = SharedPurse()
     notes = Notes(time.time)
@@ -135,6 +152,8 @@ def open_process(settings_path: Path | None) -> Process:
         Alarms(metrics, logger.logger).refund,
         write or (lambda _mail: None),
     )
+    if settings.tracing:
+        setattr(billing.callbacks, "finish", spans.around("settle", billing.callbacks.finish))  # noqa: B010 - a method
     if money.puller is not None:
         billing = billing._replace(pulls=Pulls(billing.book, billing.statements, money.puller, provider.shortcode))
     purse.book, notes.deliveries = billing.book, billing.deliveries

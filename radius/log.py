@@ -95,6 +95,7 @@ FIELDS: Mapping[str, type] = {
     "amount": int,
     **dict.fromkeys(("degraded", "spooled", "cached", "remembered", "late"), bool),
     **dict.fromkeys(("device", "address", "name"), Pseudonym),
+    "traceId": str,  # of the span that the line was written in, where spans are switched on
 }
 
 _PERSONAL = re.compile(
@@ -185,8 +186,9 @@ class Canonical:
         strict: bool = False,
         metrics: Metrics | None = None,
         now_ns: Callable[[], int] = time.time_ns,
+        trace_id: Callable[[], str | None] | None = None,
     ) -> None:
-        self._strict, self._metrics, self._now_ns = strict, metrics, now_ns
+        self._strict, self._metrics, self._now_ns, self._trace_id = strict, metrics, now_ns, trace_id
         self._encode = msgspec.json.Encoder(enc_hook=str).encode
         self._render = self._json if log_format == "json" else self._pretty
         self._console = ConsoleRenderer(colors=False, sort_keys=False)
@@ -194,6 +196,8 @@ class Canonical:
 
     def __call__(self, _logger: WrappedLogger, method: str, event: EventDict) -> bytes:
         """Make the line. `event` is structlog's own copy and becomes `details`."""
+        if self._trace_id is not None and (trace_id := self._trace_id()) is not None:
+            event["traceId"] = trace_id
         line = {
             "timestamp": self._timestamp(),
             "level": LEVELS.get(method, "ERROR"),
@@ -306,15 +310,17 @@ def open_log(
     *,
     strict: bool = False,
     metrics: Metrics | None = None,
+    trace_id: Callable[[], str | None] | None = None,
 ) -> Log:
     """A logger that writes to a file, or to standard output without a path. Raises Malformed if it cannot.
 
     Lines carry keyword arguments: `request_id`, `user_id` (a Pseudonym) and fields of `FIELDS`; None leaves one out.
+    `trace_id`: says which span a line is written in (`radius.tracing`); None: nobody traces.
     """
     sink = Sink(path, metrics)
     logger = structlog.wrap_logger(
         sink,
-        processors=[Canonical(log_format, strict=strict, metrics=metrics)],
+        processors=[Canonical(log_format, strict=strict, metrics=metrics, trace_id=trace_id)],
         wrapper_class=structlog.make_filtering_bound_logger(THRESHOLDS[level]),
         context_class=dict,
     )

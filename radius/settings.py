@@ -228,6 +228,7 @@ class Settings(BaseSettings):
     log_path: AbsolutePath | None = None  # standard output
     log_format: Literal["json", "pretty"] = "json"
     log_level: Literal["INFO", "WARN", "ERROR"] = "INFO"
+    tracing: bool = False  # spans by OpenTelemetry: see `radius.tracing`
     metrics_bind: Address = "127.0.0.1"
     metrics_port: int = Field(default=9_812, ge=0, le=65_535)  # 0: no endpoint
     worker_metrics_port: int = Field(default=9_813, ge=0, le=65_535)

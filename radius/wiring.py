@@ -35,6 +35,7 @@ from radius.services.terms import TermsBook
 from radius.services.watch import Watch
 from radius.settings import Settings
 from radius.store.open import Store, StoreKind, StoreSettings, open_store
+from radius.tracing import open_spans
 
 MARKS_ENTRIES_MAX = 10_000  # shards of accounts with very many devices
 BACKGROUND_DEADLINE_S = 5.0  # a store request that no router waits for
@@ -164,7 +165,14 @@ def build_node(settings_path: Path) -> NodeApp:
     settings = settings_module.load(settings_path)
     core = build_core(settings)
     metrics = measures.InProcess(settings.environment)
-    logger = logs.open_log(settings.log_path, settings.log_format, settings.log_level, metrics=metrics)
+    spans = open_spans(tracing=settings.tracing, process="radius")
+    logger = logs.open_log(
+        settings.log_path,
+        settings.log_format,
+        settings.log_level,
+        metrics=metrics,
+        trace_id=spans.trace_id if settings.tracing else None,
+    )
     deadline_s = settings.request_deadline_ms / 1000
     guard = Guard()
     tools = Tools(core.vault, guard, core.terms, time.monotonic, secrets.new_subscriber_id)
@@ -187,6 +195,9 @@ def build_node(settings_path: Path) -> NodeApp:
         lambda: spool.has_room(settings.spool_dir),
         core.bell.ring,
     )
+    if settings.tracing:  # else the hooks are called as they are
+        for hook in ("authorize", "authenticate", "post_auth", "accounting"):
+            setattr(edge, hook, spans.around(f"hook {hook}", getattr(edge, hook)))
     meter, excepted = build_meter(core, metrics, guard), Excepted(metrics, logger.logger)
 
     def measure() -> None:

@@ -263,7 +263,6 @@ def catalogue_loops() -> tuple[str, ...]:
 
 def test_a_push_is_timed_whatever_becomes_of_it() -> None:
     provider, metrics, at = FakeProvider(), Recording(catalogue()), [0.0]
-    timed = Timed(provider, metrics, lambda: at[0])
     request = PushRequest("254712345678", 5_000, "R1", "t")
 
     def slow(_request: PushRequest, _now: int) -> Accepted:
@@ -271,6 +270,7 @@ def test_a_push_is_timed_whatever_becomes_of_it() -> None:
         return Accepted("c1")
 
     provider.push = slow  # type: ignore[method-assign]
+    timed = Timed(provider, metrics, lambda: at[0])
     assert timed.push(request, T0) == Accepted("c1")
     assert metrics.observations["PaymentSubmit"] == [3]
     assert timed.shortcode == provider.shortcode
