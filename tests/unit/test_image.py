@@ -26,7 +26,7 @@ def of(word: str) -> list[str]:
 
 
 def test_what_is_copied_is_in_the_clone_and_let_through() -> None:
-    ignored = (ROOT / ".dockerignore").read_text().split("\n")
+    ignored = (ROOT / "deploy/image/Dockerfile.dockerignore").read_text().split("\n")
     for rest in of("COPY"):
         *sources, _ = shlex.split(rest)
         for source in sources:
