@@ -163,11 +163,13 @@ class Life:
         self.diary.tries.append(Try(who, now, 0, "failed", code, FAILURES[code]))
 
     def _mpesa(self, who: int, package: str, now: int, cents: int = 0) -> None:
-        """Paid; the word of it comes at once, twice, or days later."""
+        """Paid; the word of it comes at once, twice, or days later (not where it would lie over the next one's cap)."""
         begun, push = self._push(who, package, now, cents)
         assert begun.begun is Begun.ACCEPTED, begun
         paid_at = now + self.chance.randrange(8, 60)
-        heard_at = paid_at + (2 * DAY + 50_000 if self.chance.random() < 0.12 else self.chance.randrange(1, 4))
+        heard_at = paid_at + (
+            2 * DAY + 50_000 if self.chance.random() < 0.12 and package != CAPPED else self.chance.randrange(1, 4)
+        )
         if heard_at >= END:
             heard_at = paid_at + 1
         proof = Proof(
@@ -237,7 +239,8 @@ class Life:
     def _go_online(self, who: int, since: int, package: str, lasts_s: int) -> None:
         begin = max(since + self.chance.randrange(30, 600), self._free_at.get(who, 0) + 60)
         left = CAP if package == CAPPED else 1 << 62
-        for _ in range(self.chance.choice((1, 1, 2))):
+        often = 1 if package == CAPPED and self.diary.home[who] == "lodge" else 2  # power cuts change what is left
+        for _ in range(self.chance.randint(1, often)):
             length = 0 if self.chance.random() < 0.1 else self.chance.randrange(120, 6 * 3_600)
             if begin + length > since + lasts_s - 120:
                 return
