@@ -270,6 +270,8 @@ class Life:
             self._online[site][number] = Stay(who, at, at, 0, False, site)
 
         def go_on(at: int) -> None:
+            if number not in self._online[site]:
+                return  # another's power cut came first
             say(Status.INTERIM, at, 1_000)
             self._online[site][number] = Stay(who, begin, at, 1_000, False, site)
 
