@@ -182,7 +182,9 @@ def loses_power(site: Site, customers: list[Evening], number: int, *, store: boo
     sold_before = len(site.codes)
     with running(customers), selling(site) if store else _nothing():
         await_(partial(served_since, customers, time.monotonic()), "all are served")
-        if not store:
+        if store:
+            await_(lambda: len(site.codes) > sold_before, "a code is sold meanwhile")
+        else:
             site.machine.run("systemctl", "stop", "wifibilling-engine.service")
         time.sleep(LOAD_S)
         site.machine.cut_power(site.machine.disk.with_name(f"cut{number}.ext4"))
