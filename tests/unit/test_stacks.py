@@ -240,7 +240,7 @@ def test_every_variable_of_the_functions_is_a_setting(monkeypatch: pytest.Monkey
     variables = by_hand("api.yaml")["Globals"]["Function"]["Environment"]["Variables"]
     own = {"ENVIRONMENT"} | {f"WIFIBILLING_{field.upper()}" for field in Settings.model_fields}
     money = {f"MPESA_{field.upper()}" for field in MpesaSettings.model_fields}
-    assert set(variables) <= own | money
+    assert set(variables) <= own | money | {"AWS_LAMBDA_EXEC_WRAPPER"}  # Lambda's own: what starts the layer
     assert set(variables) >= {
         f"MPESA_{name.upper()}" for name, field in MpesaSettings.model_fields.items() if field.is_required()
     }
@@ -248,6 +248,7 @@ def test_every_variable_of_the_functions_is_a_setting(monkeypatch: pytest.Monkey
     wanted |= {name: "secretsmanager:wifi-billing/x" for name in variables if name.endswith("_REF")}
     wanted |= {"WIFIBILLING_PORTAL_URL": "https://wifi.example.co.ke", "WIFIBILLING_STATE_DIR": "/tmp/wifibilling"}
     wanted |= {"WIFIBILLING_STORE_KIND": "dynamodb", "WIFIBILLING_REGION": "af-south-1", "ENVIRONMENT": "staging"}
+    wanted |= {"WIFIBILLING_TRACING": "false"}
     wanted |= {name: "192.0.2.1" for name in variables if "ADDRESS" in name}
     wanted |= {"WIFIBILLING_OTHER_REGION": "eu-west-1/wifi-"}
     for name, value in wanted.items():
@@ -269,15 +270,25 @@ def test_a_new_version_that_fails_is_taken_back() -> None:
         assert alarms[watched]["MetricName"] == "Errors"
 
 
+def test_functions_are_traced_by_a_layer_and_only_where_one_is_named() -> None:
+    template = by_hand("api.yaml")
+    given = template["Globals"]["Function"]
+    variables = given["Environment"]["Variables"]
+    assert given["Layers"] == {"Fn::If": ["IsTraced", [{"Ref": "TracingLayerArn"}], {"Ref": "AWS::NoValue"}]}
+    assert {given["Tracing"]["Fn::If"][0], variables["WIFIBILLING_TRACING"]["Fn::If"][0]} == {"IsTraced"}
+    assert template["Parameters"]["TracingLayerArn"]["Default"] == "", "off"
+
+
 def test_no_role_may_do_everything_and_each_log_group_ends() -> None:
     template = by_hand("api.yaml")
     for role in resources(template, "AWS::IAM::Role").values():
         for policy in role["Policies"]:
-            for statement in policy["PolicyDocument"]["Statement"]:
+            for given in policy["PolicyDocument"]["Statement"]:
+                statement = given["Fn::If"][1] if "Fn::If" in given else given
                 actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
                 assert not any("*" in action for action in actions)
                 if statement["Resource"] == "*":
-                    assert all(action.startswith("ec2:") for action in actions)
+                    assert all(action.startswith(("ec2:", "xray:")) for action in actions)
     groups = resources(template, "AWS::Logs::LogGroup")
     assert len(groups) == len(FUNCTIONS) + 1
     assert all("RetentionInDays" in properties for properties in groups.values())
