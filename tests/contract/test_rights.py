@@ -25,15 +25,13 @@ from billing.run import loops_of
 from billing.store import keys as selling
 from coa.run import Runner
 from deploy.stacks import FOLDER
-from radius import vaults
+from radius import vaults, wiring
 from radius.domain.identity import MacAddress
 from radius.domain.nas import Family
-from radius.keeper import Keeper
 from radius.metrics import InProcess
 from radius.rlm.exit import Rcode
 from radius.store import keys as core
 from radius.store.open import StoreKind, open_store
-from radius.wiring import build_node
 from radius.worker import Worker
 from tests.contract.values import soon
 from tests.fakes.portal import API, DEVICE, PORTAL, ROUTER, SITE, Stand
@@ -69,7 +67,8 @@ class Town(Stand):
     def __init__(self, engine: Engine, proxy: StoreProxy, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.prefix, self._proxy = new_prefix(), proxy
         chosen = settings(f"http://127.0.0.1:{proxy.port}", StoreKind.DYNAMODB, self.prefix)
-        store = open_store(chosen.__class__(**{**vars(chosen), "fenced": True}))
+        self.chosen = chosen.__class__(**{**vars(chosen), "fenced": True})
+        store = open_store(self.chosen)
         store.create_tables()
         super().__init__(folder, store, monkeypatch)
 
@@ -126,8 +125,18 @@ def listens(town: Town) -> None:
     path = folder / "node.toml"
     path.write_text(f'state_dir = "{folder}"\nlog_path = "{folder}/node.log"\nmetrics_port = 0\n')
     town.asked()
-    with patch.object(Keeper, "start"):  # its rounds are ours to take
-        node = build_node(path)
+    with patch.object(wiring, "open_store", lambda _: open_store(town.chosen)):
+        node = wiring.build_node(path)  # a process of its own
+    try:
+        _lets_in_and_counts(node)
+    finally:
+        node.close()
+    before = town._proxy.requests[:]
+    sweeps(town)
+    town._proxy.requests[:0] = before
+
+
+def _lets_in_and_counts(node: wiring.NodeApp) -> None:
     node._keeper.round()
     packet = (
         ("User-Name", "0712999999"),
@@ -147,11 +156,6 @@ def listens(town: Town) -> None:
         told = (("Acct-Status-Type", status), ("Acct-Session-Time", str(seconds)), ("Acct-Input-Octets", "9"))
         assert node.edge.accounting((*told, *packet), "r2")[0] == Rcode.OK
     node._keeper.round()
-    node._core.bell.close()
-    node._log.sink.close()
-    before = town._proxy.requests[:]
-    sweeps(town)
-    town._proxy.requests[:0] = before
 
 
 def enforces(town: Town) -> None:
