@@ -11,7 +11,7 @@ from threading import Thread
 import pytest
 import uvicorn
 
-from billing.portal import connections
+from billing.portal import connections, shield
 from billing.portal.connections import HEAD_S_MAX, Impatient
 from radius.store.memory import MemoryStore
 from radius.store.open import memory_store
@@ -19,7 +19,7 @@ from tests.fakes.portal import Stand
 from tests.fakes.ports import free_port
 
 SHORT_S = 0.4
-WAIT_S = 10
+WAIT_S = 30
 GOOD = b"GET /api/v1/health/live HTTP/1.1\r\nHost: portal\r\n\r\n"
 
 
@@ -27,6 +27,7 @@ GOOD = b"GET /api/v1/health/live HTTP/1.1\r\nHost: portal\r\n\r\n"
 def port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """A portal on a loopback port, with at most eight connections."""
     monkeypatch.setattr(connections, "HEAD_S_MAX", SHORT_S)
+    monkeypatch.setattr(shield, "BODY_S_MAX", SHORT_S)
     stand = Stand(tmp_path, memory_store(MemoryStore()), monkeypatch)
     port = free_port()
     config = uvicorn.Config(
