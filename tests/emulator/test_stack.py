@@ -174,13 +174,10 @@ def test_what_a_schedule_starts_works_on_the_tables(up: Up) -> None:
 
 @long
 def test_a_change_that_cannot_be_made_leaves_all_as_it_was(up: Up) -> None:
-    """CloudFormation meets a package that is not there, and goes back."""
+    """CloudFormation meets a part that is not there, and goes back."""
     before = versions.live(up.stage)
-    bad = templates.upload(up.stage, up.first._replace(sha256="0" * 64))
-    up.stage.client("s3").delete_object(Bucket=up.stage.bucket, Key=f"packages/{'0' * 64}.zip")
-    cloud = up.stage.client("cloudformation")
     with pytest.raises(Refusal, match="UPDATE_ROLLBACK_COMPLETE"):
-        change.change(cloud, up.stage.stack, bad.url, prepare.needed(up.stage), {}, up.stage.poll_s)
+        deploy_half(up, up.stage)
     assert versions.live(up.stage) == before
     assert up.emulator.ask(f"{up.api}/api/v1/health/live").status == 200
 
@@ -292,16 +289,21 @@ def test_down_keeps_the_tables_and_up_brings_the_rest_back(up: Up) -> None:
 @long
 def test_a_first_try_that_fails_is_mended_and_gone_on_with(up: Up) -> None:
     """Tables cannot be taken back, so nothing is: what is in the way goes, and the same command again."""
-    stage = Stage("first", REGION, up.emulator.url)
-    client = stage.client("lambda")
-    somebodys = {"Runtime": "python3.13", "Role": "arn:aws:iam::000000000000:role/x", "Handler": "x.y"}
-    client.create_function(FunctionName="AuthLambda-first", Code={"ZipFile": up.first.path.read_bytes()}, **somebodys)
-    with pytest.raises(AssertionError, match="AuthLambda"):
-        put_up(up.emulator, up.first, "first")
-    assert str((stage.describe() or {})["StackStatus"]) == "CREATE_FAILED"
-    client.delete_function(FunctionName="AuthLambda-first")
+    stage, answers = Stage("first", REGION, up.emulator.url), up.emulator.folder / "answers.toml"
+    assert up.emulator.aws("prepare", "--stage", "first", "--from", str(answers)).returncode == 0
+    with pytest.raises(Refusal, match="CREATE_FAILED"):
+        deploy_half(up, stage)
+    assert set(stage.tables) <= set(stage.client("dynamodb").list_tables()["TableNames"])
     put_up(up.emulator, up.first, "first")
     assert set(versions.live(stage)) == set(stage.functions)
+
+
+def deploy_half(up: Up, stage: Stage) -> None:
+    """CloudFormation is told of a part that is not there."""
+    root = templates.upload(stage, up.first).template
+    root["Resources"]["Functions"]["Properties"]["TemplateURL"] += ".gone"
+    url, cloud = templates._put_template(stage, root), stage.client("cloudformation")
+    change.change(cloud, stage.stack, url, prepare.needed(stage), {}, stage.poll_s)
 
 
 def settings_file(up: Up, folder: Path) -> Path:
