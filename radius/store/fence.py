@@ -37,8 +37,9 @@ FENCE = "fence"  # the kind in ConfigTable
 SHARDS = 8  # at 10 postings a second of 20 ms each, two in a hundred would meet at one of one, two in a thousand of 8
 RENEW_S = 5.0
 LEASE_S = 15.0
-# After a raise: the lease of whoever read just before it, and the longest request (`wiring.BACKGROUND_DEADLINE_S`).
-SETTLED_S = LEASE_S + 5.0
+# After a raise: the lease of whoever read just before it, and the longest request (`wiring.BACKGROUND_DEADLINE_S`): its
+# last try begins before its deadline and ends by the client's own time-out, which is at most as long.
+SETTLED_S = LEASE_S + 10.0
 ELSEWHERE_S = 2.0  # a connection to another continent takes half a second
 NOBODY = ""
 FIRST = 1  # epoch of the first claim
