@@ -199,6 +199,7 @@ def test_a_version_that_does_not_answer_is_taken_back(up: Up, tmp_path: Path) ->
     assert versions.history(up.stage)[-1].what.startswith("taken back")
 
 
+@long
 def test_a_new_version_and_the_way_back(up: Up, tmp_path: Path) -> None:
     first = versions.live(up.stage)
     newer = tmp_path / "newer.zip"
