@@ -1,12 +1,12 @@
 """`relist`: the lists of customers and payments, for what was made before there were lists. deploy/update runs it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import islice
 from typing import Any
 
 import typer
 
-from billing.cli import progress
+from billing.cli import everybody, progress
 from billing.cli.frame import Frame, command
 from billing.cli.show import Column
 from billing.domain.journal import business_day
@@ -19,8 +19,8 @@ from radius.domain.identity import SubscriberId
 from radius.domain.subscriber import SecretKind, Subscriber
 from radius.ports import Listed
 from radius.store import keys
-from radius.store.copying import Raw, read_all, write_all
-from radius.store.records import Item, attributes, listed_item, stored_of, values
+from radius.store.copying import write_all
+from radius.store.records import Item, attributes, listed_item
 
 COLUMNS = (
     Column("CUSTOMERS LISTED", "customers"),
@@ -43,26 +43,13 @@ def relist(frame: Frame) -> None:
 
 
 def _customers(frame: Frame) -> int:
-    """A row holds what never changes of a customer, so to write it again changes nothing."""
+    """A row holds what never changes of a customer: to write it again changes nothing. Printed vouchers have none."""
     table, count = frame.settings.table_prefix + keys.USERS, 0
-    with progress.bar(frame, "Customers") as at:
-        for page, _ in read_all(frame.raw_client, table):
-            rows = [_row(each) for each in _present(page)]
-            write_all(frame.raw_client, table, [attributes(row) for row in rows])
-            count += len(rows)
-            at(count)
+    for page in everybody.pages(frame):
+        rows = [_row(each) for each in page if each.credential.kind is not SecretKind.CODE]
+        write_all(frame.raw_client, table, [attributes(row) for row in rows])
+        count += len(rows)
     return count
-
-
-def _present(page: Sequence[Raw]) -> Iterator[Subscriber]:
-    """The customers of a page: no alias, no row, no shard of marks, and no printed voucher."""
-    for item in map(values, page):
-        kind, _, name = str(item["pk"]).partition("#")
-        if kind != "S" or "#" in name:
-            continue
-        present = aggregate.decode(stored_of(item).body)
-        if present.credential.kind is not SecretKind.CODE:
-            yield present
 
 
 def _row(present: Subscriber) -> Item:

@@ -8,9 +8,12 @@ import pytest
 
 from billing.cli.exits import Exit
 from billing.services import audience
+from radius.domain import spill
 from radius.domain.identity import MacAddress
 from radius.domain.terms import PeriodUnit, Window, WindowStart
+from radius.ports import Change
 from tests.contract.cli.isp import ANNEX, DAY, World
+from tests.contract.values import soon
 from tests.fakes.mail_server import MailServer
 from tests.fakes.sms_gateway import SmsGateway
 from tests.unit.billing.values import T0
@@ -243,6 +246,13 @@ def test_a_site_is_found_by_its_lists_and_a_busy_one_by_a_walk(shop: World, monk
     monkeypatch.setattr(audience, "RECORDS_MAX", 2)  # pages
     monkeypatch.setattr(audience, "BUSY_DAY", 2_000)
     assert count() == 4
+
+
+def test_a_walk_reads_past_the_marks_of_an_account_of_very_many_devices(shop: World) -> None:
+    shard = spill.shard_ids(shop.customer("0700000005"))[0]
+    shop.core.store.subscribers.commit(Change(shard, 1, "w", b'{"m":{}}', 0), soon())
+    ran = shop("notify", "outage", "--site", "kilimani", "--walk", "--json")
+    assert (ran.code, ran.json()["people"]) == (Exit.DONE, 3), ran.err
 
 
 def test_who_came_long_ago_is_told_only_while_a_package_lasts(shop: World) -> None:
