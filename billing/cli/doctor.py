@@ -17,6 +17,7 @@ from billing.cli.ops import box
 from billing.cli.ops.cloud import on_aws
 from billing.cli.routers import NODE_FRESH_S
 from billing.cli.show import Column, as_is, size, span, when
+from billing.duty import load_duty
 from billing.services.callbacks import SWEEP_AFTER_S
 from radius.domain.clock import Suspect
 from radius.domain.errors import RadiusError, Unavailable
@@ -61,7 +62,7 @@ def doctor(
     """
     checks: list[Check] = [clock, disk, keys, store, writer, tables, nodes, around.freeradius, around.answers]
     checks += [around.hook_pool, around.dynamic_clients, around.processes, workers, waiting_packets, queues, unheard]
-    checks += [given_up, alarms, callbacks.token, callbacks.road, callbacks.come]
+    checks += [given_up, alarms, on_call, callbacks.token, callbacks.road, callbacks.come]
     checks += [around.routers] if probe else []
     found = [finding for check in checks for finding in looked(frame, check)]
     rows = [
@@ -273,3 +274,15 @@ def alarms(frame: Frame) -> Iterable[Finding]:
     if on_aws(frame.settings):
         return [untold("alarms", "CloudWatch has them: wifibilling ops daily")]
     return box.alarms(frame)
+
+
+def on_call(frame: Frame) -> Iterator[Finding]:
+    """Who is called for an incident: where something is sold, somebody must be."""
+    names = load_duty(frame.settings_file).names
+    if names:
+        yield well("on call", f"{', '.join(names)}: called for incidents, in this order")
+    elif frame.billing.desk.shelf.packages():
+        fix = "[[incidents.on_call]] in the settings file; then restart the worker of selling."
+        yield unwell("on call", "nobody: an incident calls no one, and packages are sold", fix)
+    else:
+        yield untold("on call", "nobody: an incident calls no one (nothing is sold yet)")

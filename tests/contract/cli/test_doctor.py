@@ -25,6 +25,8 @@ from tests.fakes.ports import free_port
 from tests.fakes.router_das import FakeDas, Manners
 from tests.unit.billing.values import T0
 
+AMINA = '\n[[incidents.on_call]]\nname = "Amina"\nphone = "0700000091"\n'
+
 
 @pytest.fixture
 def well(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
@@ -34,6 +36,8 @@ def well(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
         world.core.store.due_work.advance(worker, world.clock.now, soon())
     monkeypatch.setattr(around.shutil, "which", lambda _: None)
     monkeypatch.setattr(doctor, "DISK_FREE_PERCENT_MIN", 0)
+    with (world.folder / "settings.toml").open("a") as file:
+        file.write(AMINA)
     return world
 
 
@@ -152,9 +156,22 @@ def an_alarm_is_on(world: World) -> None:
     os.utime(world.folder / NOTE, (T0, T0))
 
 
+@fault("on call", "nobody: an incident calls no one")
+def nobody_is_on_call(world: World) -> None:
+    settings = world.folder / "settings.toml"
+    settings.write_text(settings.read_text().replace(AMINA, ""))
+    world("packages", "add", "daily", "--name", "Day", "--price", "50", "--lasts", "1d")
+
+
 def setting(world: World, line: str) -> None:
-    with (world.folder / "settings.toml").open("a") as file:
-        file.write(f"\n{line}\n")
+    """One of the core's: before the tables."""
+    settings = world.folder / "settings.toml"
+    settings.write_text(f"{line}\n{settings.read_text()}")
+
+
+def test_nobody_need_be_on_call_before_anything_is_sold(world: World) -> None:
+    (row,) = [row for row in world("doctor", "--json").json() if row["check"] == "on call"]
+    assert (row["good"], row["fix"]) == (None, "")
 
 
 def test_a_store_that_is_far_away_is_found(well: World, monkeypatch: pytest.MonkeyPatch) -> None:
