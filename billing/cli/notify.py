@@ -5,14 +5,14 @@ from typing import Annotated
 
 import typer
 
-from billing.cli.exits import Exit
+from billing.cli.exits import Exit, Nobody
 from billing.cli.frame import Frame, command
 from billing.cli.outbound import means
 from billing.cli.show import span
 from billing.cli.signs import HOURS_TOLD, TIME, name_of, place_of
 from billing.cli.telling import LISTED, ONE, Wish, facts_of, go_on, new, put_up, send, waits
 from billing.domain.brand import NoticeState, SiteNotice
-from billing.domain.notice import AHEAD_S, NoticeKind, Step, What
+from billing.domain.notice import AHEAD_S, Notice, NoticeKind, Step, What
 from radius.domain import calendar
 from radius.domain.errors import Malformed
 
@@ -115,13 +115,13 @@ def list_notices(frame: Frame) -> None:
 @command(app, "show", "notify show outage-kilimani-261125-1")
 def show(frame: Frame, notice: _Id) -> None:
     """One notice: how far it came, and what became of its messages."""
-    frame.show.item(facts_of(frame.billing.desk.notices.notice(notice)), ONE)
+    frame.show.item(facts_of(_known(frame, notice)), ONE)
 
 
 @command(app, "resume", "notify resume outage-kilimani-261125-1")
 def resume(frame: Frame, notice: _Id) -> Exit:
     """Go on with a notice that was interrupted or held. Nobody is told twice."""
-    found = frame.billing.desk.notices.notice(notice)
+    found = _known(frame, notice)
     if found.step is not Step.SENDING:
         frame.note(f"{notice} is {found.step.value}: there is nothing to go on with.")
         return Exit.NOT
@@ -134,6 +134,15 @@ def resume(frame: Frame, notice: _Id) -> Exit:
 @command(app, "stop", "notify stop outage-kilimani-261125-1 --reason 'wrong site'")
 def stop(frame: Frame, notice: _Id, reason: Reason = "") -> None:
     """Tell nobody more of a notice; another process that sends it stops before its next message."""
+    _known(frame, notice)
     with frame.deed(notice, frame.why(reason)):
         after = frame.billing.desk.notices.stop(notice, frame.now)
     frame.show.done(f"{notice} is {after.step.value}: {after.reached} of {after.people} were told.", facts_of(after))
+
+
+def _known(frame: Frame, notice: str) -> Notice:
+    """Raises Nobody."""
+    found = frame.billing.desk.notices.find(notice)
+    if found is None:
+        raise Nobody(f"there is no notice {notice}: wifibilling notify list")
+    return found

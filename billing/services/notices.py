@@ -95,6 +95,11 @@ class Notices:
 
     # -- what there is ---------------------------------------------------------------------------------------------
 
+    def find(self, id_: str) -> Notice | None:
+        """One notice; None where there is none."""
+        found = self._things.thing(Notice, id_, self._book.deadline())
+        return found.thing if found else None
+
     def notice(self, id_: str) -> Notice:
         """Raises Malformed for one that is not there."""
         return self.kept(id_).thing

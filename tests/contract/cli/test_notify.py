@@ -227,7 +227,10 @@ def test_what_cannot_be_is_refused(shop: World, gateway: SmsGateway) -> None:
     gateway.plan.append(NO_MONEY)
     assert shop("notify", "outage", "--site", "kilimani", "--apply").code == Exit.USAGE
     assert shop("notify", "outage", "--site", "nowhere").code == Exit.USAGE
-    assert shop("notify", "stop", "outage-1", *WHY).code == Exit.USAGE
+    for asked in (("show",), ("resume",), ("stop", *WHY)):
+        ran = shop("notify", asked[0], "outage-1", *asked[1:])
+        assert (ran.code, "there is no notice outage-1" in ran.err) == (Exit.NOBODY, True), ran.err
+    assert not any(about == "outage-1" for _, _, about, _ in shop.deeds())
     assert gateway.seen == []
 
 
