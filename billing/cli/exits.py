@@ -26,7 +26,7 @@ MEANINGS: dict[Exit, str] = {
     Exit.DECLINED: "the question was not answered with yes; nothing was changed",
     Exit.AWAY: "the store did not answer: whether it was done is not known, and the same command again is safe",
     Exit.BROKEN: "a stored record cannot be read: an alarm for whoever looks after the system",
-    Exit.INTERRUPTED: "interrupted",
+    Exit.INTERRUPTED: "interrupted; long work says how to go on",
 }
 
 

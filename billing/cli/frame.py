@@ -62,6 +62,7 @@ class Frame:
         self.site = given.site
         self.actor = given.actor or _os_user()
         self.now = int(clock())
+        self.interrupted = ""  # what is said where Ctrl-C ends it: how to go on
         self._given = given
         self._what = what
         console = Console(file=sys.stdout, highlight=False)
@@ -281,6 +282,10 @@ def command(
             frame = Frame(Given(**{each: given.pop(each) for each in _COMMON}), what)
             try:
                 code = function(frame, **given)
+            except KeyboardInterrupt:
+                if frame.interrupted:
+                    frame.note(frame.interrupted)
+                raise
             finally:
                 frame.close()
             if code:

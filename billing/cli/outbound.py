@@ -4,9 +4,6 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
 from billing.cli import frame as frames
 from billing.cli.frame import Frame
 from billing.domain.journal import business_day
@@ -58,13 +55,6 @@ def _left(frame: Frame, budget: Budget) -> int:
     kept = frame.billing.store.ports.thing(MessagesSpent, "messages", frame.deadline())
     spent = kept.thing.cents if kept is not None and kept.thing.day == business_day(frame.now) else 0
     return max(budget.day_cents - budget.reserve_cents - spent, 0)
-
-
-def progress(*, counted: bool) -> Progress:
-    """On the terminal's other stream, so that what a script reads stays clean. `counted`: how many is known."""
-    console = Console(stderr=True)
-    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()) if counted else ()
-    return Progress(TextColumn("{task.description}"), *columns, console=console, disable=not console.is_terminal)
 
 
 def resting(per_minute: int, sleep: Callable[[float], object] = time.sleep) -> Callable[[], None]:

@@ -11,6 +11,7 @@ from billing.cli.frame import Frame
 
 T = TypeVar("T")
 
+AGAIN = "Interrupted. The same command again is safe."
 LOOKED_MAX = 1_000  # what a list looks at for what no index finds: a second's work, wherever the store is
 All = Annotated[bool, typer.Option("--all", help=f"Look at every one, not only at {LOOKED_MAX:,}.")]
 
@@ -49,10 +50,13 @@ def search(limit: int, *, whole: bool) -> Search:
 
 
 @contextmanager
-def bar(frame: Frame, text: str, total: float | None = None) -> Iterator[Callable[[float], None]]:
+def bar(
+    frame: Frame, text: str, total: float | None = None, begun: int = 0, *, again: str = AGAIN
+) -> Iterator[Callable[[float], None]]:
     """A bar on the terminal while something long is done; call what it yields with how much is done (`total`: all).
 
-    Ctrl-C ends the work between two steps as it does everywhere: exit code 130, the bar stays where it was.
+    Ctrl-C ends the work between two steps as it does everywhere: exit code 130, the bar stays where it was, and
+    `again` is said: how to go on.
     """
     from rich.console import Console  # noqa: PLC0415 - most commands are over before anybody looks
     from rich.progress import (  # noqa: PLC0415 - as above
@@ -61,12 +65,15 @@ def bar(frame: Frame, text: str, total: float | None = None) -> Iterator[Callabl
         Progress,
         TextColumn,
         TimeElapsedColumn,
+        TimeRemainingColumn,
     )
 
+    frame.interrupted = again
     console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    clock = TimeElapsedColumn() if total is None else TimeRemainingColumn(elapsed_when_finished=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), clock)
     with Progress(*columns, console=console, disable=frame.as_json or not console.is_terminal) as shown:
-        task = shown.add_task(text, total=total)
+        task = shown.add_task(text, total=total, completed=begun)
         yield lambda done: shown.update(task, completed=done)
 
 

@@ -9,9 +9,10 @@ import msgspec
 
 from billing.alerting.channels import balance_of
 from billing.cli import frame as frames
+from billing.cli import progress
 from billing.cli.exits import Exit
 from billing.cli.frame import Frame
-from billing.cli.outbound import Means, means, progress, resting
+from billing.cli.outbound import Means, means, resting
 from billing.cli.reached import language_at, people, zone_at
 from billing.cli.show import Column, amount, span, when
 from billing.cli.signs import place_of, write_page
@@ -143,13 +144,12 @@ def _obstacle(frame: Frame, facts: dict[str, Any]) -> bool:
 
 def _planned(frame: Frame, of: str, wanted: list[SubscriberId], found: Means) -> Plan:
     """Look at each of them."""
-    with progress(counted=True) as shown:
-        task = shown.add_task("looked at", total=len(wanted))
+    with progress.bar(frame, "Looked at", len(wanted)) as at:
         return notice_plan.plan(
             frame.billing.desk.notices,
             wanted,
             language_at(frame, of),
-            lambda looked_at: shown.update(task, completed=looked_at),
+            at,
             sms=found.roads.sms is not None,
             mail=found.roads.mail is not None,
         )
@@ -195,10 +195,10 @@ def go_on(frame: Frame, id_: str, found: Means, came: Callable[[str], None]) -> 
         time.sleep,
         lambda: urgent or not chosen.quiet.until(int(frames.clock()), zone),
     )
-    with progress(counted=True) as shown:
-        task = shown.add_task(id_, total=notice.people * ROADS, completed=notice.next)
+    again = f"Interrupted. Go on, and nobody is told twice: wifibilling notify resume {id_}"
+    with progress.bar(frame, id_, notice.people * ROADS, notice.next, again=again) as at:
         after = Sending(frame.billing.desk.notices, found.roads, pace, language_at(frame, notice.of)).run(
-            id_, lambda: int(frames.clock()), lambda each: shown.update(task, completed=each.next)
+            id_, lambda: int(frames.clock()), lambda each: at(each.next)
         )
     if isinstance(after, Overtaken):
         came("another goes on with it")
