@@ -3,7 +3,8 @@
     python -m billing.alerting --settings FILE [--test]
 
 Looks once a minute until told to stop. With --test it sends one message by each road of ``[alerts]`` and ends: exit
-code 1 if one did not take it. It asks no store, so that it can say that the store is away.
+code 1 if one did not take it. It asks no store, so that it can say that the store is away; the audit, which is in the
+store, has no line of a test: the log says who sent it.
 """
 
 import argparse
@@ -28,6 +29,7 @@ from billing.alerting.watch import Watch
 from billing.backup import settings as backup_settings
 from billing.metrics import catalogue
 from billing.settings import load as load_selling
+from billing.who import os_user
 from radius import log as logs
 from radius import settings as settings_module
 from radius.domain.errors import Malformed
@@ -52,7 +54,7 @@ def main(arguments: list[str]) -> int:
         channels = open_channels(told, selling, time.time)
         backs_up = backup_settings.load(options.settings) is not None
         if options.test:
-            return _test(channels)
+            return _test(settings, channels)
         balance = balance_of(selling) if told.sms_balance_cents else lambda: None
         return serve(settings, told, channels, stop, balance, backs_up=backs_up)
     except Malformed as bad:
@@ -60,13 +62,17 @@ def main(arguments: list[str]) -> int:
         return 2
 
 
-def _test(channels: list[Channel]) -> int:
-    taken = [
-        channel.send(Notice("test", "this is a test of the alerts: all is well", critical=True)) for channel in channels
-    ]
-    for channel, good in zip(channels, taken, strict=True):
-        sys.stdout.write(f"{channel.name}: {'taken' if good else 'NOT taken'}\n")
-    return 0 if channels and all(taken) else 1
+def _test(settings: Settings, channels: list[Channel]) -> int:
+    log = logs.open_log(settings.log_path, settings.log_format, settings.log_level)
+    notice = Notice("test", "this is a test of the alerts: all is well", critical=True)
+    try:
+        taken = {channel.name: channel.send(notice) for channel in channels}
+        lines = [f"{name}: {'taken' if good else 'NOT taken'}" for name, good in taken.items()]
+        log.logger.warning("Alerts tested", reason=f"by {os_user()}; {', '.join(lines) or 'no road is set'}")
+    finally:
+        log.sink.close()
+    sys.stdout.writelines(f"{line}\n" for line in lines)
+    return 0 if channels and all(taken.values()) else 1
 
 
 def serve(

@@ -4,7 +4,6 @@ A command is a function whose first argument is a `Frame`. `command` registers i
 have, so that they mean the same everywhere and may stand behind the command as people type them.
 """
 
-import getpass
 import inspect
 import os
 import secrets
@@ -21,6 +20,7 @@ from rich.console import Console
 
 from billing.cli.exits import Declined, Exit
 from billing.cli.show import WIDTH_UNSEEN, Show
+from billing.who import os_user
 from radius import settings as settings_module
 from radius.domain.deed import Deed
 from radius.domain.entitlement import ZONE_DEFAULT
@@ -60,7 +60,7 @@ class Frame:
 
     def __init__(self, given: Given, what: str) -> None:
         self.site = given.site
-        self.actor = given.actor or _os_user()
+        self.actor = given.actor or os_user()
         self.now = int(clock())
         self.interrupted = ""  # what is said where Ctrl-C ends it: how to go on
         self._given = given
@@ -232,14 +232,6 @@ def client_of(settings: Settings) -> Any:
         connect_timeout_s=where.connect_timeout_s,
         connections=where.connections,
     )
-
-
-def _os_user() -> str:
-    """Who is at the keyboard, also behind sudo."""
-    try:
-        return os.environ.get("SUDO_USER") or getpass.getuser()
-    except (KeyError, OSError):  # a user that this machine does not know
-        return f"uid {os.getuid()}"
 
 
 def _there(path: Path) -> bool:
