@@ -25,7 +25,7 @@ MILLION, GB = 1e6, 1e9
 MEASURED = {  # README, "Benchmarks": store units of one of each
     "log_in": (1, 1),  # read, write
     "interim": (0, 1),
-    "purchase": (10, 32),
+    "purchase": (10, 36),
 }
 CLOSING = (1, 2)  # a session's end: the aggregate and the record of it; by the design, not measured alone
 PAGES = 6  # requests of one purchase: page, checkout, what became of it three times, callback

@@ -13,8 +13,8 @@ from deploy.refusal import Refusal
 def test_it_asks_for_what_was_measured() -> None:
     """The benchmarks in the README are where these numbers stand for people."""
     readme = (ROOT / "README.md").read_text().replace("\n", " ")
-    assert re.search(r"a purchase costs 32 write units .* and 10 read units", readme)
-    assert costing.MEASURED["purchase"] == (10, 32)
+    assert re.search(r"a purchase costs 36 write units .* and 10 read units", readme)
+    assert costing.MEASURED["purchase"] == (10, 36)
     assert "a log-in of a known name 1 read and 1 write unit, an ordinary interim update no read and 1 write" in readme
     assert costing.MEASURED["log_in"] == (1, 1)
     assert costing.MEASURED["interim"] == (0, 1)
@@ -32,7 +32,7 @@ def test_interims_are_what_writes_grow_with() -> None:
 
 def test_purchases_cost_what_they_write() -> None:
     without, with_one = costing.units(Site(payments=0)), costing.units(Site(payments=1))
-    assert with_one[1] - without[1] == 1_000 * 30 * 32
+    assert with_one[1] - without[1] == 1_000 * 30 * 36
     assert with_one[0] - without[0] == 1_000 * 30 * 10
 
 
