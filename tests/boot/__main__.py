@@ -2,7 +2,7 @@
 
     sudo .venv/bin/python -P -m tests.boot FOLDER
 
-FOLDER keeps the disk image that all commits share (Debian 12 and packages: the first run takes some minutes and needs a
+FOLDER keeps the disk image that all commits share (Debian and packages: the first run takes some minutes and needs a
 network); what is tested is the commit that is checked out. Needs debootstrap, loop devices and a cgroup2. The story
 takes some minutes; the exit code is the verdict.
 """
@@ -25,6 +25,7 @@ def main() -> int:
     )
     parser.add_argument("folder", type=Path)
     parser.add_argument("--small", action="store_true", help="measure one core and 1 GB instead")
+    parser.add_argument("--suite", default="bookworm", choices=("bookworm", "trixie"), help="Debian 12 or 13")
     parser.add_argument(INSIDE, action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
     folder = given.folder.resolve()
@@ -35,7 +36,7 @@ def main() -> int:
         print(f"tests.boot: needs root, and: {', '.join(missing) or 'nothing else'}", file=sys.stderr)
         return 2
     folder.mkdir(parents=True, exist_ok=True)
-    subprocess.run([HERE / "image.sh", folder], check=True, stdin=subprocess.DEVNULL)
+    subprocess.run([HERE / "image.sh", folder, given.suite], check=True, stdin=subprocess.DEVNULL)
     again = [sys.executable, "-P", "-m", "tests.boot", str(folder), INSIDE, *(["--small"] if given.small else [])]
     return subprocess.run(["unshare", "--net", "--mount", *again], check=False).returncode
 

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# image.sh FOLDER: makes FOLDER/disk.ext4, a disk of Debian 12 with systemd, this commit in /opt/wifibilling, and beside it two
-# successors (good, bad), ready for deploy/update without a network. As root; the part that all commits share stays in
-# FOLDER/base.ext4. Packages come from the mirror that this machine uses.
+# image.sh FOLDER SUITE: makes FOLDER/disk.ext4, a disk of Debian (bookworm, trixie) with systemd, this commit in /opt/wifibilling,
+# and beside it two successors (good, bad), ready for deploy/update without a network. As root; the part that all commits share
+# stays in FOLDER/SUITE.ext4. Packages come from the mirror that this machine uses.
 set -euo pipefail
 REPO=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
 FOLDER=$1
-SUITE=bookworm
+SUITE=$2
 PACKAGES=(freeradius freeradius-utils freeradius-python3 python3 python3-venv openssl ca-certificates
     caddy nftables wireguard-tools wireguard-go iproute2 systemd-timesyncd)
 DISK_GB=8
@@ -36,7 +36,7 @@ make_base() {
     local mirror
     # shellcheck disable=SC2016  # apt's placeholder, not the shell's
     mirror=$(apt-get indextargets --format '$(RELEASE) $(REPO_URI)' 'Created-By: Packages' |
-        awk -v suite="$SUITE" '$1 == suite { print $2; exit }')
+        awk '$1 == "bookworm" || $1 == "trixie" { print $2; exit }')
     debootstrap --variant=minbase --include=systemd,systemd-sysv,dbus,git,procps,kmod,ca-certificates "$SUITE" "$MNT" "$mirror"
     for_chroot
     git clone -q --no-local --depth 1 "file://$REPO" "$MNT/opt/wifibilling"
@@ -78,14 +78,14 @@ make_site() {
     git -C "$CLONE" checkout -q site
 }
 
-if [[ ! -e $FOLDER/base.ext4 ]]; then
-    rm -f "$FOLDER/base.new"
-    truncate -s "${DISK_GB}G" "$FOLDER/base.new"
-    mkfs.ext4 -q "$FOLDER/base.new"
-    with_disk "$FOLDER/base.new" make_base
-    mv "$FOLDER/base.new" "$FOLDER/base.ext4"
+if [[ ! -e $FOLDER/$SUITE.ext4 ]]; then
+    rm -f "$FOLDER/$SUITE.new"
+    truncate -s "${DISK_GB}G" "$FOLDER/$SUITE.new"
+    mkfs.ext4 -q "$FOLDER/$SUITE.new"
+    with_disk "$FOLDER/$SUITE.new" make_base
+    mv "$FOLDER/$SUITE.new" "$FOLDER/$SUITE.ext4"
 fi
 rm -f "$FOLDER/disk.ext4" "$FOLDER/disk.new"
-cp --sparse=always "$FOLDER/base.ext4" "$FOLDER/disk.new"
+cp --sparse=always "$FOLDER/$SUITE.ext4" "$FOLDER/disk.new"
 with_disk "$FOLDER/disk.new" make_site
 mv "$FOLDER/disk.new" "$FOLDER/disk.ext4"
