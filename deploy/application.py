@@ -111,7 +111,7 @@ def simulated_program(options: Options, state: State) -> Program | None:
 def portal_program(options: Options, state: State, settings_path: Path) -> Program:
     """What customers' pages and M-Pesa talk to."""
     told = settings_module.load(settings_path)
-    alive = probe(told.portal_bind, told.portal_port, "/health/live")
+    alive = probe(told.portal_bind, told.portal_port, "/api/v1/health/live")
     return Program(
         name="portal",
         command=(sys.executable, "-P", "-m", "billing.portal", "--settings", str(settings_path)),

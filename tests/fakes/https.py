@@ -37,11 +37,11 @@ def certificate(folder: Path, days: int) -> Path:
 
 @contextmanager
 def serving(pem: Path | None, status: int = 200, kind: str = "application/json") -> Iterator[str]:
-    """Answers every GET alike; without `pem` in the clear. Its address."""
+    """Answers at the portal's own path, and 404 elsewhere; without `pem` in the clear. Its address."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self.send_response(status)
+            self.send_response(status if self.path == "/api/v1/health/live" else 404)
             self.send_header("Content-Type", kind)
             self.end_headers()
             self.wfile.write(b"{}")
