@@ -11,6 +11,7 @@ import pwd
 import re
 import secrets
 import shutil
+import ssl
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -29,6 +30,7 @@ OURS = "# Written by deploy/install."
 WORDS = 6  # of 5 characters of 32: 150 bits
 LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"  # without l, o, 0, 1: it is copied by hand
 ROOTS = ("firewall.nft", "environment", "settings.toml")  # in /etc/wifibilling
+CERTIFICATE = r"-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/=\n]+-----END CERTIFICATE-----\n"
 DOMAIN = r"(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}"
 
 
@@ -159,6 +161,8 @@ def parse(arguments: Sequence[str]) -> Wanted:
     parser.add_argument("--domain", help="the name by which the internet reaches it: wifi.example.net")
     parser.add_argument("--relay", metavar="URL", help="it has no such name: who takes M-Pesa's calls (deploy/relay)")
     parser.add_argument("--address", help="with --relay: by which its routers and customers reach it, in their network")
+    parser.add_argument("--acme-ca", metavar="URL", help="whom to ask for a certificate (a public authority)")
+    parser.add_argument("--acme-root", type=Path, metavar="FILE", help="with --acme-ca: whom it is known by (PEM)")
     parser.add_argument("--brand", default="WiFi", help="who messages come from (default WiFi)")
     parser.add_argument("--ssh-port", type=int, action="append", help="stays open (default 22, and sshd's own)")
     parser.add_argument(
@@ -172,8 +176,10 @@ def parse(arguments: Sequence[str]) -> Wanted:
         networks = tuple(str(ip_network(each)) for each in given.radius_from)
     except ValueError as bad:
         raise Refusal(f"--radius-from: {bad}") from None
+    authority = {"acme_ca": given.acme_ca or "", "acme_root": _root_of(given.acme_root)}
+    _check_authority(relay=given.relay or "", **authority)
     ssh = tuple(sorted({*(given.ssh_port or ()), *sshd_ports()}))
-    made = Site(reached, ROOT, given.brand, relay=given.relay or "", ssh_ports=ssh, radius_from=networks)
+    made = Site(reached, ROOT, given.brand, relay=given.relay or "", ssh_ports=ssh, radius_from=networks, **authority)
     return Wanted(made, given.dry_run, not given.no_firewall)
 
 
@@ -196,6 +202,28 @@ def _reached(domain: str, relay: str, address: str) -> str:
     if not private:
         raise Refusal(f"--address {address} must be a private IPv4 address: a public one deserves a name and HTTPS")
     return address
+
+
+def _root_of(file: Path | None) -> str:
+    """An authority's certificate, without a key that may be beside it: everybody may read it. Raises Refusal."""
+    if file is None:
+        return ""
+    try:
+        text = "".join(re.findall(CERTIFICATE, file.read_text()))
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=text)
+    except (OSError, ValueError) as bad:  # what is no certificate is an SSLError, which is an OSError
+        raise Refusal(f"--acme-root {file}: must be a certificate, PEM ({bad})") from None
+    return text
+
+
+def _check_authority(acme_ca: str, acme_root: str, relay: str) -> None:
+    """Raises Refusal."""
+    if acme_ca and not re.fullmatch(r"https://[A-Za-z0-9.:-]+(/[A-Za-z0-9._~/-]*)?", acme_ca):
+        raise Refusal(f"--acme-ca {acme_ca} must be like https://ca.example.net/acme/acme/directory")
+    if acme_root and not acme_ca:
+        raise Refusal("--acme-root: say --acme-ca URL with it")
+    if acme_ca and relay:
+        raise Refusal("--acme-ca: a box behind a relay has no name, and so no certificate")
 
 
 def sshd_ports() -> set[int]:
@@ -222,6 +250,7 @@ def install(machine: Machine, site: Site, *, firewall: bool) -> None:
     if firewall:
         machine.write(site.etc / "firewall.nft", texts.firewall(site), 0o644, "root")
         machine.run("nft", "-c", "-f", str(site.etc / "firewall.nft"))
+    put_authority(machine, site)
     put_proxy(machine, texts.caddyfile(site))
     machine.run("systemctl", "daemon-reload")
     started = [name for name in texts.units(site) if firewall or "firewall" not in name]
@@ -277,6 +306,13 @@ def _units(machine: Machine, site: Site) -> bool:
             machine.write(path, text, 0o644, "root")
             changed = True
     return changed
+
+
+def put_authority(machine: Machine, site: Site) -> None:
+    """An authority that nobody else knows is known to this machine: else doctor and the alerts would not believe it."""
+    if site.acme_root and machine.read(texts.ACME_ROOT) != site.acme_root:
+        machine.write(texts.ACME_ROOT, site.acme_root, 0o644, "root")
+        machine.run("update-ca-certificates")
 
 
 def put_proxy(machine: Machine, text: str) -> None:

@@ -13,7 +13,7 @@ INSTALL_MB_MIN=2000            # packages 650 MB with the browser of the tests, 
 # shellcheck disable=SC2034  # the scripts that source this use them
 RUN_PACKAGES=(freeradius freeradius-utils freeradius-python3 python3 python3-venv openssl ca-certificates)
 # shellcheck disable=SC2034
-TEST_PACKAGES=(eapoltest hostapd wpasupplicant iproute2 nftables shellcheck wireguard-tools wireguard-go)
+TEST_PACKAGES=(caddy eapoltest hostapd wpasupplicant iproute2 nftables shellcheck wireguard-tools wireguard-go)
 
 say() { printf '%s: %s\n' "$COMMAND" "$*"; }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # packages.sh SUITE NAME...: installs distribution packages, as root. Called by deploy/run and deploy/test for what is missing.
-# The distribution's services are neither started nor left enabled: freeradius would take our ports, and the tests start
-# hostapd and wpa_supplicant themselves.
+# The distribution's services are neither started nor left enabled: freeradius would take our ports, caddy would serve its own
+# page (deploy/install enables it with ours), and the tests start caddy, hostapd and wpa_supplicant themselves.
 # shellcheck source=deploy/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -20,7 +20,7 @@ hold_service() {
 #!/bin/sh
 # $POLICY_MARK
 for word; do
-    case \$word in freeradius* | hostapd* | wpa_supplicant* | wpasupplicant*) exit 101 ;; esac
+    case \$word in freeradius* | caddy* | hostapd* | wpa_supplicant* | wpasupplicant*) exit 101 ;; esac
 done
 [ -x $POLICY.before-wifibilling ] || exit 0
 exec $POLICY.before-wifibilling "\$@"
@@ -124,7 +124,7 @@ main() {
     # What an operator installed and enabled stays as it is.
     local service
     NEW_SERVICES=()
-    for service in freeradius hostapd wpasupplicant; do
+    for service in freeradius caddy hostapd wpasupplicant; do
         [[ " $* " != *" $service "* ]] || NEW_SERVICES+=("${service/wpas/wpa_s}")
     done
     if policy_is_ours; then # an earlier install was killed: freeradius was new then

@@ -5,7 +5,7 @@ as one user without rights; the hub has that to make a network interface, caddy 
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from deploy.ports import Ports
 TARGET = "wifibilling.target"
 HUB_INTERFACE = "wifibilling"  # radius.hub's default
 HUB_PORT = 51820
+ACME_ROOT = Path("/usr/local/share/ca-certificates/wifibilling-acme.crt")  # where update-ca-certificates looks
 WAIT_TENTHS = 300  # of a second: an engine with a long WAL takes some
 
 
@@ -22,6 +23,8 @@ class Site:
     """Where everything is. `ssh_ports`: stay open. `radius_from`: networks of routers without a tunnel.
 
     `relay`: who takes M-Pesa's calls where the internet does not reach this box; `domain` is its own address then.
+    `acme_ca`: the directory of who issues the certificate, "" for a public authority; `acme_root`: whom it is itself
+    known by, PEM.
     """
 
     domain: str
@@ -35,6 +38,8 @@ class Site:
     ssh_ports: tuple[int, ...] = (22,)
     radius_from: tuple[str, ...] = ()
     relay: str = ""
+    acme_ca: str = ""
+    acme_root: str = ""
 
     @property
     def url(self) -> str:
@@ -226,14 +231,17 @@ def _radius_from(networks: tuple[str, ...], ports: str) -> Iterator[str]:
 
 def caddyfile(site: Site) -> str:
     """The proxy of the pages."""
-    return proxy(site.url, site.ports.portal)
+    authority = [f"\tacme_ca {site.acme_ca}"] if site.acme_ca else []
+    authority += [f"\tacme_ca_root {ACME_ROOT}"] if site.acme_root else []
+    return proxy(site.url, site.ports.portal, authority)
 
 
-def proxy(url: str, port: int) -> str:
-    """Caddy's file: for https with a certificate that it gets and renews by itself (ACME)."""
-    strict = "\theader Strict-Transport-Security max-age=31536000\n" if url.startswith("https:") else ""
-    where = url.removeprefix("https://")
-    return f"# Written by deploy/install.\n{where} {{\n\tencode gzip\n{strict}\treverse_proxy 127.0.0.1:{port}\n}}\n"
+def proxy(url: str, port: int, options: Sequence[str] = ()) -> str:
+    """Caddy's file: for https with a certificate that it gets and renews by itself (ACME). `options`: of all sites."""
+    lines = ["# Written by deploy/install.", *(["{", *options, "}"] if options else [])]
+    lines += [f"{url.removeprefix('https://')} {{", "\tencode gzip"]
+    lines += ["\theader Strict-Transport-Security max-age=31536000"] if url.startswith("https:") else []
+    return "\n".join([*lines, f"\treverse_proxy 127.0.0.1:{port}", "}", ""])
 
 
 def first_settings(site: Site) -> str:

@@ -17,14 +17,15 @@ import pytest
 
 from billing.relay import road
 from deploy import installing, relaying
-from deploy.installing import Here, Told, check, install, parse
-from deploy.ports import Ports
+from deploy.installing import Here, Told, check, install, parse, put_authority
 from deploy.refusal import Refusal
-from deploy.site import Site, caddyfile, firewall, first_settings, units
+from deploy.site import ACME_ROOT, Site, caddyfile, firewall, units
 from radius import settings as settings_module
+from tests.fakes import https
 from tests.integration.box import clean_environment
-from tests.integration.deploy_lab import ROOT, free_ports, wait_until
+from tests.integration.deploy_lab import ROOT, wait_until
 from tests.integration.freeradius_lab import missing_programs
+from tests.integration.unit_lab import Boot, lay_boot
 
 pytestmark = pytest.mark.integration
 SITE = Site("wifi.example.net", ROOT, "Kilifi WiFi", user="root", ssh_ports=(2222,), radius_from=("203.0.113.7/32",))
@@ -69,6 +70,31 @@ def test_a_site_is_written_once_and_the_operators_files_stay(machine: Fake, tmp_
     assert given.split()[4:] == ["/etc/wifibilling/backup.passphrase", "/etc/wifibilling/mail.password"]
     assert machine.ran[-1] == "systemctl start wifibilling.target"  # nothing changed: nobody is interrupted
     assert not [line for line in machine.ran if "firewall" in line or line.startswith("nft")]
+
+
+def test_an_authority_of_ones_own_is_known_to_the_machine_too(machine: Fake, tmp_path: Path) -> None:
+    root = https.certificate(tmp_path, 40)
+    url = "https://ca.example.net:9000/acme/acme/directory"
+    site = parse(["--domain", "wifi.example.net", "--acme-ca", url, "--acme-root", str(root)]).site
+    for _ in range(2):
+        put_authority(machine, site)
+    assert machine.ran == ["update-ca-certificates"]  # once: it was the same
+    known = machine.read(ACME_ROOT) or ""
+    assert known in root.read_text()
+    assert (known[:27], "PRIVATE KEY" in known) == ("-----BEGIN CERTIFICATE-----", False)
+    with pytest.raises(Refusal, match="say --acme-ca URL with it"):
+        parse(["--domain", "wifi.example.net", "--acme-root", str(root)])
+    lines = caddyfile(site).splitlines()
+    assert lines[1:6] == ["{", f"\tacme_ca {url}", f"\tacme_ca_root {ACME_ROOT}", "}", "wifi.example.net {"]
+
+
+def test_a_root_that_is_no_certificate_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "root.pem"
+    words = ["--domain", "wifi.example.net", "--acme-ca", "https://ca.example.net", "--acme-root", str(file)]
+    for write in (lambda: None, lambda: file.write_text("nothing"), lambda: file.write_bytes(b"\xff\x00")):
+        write()
+        with pytest.raises(Refusal, match=r"root\.pem: must be a certificate"):
+            parse(words)
 
 
 def test_a_proxys_file_that_was_there_is_kept(machine: Fake, tmp_path: Path) -> None:
@@ -143,6 +169,9 @@ def test_a_relay_is_one_service_behind_a_proxy(machine: Fake, tmp_path: Path) ->
         ["--relay", "https://relay.example.net", "--address", "8.8.8.8"],
         ["--relay", "https://relay.example.net", "--address", "here"],
         [],
+        ["--domain", "wifi.example.net", "--acme-ca", "http://ca.example.net"],
+        ["--domain", "wifi.example.net", "--acme-ca", "https://ca.example.net/\n}"],
+        ["--relay", "https://relay.example.net", "--address", "192.168.88.2", "--acme-ca", "https://ca.example.net"],
         ["--domain", "nodot"],
         ["--domain", "a.b;rm"],
         ["--domain", "a.example", "--radius-from", "10.0.0.1/8"],
@@ -206,53 +235,9 @@ def test_the_kernel_takes_the_firewall_twice(tmp_path: Path) -> None:
 # --- the units' commands ---------------------------------------------------------------------------------------------
 
 
-class Boot:
-    """Starts units' commands as systemd would, by hand."""
-
-    def __init__(self, site: Site) -> None:
-        self.site = site
-        self.texts = units(site)
-        self.running: dict[str, subprocess.Popen[bytes]] = {}
-
-    def command(self, name: str, key: str = "ExecStart") -> list[str]:
-        found = re.search(rf"^{key}=(.*)$", self.texts[f"wifibilling-{name}.service"], re.MULTILINE)
-        assert found
-        return [word.replace("$$", "$") for word in shlex.split(found[1])]
-
-    def run(self, name: str, key: str = "ExecStart") -> None:
-        done = subprocess.run(
-            self.command(name, key), env=self._environment(), cwd=self.site.state, capture_output=True, text=True,
-            check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stdout + done.stderr
-
-    def start(self, name: str) -> None:
-        with (self.site.state.parent / f"{name}.log").open("wb") as log:
-            self.running[name] = subprocess.Popen(
-                self.command(name), env=self._environment(), cwd=self.site.state, stdout=log, stderr=subprocess.STDOUT
-            )
-
-    def stop(self) -> dict[str, int]:
-        codes = {}
-        for name, process in reversed(self.running.items()):
-            process.terminate()
-            codes[name] = process.wait(30)
-        return codes
-
-    @staticmethod
-    def _environment() -> dict[str, str]:
-        return {**clean_environment(), "PYTHONUNBUFFERED": "1"}
-
-
 @pytest.fixture
 def boot(tmp_path: Path) -> Iterator[Boot]:
-    folders = {"state": tmp_path / "state", "etc": tmp_path / "etc", "backups": tmp_path / "backups"}
-    for folder in folders.values():
-        folder.mkdir(mode=0o700)
-    site = Site("wifi.example.net", ROOT, ports=Ports(**free_ports()), **folders)
-    site.settings.write_text(first_settings(site))
-    site.passphrase.write_text("three words are not enough\n")
-    made = Boot(site)
+    made = lay_boot(tmp_path)
     yield made
     made.stop()
 
@@ -261,19 +246,14 @@ def boot(tmp_path: Path) -> Iterator[Boot]:
 @pytest.mark.skipif(not (ROOT / ".venv/bin/dynoxide").exists(), reason="no engine in .venv")
 def test_the_commands_of_the_units_serve_and_nothing_is_there_of_a_demo(boot: Boot) -> None:
     site, ports = boot.site, boot.site.ports
-    boot.run("engine", "ExecStartPre")
-    boot.start("engine")
-    boot.run("engine", "ExecStartPost")
-    prepare = [*boot.command("prepare"), "--status-port", str(ports.status)]
-    for _ in range(2):  # at each start
-        done = subprocess.run(prepare, env=boot._environment(), capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
+    boot.start_store()
+    boot.prepare()  # at each start
     for name in ("radius", "worker", "coa", "portal", "selling", "alerts"):
         boot.start(name)
     told = settings_module.load(site.settings)
     for port in (told.metrics_port, told.worker_metrics_port, told.coa_metrics_port, told.billing_metrics_port):
         wait_until(lambda port=port: answers(f"http://127.0.0.1:{port}/metrics"), f"{port} answers")
-    wait_until(lambda: answers(f"http://127.0.0.1:{ports.portal}/health/live"), "the portal answers")
+    wait_until(lambda: answers(f"http://127.0.0.1:{ports.portal}/api/v1/health/live"), "the portal answers")
     assert "Ready to process requests" in (site.state.parent / "radius.log").read_text()
     assert wifibilling(site, "sites", "list", "--json") == "[]\n"
     assert wifibilling(site, "packages", "list", "--json") == "[]\n"
