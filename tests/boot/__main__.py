@@ -3,8 +3,8 @@
     sudo .venv/bin/python -P -m tests.boot FOLDER
 
 FOLDER keeps the disk image that all commits share (Debian and packages: the first run takes some minutes and needs a
-network); what is tested is the commit that is checked out. Needs debootstrap, loop devices and a cgroup2. The story
-takes some minutes; the exit code is the verdict.
+network); what is tested is the commit that is checked out. Needs debootstrap, caddy, loop devices and a cgroup2. The
+story takes some minutes; the exit code is the verdict.
 """
 
 import argparse
@@ -31,7 +31,9 @@ def main() -> int:
     folder = given.folder.resolve()
     if given.inside:
         return inside(folder, small=given.small)
-    missing = [name for name in ("debootstrap", "unshare", "nsenter", "mkfs.ext4", "ip") if shutil.which(name) is None]
+    missing = [
+        name for name in ("debootstrap", "unshare", "nsenter", "mkfs.ext4", "ip", "caddy") if shutil.which(name) is None
+    ]
     if os.geteuid() != 0 or missing:
         print(f"tests.boot: needs root, and: {', '.join(missing) or 'nothing else'}", file=sys.stderr)
         return 2
@@ -43,20 +45,23 @@ def main() -> int:
 
 def inside(folder: Path, *, small: bool) -> int:
     """The story, in a network namespace that is ours."""
-    from tests.boot.machine import Machine, NotSo, run  # noqa: PLC0415 - what they import is not needed to make a disk
+    from tests.boot.authority import Authority  # noqa: PLC0415 - what they import is not needed to make a disk
+    from tests.boot.machine import Machine, NotSo, run  # noqa: PLC0415
     from tests.boot.small import measure  # noqa: PLC0415
     from tests.boot.story import play  # noqa: PLC0415
 
     run("ip", "link", "set", "lo", "up")
     run("cp", "--sparse=always", str(folder / "disk.ext4"), str(folder / "run.ext4"))
+    authority = Authority(folder / "authority")
     machine = Machine(folder / "run.ext4", f"wifibilling-boot-{os.getpid()}")
     try:
-        (measure if small else play)(machine)
+        (measure if small else play)(machine, authority)
     except NotSo as why:
         print(f"tests.boot: NOT SO: {why}", file=sys.stderr)
         return 1
     finally:
         machine.remove()
+        authority.stop()
     print("tests.boot: all is as it should be")
     return 0
 

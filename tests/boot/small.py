@@ -8,6 +8,7 @@ import threading
 import time
 from pathlib import Path
 
+from tests.boot.authority import Authority
 from tests.boot.machine import Machine, NotSo
 from tests.boot.story import Site, first_day, say
 from tests.fakes.nas import FakeRouter, NoAnswer
@@ -59,9 +60,9 @@ def sessions(router: FakeRouter, code: str, until: float, done: list[float]) -> 
         done.append(time.monotonic() - began)
 
 
-def measure(machine: Machine) -> None:
+def measure(machine: Machine, authority: Authority) -> None:
     """Boot it, sell codes, and count."""
-    site, used = Site(machine), HIERARCHIES / "memory" / NAME / "memory.max_usage_in_bytes"
+    site, used = Site(machine, authority), HIERARCHIES / "memory" / NAME / "memory.max_usage_in_bytes"
     machine.boot(confine)
     try:
         first_day(site)

@@ -12,8 +12,10 @@ from functools import partial
 from typing import Any
 
 from deploy.updating import PROCESSES
+from tests.boot.authority import HOSTS, Authority
 from tests.boot.machine import ADDRESS, HALTED, REBOOTED, ROUTER, STRANGER, Machine, NotSo, await_
 from tests.fakes.nas import FakeRouter, NoAnswer
+from tests.integration.certificate_story import DIRECTORY, NAME
 from tests.integration.load import Evening, running, served_since
 
 SITE, NAS = "kilimani", "kilimani-01"
@@ -33,7 +35,9 @@ class Site:
     """The installed site as its operator, its router and its customers meet it."""
 
     machine: Machine
+    authority: Authority
     secret: str = ""
+    certificate: str = ""  # as it was issued
     codes: list[str] = field(default_factory=list)  # sold, and paid for: each was acknowledged
 
     def operate(self, *words: str) -> Any:
@@ -42,10 +46,17 @@ class Site:
 
     def install(self) -> None:
         """As README says it."""
-        words = f"cd /opt/wifibilling && deploy/install --domain wifi.example.net --radius-from {ROUTER}/32"
-        self.machine.run("bash", "-c", words)
+        files = f"printf %s '{HOSTS}' >>/etc/hosts; printf %s '{self.authority.root.read_text()}' >/root/acme.pem"
+        authority = f"--acme-ca {DIRECTORY} --acme-root /root/acme.pem"
+        words = f"deploy/install --domain {NAME} {authority} --radius-from {ROUTER}/32"
+        self.machine.run("bash", "-c", f"{files}; cd /opt/wifibilling && {words}")
         took = await_(self.serves, "everything serves after the installation")
         say(f"installed; everything answers after {took:.0f} s")
+        await_(self.authority.meets, "the portal answers by its name")
+        self.certificate = self.authority.shown()
+        look = f"from billing.cli import callbacks; assert callbacks.answers('https://{NAME}').good"
+        self.machine.run("/opt/wifibilling/.venv/bin/python", "-P", "-c", look)
+        say("its certificate is issued; the portal answers by its name, to the machine itself, too")
 
     def stock(self) -> None:
         """A place, a router, something to sell."""
@@ -266,11 +277,15 @@ def ends_well(site: Site, customers: list[Evening], missing: list[int]) -> None:
     site.machine.run("systemctl", "start", "wifibilling-backup.service")
     site.machine.run("wifibilling", "backup", "verify")
     say("all bytes of all customers are charged once; a backup is made and proven")
+    await_(site.authority.meets, "the portal answers by its name after all")
+    if site.authority.shown() != site.certificate:
+        raise NotSo("a certificate was issued again")
+    say("the certificate is the first one: reboots and power cuts ask for no other")
 
 
-def play(machine: Machine) -> None:
+def play(machine: Machine, authority: Authority) -> None:
     """The whole of it."""
-    site = Site(machine)
+    site = Site(machine, authority)
     machine.boot()
     first_day(site)
     boots_again(site, "reboot")
