@@ -2,10 +2,11 @@
 
     python -m deploy.node --shared /srv/shared --state /var/lib/wifibilling
 
-Settings come from the environment (WIFIBILLING_...). Tables, key and routers are elsewhere; what is a node's own and
-must outlive the machine is in its slot: the spool, the routers it knew last, and the last good time. A slot is held by
-a lock that the disk gives back when its holder is gone; the next node takes it over with its name, and its worker
-plays back what waits there. The certificates for EAP are of all nodes: devices pin them.
+Settings come from the environment (WIFIBILLING_...) and the document that it names, which is read once. Tables, key and
+routers are elsewhere; what is a node's own and must outlive the machine is in its slot: the spool, the routers it knew
+last, and the last good time. A slot is held by a lock that the disk gives back when its holder is gone; the next node
+takes it over with its name, and its worker plays back what waits there. The certificates for EAP are of all nodes:
+devices pin them.
 """
 
 import argparse
@@ -68,7 +69,7 @@ def take_slot(shared: Path) -> Slot:
 
 
 def write_settings(state: State, slot: Slot) -> Path:
-    """What is this node's own; the environment says the rest. Raises Refusal for what cannot be used."""
+    """What is this node's own, and the document of all; the environment wins. Raises Refusal for what is unfit."""
     values = {
         "state_dir": str(state.folder),
         "node_id": f"node-{slot.number}",
@@ -76,8 +77,9 @@ def write_settings(state: State, slot: Slot) -> Path:
         "store_kind": "dynamodb",
     }
     lines = [f"{name} = {json.dumps(value)}" for name, value in values.items()]
-    programs.replace_file(state.settings_file, "\n".join(lines) + "\n")
     try:
+        document = settings_module.kept_document()  # AWS keeps it; its programs are given a file
+        programs.replace_file(state.settings_file, "\n".join([*lines, document]) + "\n")
         settings = settings_module.load(state.settings_file)
     except SettingsError as bad:
         raise Refusal(f"settings cannot be used: {'; '.join(bad.problems)}") from None

@@ -4,6 +4,8 @@ A variable is ``WIFIBILLING_`` and the field's name in capitals; only `environme
 dashboards' dimension is named after. The file is named by an argument or by ``WIFIBILLING_SETTINGS`` and holds the same
 fields in lower case. A name that nobody knows is refused: a misspelt limit is not a limit. Secrets are never values
 here, only references to where they are. What programs that sell are told stands in tables of the same file (`TABLES`).
+Where there are no files, ``WIFIBILLING_SETTINGS`` is the reference of a document that AWS keeps (`radius.vaults`), like
+``ssm:/wifi-billing/settings:3``; a process reads it once.
 """
 
 import json
@@ -13,6 +15,7 @@ import socket
 import tomllib
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from functools import cache
 from ipaddress import IPv4Address, ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -37,6 +40,7 @@ from radius.domain.tunnel import check_key
 PREFIX = "WIFIBILLING_"
 FILE_VARIABLE = "WIFIBILLING_SETTINGS"
 TABLES = ("alerts", "backup", "billing", "callbacks", "incidents", "mail", "notices", "sms")  # of the file: `table`
+KEPT = ("ssm:", "secretsmanager:")  # how a document begins that is no file
 EMBEDDED_ENDPOINT = "http://127.0.0.1:8450"
 UNSHOWN = ("key_ref", "store_endpoint")  # a secret pasted into the wrong place must not end up on a terminal
 
@@ -259,7 +263,7 @@ class Settings(BaseSettings):
 
 
 def load(path: Path | None = None) -> Settings:
-    """Settings from the environment and the file at `path` (or at ``WIFIBILLING_SETTINGS``, or none).
+    """Settings from the environment and the file at `path` (or what ``WIFIBILLING_SETTINGS`` names, or none).
 
     Raises SettingsError with all problems at once.
     """
@@ -306,17 +310,38 @@ def table(name: str, path: Path | None = None) -> dict[str, Any]:
     return found
 
 
-def _named(path: Path | None) -> Path | None:
-    return path or (Path(os.environ[FILE_VARIABLE]) if os.environ.get(FILE_VARIABLE) else None)
+def kept_document() -> str:
+    """The text of the document that the environment names by a reference; empty where it names none.
+
+    Raises SettingsError.
+    """
+    said = os.environ.get(FILE_VARIABLE, "")
+    return _document(said) if said.startswith(KEPT) else ""
 
 
-def _read(path: Path) -> dict[str, Any]:
+@cache
+def _document(reference: str) -> str:
+    from radius import vaults  # noqa: PLC0415 - boto3 takes longer to load than most commands to run
+
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        return vaults.fetch(FILE_VARIABLE, reference)
+    except Malformed as bad:
+        raise SettingsError([f"{FILE_VARIABLE}: {bad.fix}"]) from None
+
+
+def _named(path: Path | None) -> Path | str | None:
+    """A file, or the reference of a document."""
+    said = os.environ.get(FILE_VARIABLE, "")
+    return path or (said if said.startswith(KEPT) else Path(said) if said else None)
+
+
+def _read(named: Path | str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(_document(named) if isinstance(named, str) else named.read_text("utf-8"))
     except OSError as refused:
-        raise SettingsError([f"{path}: cannot be read: {refused.strerror}"]) from refused
+        raise SettingsError([f"{named}: cannot be read: {refused.strerror}"]) from refused
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as bad:
-        raise SettingsError([f"{path}: is not TOML: {bad}"]) from bad
+        raise SettingsError([f"{named}: is not TOML: {bad}"]) from bad
 
 
 def _variable(field: str) -> str:
@@ -329,7 +354,7 @@ def _unknown_variables() -> list[str]:
     return [f"{name}: is no setting{_meant(name.upper(), known)}" for name in strange]
 
 
-def _unknown_keys(values: Mapping[str, Any], path: Path | None) -> list[str]:
+def _unknown_keys(values: Mapping[str, Any], path: Path | str | None) -> list[str]:
     known = (*Settings.model_fields, *TABLES)
     return [f"{key}: is no setting{_meant(key, known)} (in {path})" for key in sorted(values) if key not in known]
 

@@ -26,7 +26,7 @@ from radius.domain.deed import Deed
 from radius.domain.entitlement import ZONE_DEFAULT
 from radius.domain.errors import Malformed, RadiusError
 from radius.services.directory import Directory
-from radius.settings import FILE_VARIABLE, Settings
+from radius.settings import FILE_VARIABLE, KEPT, Settings
 from radius.store.desk import make_client
 from radius.wiring import BACKGROUND_DEADLINE_S, Core, build_core, store_settings
 
@@ -75,8 +75,9 @@ class Frame:
     @cached_property
     def settings_file(self) -> Path | None:
         """Of `--settings`, else of the environment (None), else of the box that `deploy/run` keeps in this clone."""
-        named = self._given.settings or (Path(os.environ[FILE_VARIABLE]) if os.environ.get(FILE_VARIABLE) else None)
-        return BOX_SETTINGS if named is None and _there(BOX_SETTINGS) else named
+        said = os.environ.get(FILE_VARIABLE, "")
+        named = self._given.settings or (Path(said) if said and not said.startswith(KEPT) else None)
+        return BOX_SETTINGS if named is None and not said and _there(BOX_SETTINGS) else named
 
     @cached_property
     def settings(self) -> Settings:

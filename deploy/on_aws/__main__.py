@@ -15,12 +15,25 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
 from billing.mpesa.pace import REQUESTS_PER_MINUTE
-from deploy.on_aws import costing, downing, enhancing, package, prepare, scaling, templates, upping, versions, watching
+from deploy.on_aws import (
+    costing,
+    document,
+    downing,
+    enhancing,
+    package,
+    prepare,
+    scaling,
+    templates,
+    upping,
+    versions,
+    watching,
+)
 from deploy.on_aws.stage import FUNCTIONS, Stage
 from deploy.on_aws.upping import Clock
 from deploy.on_aws.window import NAIROBI, holiday, next_window
 from deploy.options import ROOT
 from deploy.refusal import Refusal, exit_code, say
+from radius.settings import FILE_VARIABLE
 
 HOUR_S = 3_600.0
 TIME = "%Y-%m-%dT%H:%M"
@@ -56,10 +69,14 @@ def prepare_(
     region: _Region = "",
     endpoint: _Endpoint = None,
     answers: Annotated[Path | None, typer.Option("--from", help="A TOML file of answers; nothing is asked.")] = None,
+    settings: Annotated[
+        Path | None, typer.Option(help="A settings.toml of messages, letters, duty; empty: none.")
+    ] = None,
 ) -> None:
     """Tell the stage's parameters and M-Pesa's secrets, once; keys that nobody needs to know are made."""
-    found = prepare.answers_of(answers) if answers else {}
-    changed = prepare.prepare(Stage(stage, region, endpoint), found, None if answers else _ask)
+    place, found = Stage(stage, region, endpoint), prepare.answers_of(answers) if answers else {}
+    checked = document.read(place, settings) if settings else None
+    changed = prepare.prepare(place, found, None if answers else _ask, checked)
     say(f"kept: {', '.join(changed)}" if changed else "nothing new")
 
 
@@ -267,6 +284,8 @@ def _wifibilling(stage: Stage, *arguments: str) -> int:
     command = [sys.executable, "-P", "-m", "billing.cli", *arguments]
     prefix = prepare.serving_prefix(stage)
     environment = {**kept, **stage.variables, "WIFIBILLING_TABLE_PREFIX": prefix, "PYTHONPATH": str(ROOT)}
+    if reference := prepare.settings_reference(stage):
+        environment |= {FILE_VARIABLE: reference}
     return subprocess.run(command, env=environment, check=False).returncode
 
 

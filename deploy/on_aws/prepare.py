@@ -14,6 +14,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from deploy.on_aws import document
+from deploy.on_aws.document import Document
 from deploy.on_aws.stage import Stage
 from deploy.on_aws.templates import TEMPLATE, load
 from deploy.refusal import Refusal
@@ -29,32 +31,38 @@ TOLD = ("mpesa-passkey", "mpesa-consumer-key", "mpesa-consumer-secret")
 Ask = Callable[[str, str, bool], str]  # name, what it is, whether it is a secret
 
 
-def prepare(stage: Stage, answers: Mapping[str, str], ask: Ask | None) -> list[str]:
+def prepare(stage: Stage, answers: Mapping[str, str], ask: Ask | None, settings: Document | None = None) -> list[str]:
     """Keep what is given in `answers` and ask for what is missing; what was made or changed, by name.
+
+    `settings` brings secrets of its own, which are told like M-Pesa's. None: they stay as they are.
 
     Raises:
         Refusal: something is missing and nobody can be asked, or a name that nobody knows.
     """
     known = _parameters(stage)
-    if unknown := set(answers) - set(known) - set(TOLD):
+    confidential = (*TOLD, *(settings.secrets if settings else ()))
+    if unknown := set(answers) - set(known) - set(confidential):
         raise Refusal(f"nobody knows {', '.join(sorted(unknown))}")
     there = parameters(stage)
     told = {name: answers.get(name, there.get(name)) for name in known}
     missing = [name for name, value in told.items() if value is None and "Default" not in known[name]]
-    secrets_missing = [name for name in TOLD if name not in answers and not _has(stage, name)]
+    secrets_missing = [name for name in confidential if name not in answers and not _has(stage, name)]
     if ask is None and (missing or secrets_missing):
         raise Refusal(f"missing: {', '.join((*missing, *secrets_missing))}")
     for name in missing:
         assert ask is not None
         told[name] = ask(name, known[name].get("Description", ""), False)
     changed = []
+    if settings is not None:
+        told |= {"SettingsVersion": document.keep(stage, settings.text) if settings.text else ""}
+        told |= {"SmsRegion": settings.sms_region}
     fresh = {name: value for name, value in told.items() if value is not None}
     if fresh != there:
         stage.client("ssm").put_parameter(
             Name=_name(stage), Value=json.dumps(fresh, sort_keys=True), Type="String", Overwrite=True
         )
         changed.append("parameters")
-    for name in TOLD:
+    for name in confidential:
         if name in answers or name in secrets_missing:
             _tell(stage, name, answers[name] if name in answers else ask(name, "", True))  # type: ignore[misc]
             changed.append(name)
@@ -82,6 +90,12 @@ def parameters(stage: Stage) -> dict[str, str]:
     except ssm.exceptions.ParameterNotFound:
         return {}
     return dict(found)
+
+
+def settings_reference(stage: Stage) -> str:
+    """Where processes of the stage find its settings; empty without any."""
+    version = parameters(stage).get("SettingsVersion")
+    return f"ssm:{stage.settings}:{version}" if version else ""
 
 
 def serving_prefix(stage: Stage) -> str:

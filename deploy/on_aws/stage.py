@@ -106,6 +106,11 @@ class Stage:
         """A secret of this stage, by its name in Secrets Manager."""
         return f"wifi-billing{self.suffix}/{name}"
 
+    @property
+    def settings(self) -> str:
+        """The document of its settings, by its name in SSM."""
+        return f"/wifi-billing{self.suffix}/settings"
+
     @cached_property
     def account(self) -> str:
         """The account's number, of whoever's credentials these are."""

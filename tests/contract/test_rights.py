@@ -30,6 +30,7 @@ from radius.domain.identity import MacAddress
 from radius.domain.nas import Family
 from radius.metrics import InProcess
 from radius.rlm.exit import Rcode
+from radius.settings import kept_document
 from radius.store import keys as core
 from radius.store.open import StoreKind, open_store
 from radius.worker import Worker
@@ -303,7 +304,39 @@ def test_secrets_are_those_that_a_role_may_read(heard: list[Right]) -> None:
 
 
 @pytest.mark.parametrize("role", [role for role, _ in RUNS])
+def test_a_role_may_read_the_document_of_settings_and_no_other_parameter(
+    role: str, heard: list[Right], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = re.findall(r"ssm:/[^\"]+", (FOLDER / STACK_OF.get(role, "api.yaml")).read_text())[0]
+    monkeypatch.setenv("WIFIBILLING_SETTINGS", said.replace("${StageSuffix}", "").replace("${SettingsVersion}", "3"))
+    kept_document.__globals__["_document"].cache_clear()
+    assert kept_document() == kept_document() == "s"
+    ((action, name),) = heard
+    allows = [(actions, places) for actions, places in statements(role) if any("ssm" in each for each in actions)]
+    (place,) = allows[0][1]
+    assert [actions for actions, _ in allows] == [{action}] == [{"ssm:GetParameter"}]
+    # The version is a selector: IAM knows the parameter only
+    assert f"{place.partition(':parameter')[2].replace('${StageSuffix}', '')}:3" == name
+
+
+def test_only_the_functions_that_sell_send_and_only_to_phones_and_only_where_it_was_set() -> None:
+    template = dict(decode_str((FOLDER / "api.yaml").read_text())[0])
+    policies = {
+        name: each for name, each in template["Resources"].items()
+        if "sns:" in json.dumps(each) and each["Type"].startswith("AWS::IAM")
+    }  # fmt: skip
+    ((_, policy),) = policies.items()
+    assert (policy["Condition"], policy["Properties"]["Roles"]) == ("SendsBySns", [{"Ref": "SellingRole"}])
+    allow, deny = policy["Properties"]["PolicyDocument"]["Statement"]
+    assert (allow["Effect"], allow["Action"], deny["Effect"]) == ("Allow", "sns:Publish", "Deny")
+    assert allow["Condition"] == {"StringEquals": {"aws:RequestedRegion": {"Ref": "SmsRegion"}}}
+    assert deny["Resource"] == {"Fn::Sub": "arn:${AWS::Partition}:sns:*:*:*"}, "a topic is no phone"
+
+
+@pytest.mark.parametrize("role", [role for role, _ in RUNS])
 def test_a_role_has_nothing_beside_tables_secrets_and_what_aws_itself_does(role: str) -> None:
     services = {action.partition(":")[0] for actions, _ in statements(role) for action in actions}
-    assert services <= {"dynamodb", "secretsmanager", *OF_AWS} | ({"cloudwatch"} if role == "NodeRole" else set())
+    assert services <= {"dynamodb", "secretsmanager", "ssm", *OF_AWS} | (
+        {"cloudwatch"} if role == "NodeRole" else set()
+    )
     assert ("ec2" in services) == (role == "CoaRole"), "only what is in a VPC makes network interfaces"

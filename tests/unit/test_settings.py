@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from radius import vaults
 from radius.domain.clock import RELEASE_AT
 from radius.domain.errors import Malformed
-from radius.settings import PREFIX, Settings, SettingsError, load
+from radius.settings import PREFIX, Settings, SettingsError, kept_document, load, table
 
 
 @pytest.fixture(autouse=True)
@@ -167,3 +168,35 @@ def test_every_number_has_bounds_and_its_unit_in_its_name() -> None:
         if field.annotation is int:
             assert len([bound for bound in field.metadata if hasattr(bound, "ge") or hasattr(bound, "le")]) == 2, name
             assert name.endswith((*units, "_reachable", "_unreachable")), name
+
+
+def test_a_document_that_aws_keeps_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def fetch(field: str, reference: str) -> str:
+        asked.append((field, reference))
+        return 'log_level = "WARN"\nregion = "eu-west-1"\n[sms]\nday_cents = 7\n'
+
+    monkeypatch.setattr(vaults, "fetch", fetch)
+    assert kept_document() == "", "a box has files"
+    monkeypatch.setenv("WIFIBILLING_SETTINGS", "ssm:/wifi-billing-read-once/settings:3")
+    monkeypatch.setenv("WIFIBILLING_REGION", "af-south-1")
+    settings = load()
+    assert (settings.log_level, settings.region) == ("WARN", "af-south-1"), "the environment wins"
+    assert table("sms") == {"day_cents": 7}
+    assert kept_document().startswith("log_level")
+    assert asked == [("WIFIBILLING_SETTINGS", "ssm:/wifi-billing-read-once/settings:3")]
+
+
+def test_a_document_that_is_not_there_or_not_fit_is_named(monkeypatch: pytest.MonkeyPatch, file: Path) -> None:
+    def refuse(field: str, reference: str) -> str:
+        raise Malformed(field, f"{reference} cannot be read: ParameterNotFound")
+
+    monkeypatch.setenv("WIFIBILLING_SETTINGS", "ssm:/wifi-billing-gone/settings:9")
+    monkeypatch.setattr(vaults, "fetch", refuse)
+    with pytest.raises(SettingsError, match="WIFIBILLING_SETTINGS: ssm:/wifi-billing-gone/settings:9 cannot be read"):
+        load()
+    monkeypatch.setattr(vaults, "fetch", lambda *_: "brand = 1")
+    assert problems() == ["brand: is no setting (in ssm:/wifi-billing-gone/settings:9)"]
+    file.write_text('log_level = "ERROR"')
+    assert load(file).log_level == "ERROR", "a file that is named is the one that is meant"

@@ -16,7 +16,7 @@ from billing.mpesa.settings import MpesaSettings
 from billing.store.tables import TABLES as SELLING
 from deploy import stacks
 from radius.cloudwatch import NAMESPACE, PUBLISHED
-from radius.settings import Settings, load
+from radius.settings import FILE_VARIABLE, Settings, load
 from radius.store.tables import TABLES as CORE
 from radius.store.tables import definition
 from tests.insights.metrics import parse
@@ -238,7 +238,7 @@ def test_what_a_schedule_starts_has_a_minute_and_its_reserve() -> None:
 
 def test_every_variable_of_the_functions_is_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     variables = by_hand("api.yaml")["Globals"]["Function"]["Environment"]["Variables"]
-    own = {"ENVIRONMENT"} | {f"WIFIBILLING_{field.upper()}" for field in Settings.model_fields}
+    own = {"ENVIRONMENT", FILE_VARIABLE} | {f"WIFIBILLING_{field.upper()}" for field in Settings.model_fields}
     money = {f"MPESA_{field.upper()}" for field in MpesaSettings.model_fields}
     assert set(variables) <= own | money | {"AWS_LAMBDA_EXEC_WRAPPER"}  # Lambda's own: what starts the layer
     assert set(variables) >= {
@@ -251,6 +251,7 @@ def test_every_variable_of_the_functions_is_a_setting(monkeypatch: pytest.Monkey
     wanted |= {"WIFIBILLING_TRACING": "false"}
     wanted |= {name: "192.0.2.1" for name in variables if "ADDRESS" in name}
     wanted |= {"WIFIBILLING_OTHER_REGION": "eu-west-1/wifi-"}
+    del wanted[FILE_VARIABLE]  # tests/unit/on_aws/test_document.py
     for name, value in wanted.items():
         if not name.startswith("MPESA_"):
             monkeypatch.setenv(name, value)

@@ -18,7 +18,7 @@ from deploy import stacks
 from deploy.ports import Ports
 from radius.cloudwatch import NAMESPACE
 from radius.health import DEFAULT_PORT
-from radius.settings import Settings
+from radius.settings import FILE_VARIABLE, Settings
 
 EC2, BALANCING = "AWS::EC2::", "AWS::ElasticLoadBalancingV2::"
 RADIUS_PORTS = {Ports().auth, Ports().acct, Ports().auth_rotated, Ports().acct_rotated}
@@ -117,7 +117,9 @@ def test_what_a_node_is_told_is_a_setting_and_no_secret() -> None:
     (task,) = of("radius.yaml", "AWS::ECS::TaskDefinition").values()
     said = [each["Fn::If"][1] if "Fn::If" in each else each for each in task["ContainerDefinitions"][0]["Environment"]]
     told = {each["Name"]: each["Value"] for each in said}
-    assert set(told) <= {"ENVIRONMENT"} | {f"WIFIBILLING_{field.upper()}" for field in Settings.model_fields}
+    assert set(told) <= {"ENVIRONMENT", FILE_VARIABLE} | {
+        f"WIFIBILLING_{field.upper()}" for field in Settings.model_fields
+    }
     assert told["WIFIBILLING_STORE_KIND"] == "dynamodb"
     assert told["WIFIBILLING_CLOUDWATCH"] == "true"
 
