@@ -3,7 +3,8 @@
 [incidents]
 senior = "Otieno"                                    # level 3 goes to them at once
 ack_minutes = 15                                     # then the next person is called
-status_page = "/var/www/status/index.html"           # written anew whenever an incident changes what is told
+status_page = "/var/www/status/index.html"           # written anew whenever an incident changes what is told;
+                                                     # on AWS: s3://PagesBucket/status/index.html
 
 [[incidents.on_call]]                                # in the order in which they are called
 name = "Amina"
@@ -18,6 +19,7 @@ quiet_until = 8                                      # ... until this one, by th
 They are read once, when a process starts.
 """
 
+import re
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -28,9 +30,10 @@ from billing.mail.port import check_address
 from billing.told import problem_lines
 from radius.domain.errors import Malformed
 from radius.domain.identity import parse_phone
-from radius.settings import AbsolutePath, SettingsError, table
+from radius.settings import SettingsError, table
 
 MINUTE_S = 60
+S3 = "s3://"
 
 Shape = TypeVar("Shape", bound=BaseModel)
 
@@ -47,6 +50,13 @@ def _phone(text: str) -> str:
     if phone is None:
         raise ValueError("must be like 254712345678")
     return phone
+
+
+def check_page(text: str) -> str:
+    """Where a page may lie: an absolute path, or an object of S3. Raises ValueError."""
+    if not re.fullmatch(rf"/.+|{S3}[a-z0-9][a-z0-9.-]{{1,61}}[a-z0-9]/[A-Za-z0-9/_.-]+", text):
+        raise ValueError(f"must be an absolute path, or like {S3}BUCKET/status/index.html")
+    return text
 
 
 class _Model(BaseModel):
@@ -73,7 +83,7 @@ class Duty(_Model):
     on_call: tuple[OnCall, ...] = Field(default=(), max_length=20)
     senior: str = ""
     ack_minutes: int = Field(default=15, ge=1, le=24 * 60)
-    status_page: AbsolutePath | None = None
+    status_page: Annotated[str, AfterValidator(check_page)] | None = None
 
     @property
     def ack_s(self) -> int:

@@ -10,11 +10,13 @@ import typer
 from billing.cli.frame import Frame, command
 from billing.cli.sites import app
 from billing.domain.brand import EVERYWHERE, NoticeState, SiteNotice
+from billing.duty import S3, check_page
 from billing.portal.pages.status import status_page
 from radius.domain import calendar
 from radius.domain.errors import Malformed
 
 HOURS_TOLD = 24.0
+PAGE_CACHED_S = 30  # at the edge, which else keeps a file for a day
 TIME = "%Y-%m-%dT%H:%M"
 
 _Reason = Annotated[str, typer.Option(help="Kept with the change.")]
@@ -76,25 +78,55 @@ def tell(
 @command(app, "status-page", "sites status-page --out /var/www/status/index.html")
 def page(
     frame: Frame,
-    out: Annotated[Path, typer.Option(metavar="FILE", help="Is replaced whole.")],
+    out: Annotated[str, typer.Option(metavar="FILE", help="Is replaced whole; also s3://BUCKET/KEY.")],
 ) -> None:
     """Write the public status page: one file without anything else, for a server that is up when this one is not."""
     told = write_page(frame, out)
-    frame.show.done(f"{out} is written.", {"out": str(out), "told": told})
+    frame.show.done(f"{out} is written.", {"out": out, "told": told})
 
 
-def write_page(frame: Frame, out: Path) -> int:
+def write_page(frame: Frame, out: str) -> int:
     """The public status page as it is now, whole or not at all; how many places are told something."""
     signs = frame.billing.desk.signs
     places = [EVERYWHERE, *(site.id for site in frame.directory.all_sites())]
     notices = [found for place in places if (found := signs.notice(place))]
-    fresh = out.with_name(f"{out.name}.new")
+    text = status_page(signs.brand(EVERYWHERE), notices, frame.now)
     try:
-        fresh.write_text(status_page(signs.brand(EVERYWHERE), notices, frame.now), "utf-8")
-        fresh.replace(out)
+        if out.startswith(S3):
+            _put(check_page(out), text)
+        else:
+            _replace(Path(out), text)
+    except ValueError as bad:
+        raise Malformed("out", str(bad)) from None
     except OSError as refused:
         raise Malformed("out", f"{out} cannot be written: {refused.strerror}") from refused
     return len(notices)
+
+
+def _replace(path: Path, text: str) -> None:
+    fresh = path.with_name(f"{path.name}.new")
+    fresh.write_text(text, "utf-8")
+    fresh.replace(path)
+
+
+def _put(address: str, text: str) -> None:
+    """By the rights of whoever types. Raises OSError with AWS's own code."""
+    import boto3  # noqa: PLC0415 - it takes longer to load than other commands to run
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+
+    bucket, _, key = address.removeprefix(S3).partition("/")
+    try:
+        boto3.client("s3").put_object(
+            Bucket=bucket,
+            Key=key,
+            Body=text.encode(),
+            ContentType="text/html; charset=utf-8",
+            CacheControl=f"max-age={PAGE_CACHED_S}",
+        )
+    except ClientError as refused:
+        raise OSError(0, refused.response["Error"]["Code"]) from None
+    except BotoCoreError as away:
+        raise OSError(0, type(away).__name__) from None
 
 
 def place_of(frame: Frame) -> str:

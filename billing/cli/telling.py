@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
@@ -220,7 +219,7 @@ def put_up(frame: Frame) -> None:
     out = load_duty(frame.settings_file).status_page
     if out is not None:
         try:
-            write_page(frame, Path(out))
+            write_page(frame, out)
         except Malformed as bad:  # the rest of what was asked is done all the same
             frame.note(f"The status page is not written: {bad.fix}")
 

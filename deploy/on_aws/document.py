@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from billing.duty import load_duty, load_notices
+from billing.duty import S3, load_duty, load_notices
 from billing.mail.settings import HERE
 from billing.settings import load as load_selling
 from billing.sms.settings import FileSettings, SnsSettings
@@ -85,8 +85,10 @@ def _loaded(stage: Stage, path: Path) -> str:
     with _environment(stage):
         settings_module.load(path)
         selling = load_selling(path)
-        load_duty(path)
+        page = load_duty(path).status_page
         load_notices(path)
+    if page and not page.startswith(S3):
+        raise SettingsError([f"incidents.status_page: must be like {S3}PagesBucket/status/index.html"])
     sender = selling.sms.sender if selling.sms else None
     if isinstance(sender, FileSettings):
         raise SettingsError(["sms.sender.kind: must not be file: a function's files are nobody's"])

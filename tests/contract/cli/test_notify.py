@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+import boto3
 import msgspec
 import pytest
 
@@ -14,6 +15,7 @@ from radius.domain.terms import PeriodUnit, Window, WindowStart
 from radius.ports import Change
 from tests.contract.cli.isp import ANNEX, DAY, World
 from tests.contract.values import soon
+from tests.fakes.aws import Aws
 from tests.fakes.mail_server import MailServer
 from tests.fakes.sms_gateway import SmsGateway
 from tests.unit.billing.values import T0
@@ -282,6 +284,29 @@ def test_the_status_page_is_told_and_cleared(shop: World) -> None:
     assert shop("notify", "status", "--site", "lodge").code == Exit.USAGE
     outcomes = [outcome for _, what, _, outcome in shop.deeds() if what == "notify status"]
     assert {"done", "cleared", "nothing was told"} <= set(outcomes)
+
+
+def test_the_status_page_is_an_object_where_there_is_no_server(shop: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    aws = Aws(lambda *_: [])
+    aws.answers["PutObject"] = lambda _: {}
+    s3 = aws.client("s3", "af-south-1")
+    monkeypatch.setattr(boto3, "client", {"s3": s3}.__getitem__)
+    with (shop.folder / "settings.toml").open("a") as file:
+        file.write('\n[incidents]\nstatus_page = "s3://wifi-billing-pages-1/status/index.html"\n')
+    told = ("notify", "status", "--site", "lodge", "No internet.", "Hakuna intaneti.", "--state", "identified")
+    assert shop(*told).code == Exit.DONE
+    (put,) = aws.asked("PutObject")
+    assert (put["Bucket"], put["Key"], put["CacheControl"]) == (
+        "wifi-billing-pages-1",
+        "status/index.html",
+        "max-age=30",
+    )
+    assert b"No internet." in put["Body"]
+    aws.refusals["PutObject"] = "AccessDenied"
+    said = shop("notify", "status", "--site", "lodge", "--clear")
+    assert said.code == Exit.DONE, "the rest is done all the same"
+    assert "s3://wifi-billing-pages-1/status/index.html cannot be written: AccessDenied" in said.err
+    assert shop("sites", "status-page", "--out", "s3://wifi-billing-pages-1").code == Exit.USAGE
 
 
 def test_an_opt_out_is_by_phone_and_by_customer(shop: World) -> None:

@@ -35,6 +35,7 @@ def test_people_are_called_in_the_order_in_which_they_stand(monkeypatch: pytest.
         ({"on_call": [{"name": "1", "phone": "0712345678"}]}, "name"),
         ({"ack_minutes": 0}, "ack_minutes"),
         ({"status_page": "index.html"}, "status_page"),
+        ({"status_page": "s3://pages"}, "status_page: must be an absolute path, or like s3://BUCKET/"),
     ],
 )
 def test_what_cannot_be_is_named(monkeypatch: pytest.MonkeyPatch, values: dict[str, object], named: str) -> None:

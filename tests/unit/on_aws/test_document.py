@@ -127,6 +127,7 @@ def test_what_is_fit_names_its_secrets_and_where_sns_sends(stage: Stage, tmp_pat
         ("[mail]\nhost = 'mx.example.ke'\nport = 25\nsender = 'a@b.ke'", "mail.port not 25"),
         ("[mail]\nhost = 'localhost'\nsender = 'a@b.ke'", "mail.host: must be another machine"),
         (GATEWAY.replace("-trial", ""), "sms.sender.key_ref: must be like secretsmanager:wifi-billing-trial/NAME"),
+        ("[incidents]\nstatus_page = '/var/www/index.html'", "incidents.status_page: must be like s3://"),
         ("[alerts]\nsms = []", r"\[alerts\]: is read on a box only"),
         ("table_prefix = 'other-'\nspool_dir = '/x'", "table_prefix: is the stack's to say; spool_dir: is the stack's"),
         ("#" * 8_193, "more than 8,192 bytes"),
