@@ -134,6 +134,7 @@ def the_rest(world: World) -> Iterator[str]:
     yield from (
         f"notify {what} --site lodge" for what in ("outage", "restored", "completion", "status Slow Polepole", "list")
     )
+    yield "sites credit daily --since '2026-11-25 12:00' --until '2026-11-25 12:30' --site lodge --reason x"
     yield "notify announcement --site lodge --from 2026-11-28T02:00 --hours 2"
     yield from ("notify show x", "notify stop x --reason x", "notify resume x")
 
