@@ -10,6 +10,7 @@ from billing.cli.exits import Exit, Nobody
 from billing.cli.frame import Frame, command
 from billing.cli.show import Column, size, when
 from billing.cli.words import REASONS, STATES
+from radius.domain.errors import Unavailable
 from radius.domain.identity import SessionUid, SubscriberId
 from radius.domain.intent import ENDS, Intent
 from radius.domain.subscriber import Subscriber
@@ -104,17 +105,27 @@ def _row(frame: Frame, present: Subscriber, intent: Intent) -> dict[str, Any]:
 def waiting(frame: Frame) -> Exit:
     """Accounting packets on disk while the store was away, here and as other nodes say. They are counted by themselves.
 
-    Exit code 1 if something is parked, which a person must mend.
+    Exit code 1 if something is parked, which a person must mend; else 5 if the store is away: this machine's are shown.
     """
     rows = _local(frame.settings.spool_dir, frame.settings.node_id)
-    rows += [
+    empty, outcome = "Nothing waits: every packet was counted.", Exit.DONE
+    try:
+        rows += _elsewhere(frame)
+    except Unavailable:
+        frame.note("The store does not answer: what waits on other nodes is not known.")
+        empty, outcome = "Nothing waits on this machine.", Exit.AWAY
+    frame.show.table(rows, WAITING, empty)
+    return Exit.NOT if any(row["parked"] for row in rows) else outcome
+
+
+def _elsewhere(frame: Frame) -> list[dict[str, Any]]:
+    """What other nodes last said; raises Unavailable."""
+    return [
         {"node": node.id, "file": "", "packets": None, "bytes": None, "since": node.spool_oldest_at,
          "what": "packets wait there", "parked": False}
         for node in frame.core.store.nodes.nodes(frame.deadline())
         if node.spool_oldest_at and node.id != frame.settings.node_id
     ]  # fmt: skip
-    frame.show.table(rows, WAITING, "Nothing waits: every packet was counted.")
-    return Exit.NOT if any(row["parked"] for row in rows) else Exit.DONE
 
 
 def _local(folder: Path, node: str) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from radius.domain.errors import Unavailable
 from radius.domain.identity import NasId
 from radius.domain.nas import Family, Router
 from radius.ports import Node
+from radius.store.catalog import DynamoNodes
 from radius.store.hot import HotStore
 from tests.contract.cli.isp import ANNEX, DAY, GATE, LAPTOP, SECRET, Nobody, World
 from tests.contract.values import soon
@@ -210,7 +211,7 @@ def test_the_watch_goes_on_without_the_store(evening: World, monkeypatch: pytest
     assert (ran.code, ran.out.count(JANE)) == (Exit.DONE, 3)
 
 
-def away(*_: object) -> Iterator[live.Live]:
+def away(*_: object) -> Any:
     raise Unavailable("nobody answers")
 
 
@@ -259,6 +260,20 @@ def test_packets_that_wait_on_disk(world: World) -> None:
     (spool / "parked.detail").write_text("# User-Name: is empty\n" + packet)
     ran = world("waiting")
     assert (ran.code, "could not be counted" in ran.out) == (Exit.NOT, True)
+
+
+def test_what_waits_here_is_shown_while_the_store_is_away(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(DynamoNodes, "nodes", away)
+    idle = world("waiting")
+    assert (idle.code, idle.out) == (Exit.AWAY, "Nothing waits on this machine.\n")
+    assert idle.err == "The store does not answer: what waits on other nodes is not known.\n"
+    spool = world.folder / "spool"
+    spool.mkdir()
+    (spool / "acct-202611251000.detail").write_text('Wed Nov 25 10:00:00 2026\n\tUser-Name = "x"\n\n')
+    ran = world("waiting", "--json")
+    assert ([row["packets"] for row in ran.json()], ran.code) == ([1], Exit.AWAY)
+    (spool / "parked.detail").write_text("# User-Name: is empty\n")
+    assert world("waiting").code == Exit.NOT
 
 
 def rate_of(das: FakeDas) -> object:
