@@ -238,7 +238,10 @@ def test_the_readmes_questions_have_answers_on_one_box(stand: Stand, tmp_path: P
     logs_folder.mkdir()
     (logs_folder / "portal.log").write_text(stand.log_path.read_text())
     (logs_folder / "billing.log").touch()
-    (logs_folder / "freeradius.log").write_text("".join(f"{json.dumps(first | each)}\n" for each in (ends, refused)))
+    plain = "Wed Nov 25 14:51:15 2026 : Info: Ready\n42\n"  # FreeRADIUS's own, and JSON that is no object
+    ours = "".join(f"{json.dumps(first | each)}\n{plain}" for each in (ends, refused))
+    (logs_folder / "freeradius.log").write_text(plain + ours)
+    (logs_folder / "engine.log").write_text(plain)
     asked = [line.strip() for line in (ROOT / "README.md").read_text().splitlines() if line.startswith("    jq ")]
     assert len(asked) >= 6
     for line in asked:
