@@ -32,7 +32,7 @@ def run(
         with progress.bar(frame, "Backing up"):
             path = nightly.back_up(Source(frame.settings, frame.settings_file, frame.raw_client), told, frame.now)
     except (RadiusError, OSError) as failed:
-        _audit(frame, str(told.folder), reason, f"failed: {type(failed).__name__}")
+        _audit(frame, str(told.folder), reason, f"failed: {failed}")
         raise
     _audit(frame, path.name, reason, "done")
     facts = {"at": frame.now, "bytes": path.stat().st_size, "file": str(path)}

@@ -38,6 +38,21 @@ class Declined(RadiusError):
     """The question was not answered with yes."""
 
 
+def outcome_of(error: RadiusError) -> str:
+    """What the audit says of a change that an error ended: `refused` is what was asked, `failed` is ours to look at."""
+    for kind, text in (
+        (Nobody, "refused: it is not there"),
+        (Declined, "refused: not confirmed"),
+        (Malformed, "refused: a value that cannot be"),
+        (Fenced, "failed: another Region writes"),
+        (Unavailable, "failed: the store did not answer"),
+        (Corrupt, "failed: a stored record cannot be read"),
+    ):
+        if isinstance(error, kind):
+            return text
+    return "failed"
+
+
 def code_of(error: RadiusError) -> Exit:
     """The exit code of an error that reached the command line."""
     for kind, code in (

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 from rich.console import Console
 
-from billing.cli.exits import Declined, Exit
+from billing.cli.exits import Declined, Exit, outcome_of
 from billing.cli.show import WIDTH_UNSEEN, Show
 from billing.who import os_user
 from radius import settings as settings_module
@@ -201,7 +201,7 @@ class Frame:
             yield came
             outcome = outcome or "done"
         except RadiusError as error:
-            outcome = f"failed: {type(error).__name__}"
+            outcome = outcome_of(error)
             raise
         finally:
             self.core.store.deeds.note(deed.ended(outcome or "interrupted"), self.deadline())

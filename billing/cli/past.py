@@ -1,6 +1,6 @@
 """`who-had` and `audit`: who had an address at a time, for those who may ask; and who did what by hand."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from typing import Annotated, Any
 
@@ -10,7 +10,10 @@ from billing.cli import books, progress, sessions
 from billing.cli.exits import Exit
 from billing.cli.frame import Frame, command
 from billing.cli.show import Column, when
+from billing.domain.journal import business_day
+from billing.reports import span
 from radius.domain import calendar
+from radius.domain.deed import Deed
 from radius.domain.errors import Malformed
 from radius.domain.record import SessionRecord
 from radius.domain.world import SESSION_S_MAX
@@ -71,7 +74,7 @@ def who_had(
     except ValueError:
         raise Malformed("IP", f"{ip} is no address") from None
     instant = instant_of(at, frame.zone)
-    with frame.deed(f"{address} at {instant}", frame.why(reason)):
+    with frame.deed(f"{address} at {calendar.local(instant, frame.zone):%Y-%m-%d %H:%M}", frame.why(reason)):
         found = list(sessions.now_or_past(frame, _had(frame, address, instant, back)))
     frame.show.table(found, HAD, f"Nobody of {frame.site} had {address} then.")
     frame.note(NAT)
@@ -102,16 +105,23 @@ def instant_of(text: str, zone: str) -> int:
         raise Malformed("at", f"{text} must be like '2026-11-25 14:30'") from None
 
 
+def _deeds_on(frame: Frame, day: str) -> list[Deed]:
+    """Of a day in Nairobi: the store keeps them by days of UTC, of which two touch it."""
+    first = datetime.fromtimestamp(span.begin(day), UTC).date()
+    days = (first.isoformat(), (first + timedelta(days=1)).isoformat())
+    found = [deed for each in days for deed in frame.core.store.deeds.on(each, frame.now, frame.deadline())]
+    return [deed for deed in found if business_day(deed.at_ms // 1000) == day]
+
+
 def audit(
     frame: Frame,
-    day: Annotated[str, typer.Option(metavar="DAY", help="As 2026-11-25 (UTC); default: today.")] = "",
+    day: Annotated[str, typer.Option(metavar="DAY", help="As 2026-11-25; default: today.")] = "",
     by: Annotated[str, typer.Option(metavar="NAME", help="Of one person.")] = "",
     about: Annotated[str, typer.Option(metavar="THING", help="To one router, customer, batch, ...")] = "",
     limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = LIST_MAX,
 ) -> None:
     """What people did by hand on a day, the latest first. `begun` and nothing else: it was interrupted."""
-    wanted = books.day_of(day) if day else datetime.fromtimestamp(frame.now, UTC).date().isoformat()
-    deeds = frame.core.store.deeds.on(wanted, frame.now, frame.deadline())
+    deeds = _deeds_on(frame, books.day_of(day) if day else business_day(frame.now))
     rows: list[dict[str, Any]] = [
         {"at": deed.at_ms // 1000, "actor": deed.actor, "what": deed.what, "about": deed.about, "site": deed.site,
          "reason": deed.reason, "outcome": deed.outcome}

@@ -64,7 +64,7 @@ def sell(
     order = Order(key_of(key), frame.actor, version.id, customer, mac or "", site, agent)
     with once(frame, order.key), frame.deed(customer, reason) as came:
         sold = frame.billing.desk.sell.sell(order, frame.now)
-        came("done" if not isinstance(sold, Missing) else "refused")
+        came("refused" if isinstance(sold, Missing) else _sold(version, sold.receipt))
     if isinstance(sold, Missing):
         return missing(frame, sold, agent)
     again = " (it was sold before, by the same key)" if sold.again else ""
@@ -73,12 +73,18 @@ def sell(
     return Exit.DONE
 
 
+def _sold(version: Package, receipt: str) -> str:
+    """As the audit has it."""
+    return f"done: {version.id} for {amount(version.price_cents)}, receipt {receipt}"
+
+
 def _sell_code(frame: Frame, version: Package, key: str, reason: str) -> Exit:
     if version.sites and not frame.site:
         raise Malformed("site", f"{version.id} is for {', '.join(version.sites)}: say where (--site SITE)")
     package = version.id
-    with once(frame, key), frame.deed(package, reason):
+    with once(frame, key), frame.deed(package, reason) as came:
         sold: GivenCode = frame.billing.desk.paper_sales.sell_code(key, frame.actor, package, frame.site, frame.now)
+        came(_sold(version, sold.receipt))
     facts = {"serial": sold.serial, "receipt": sold.receipt, "code": sold.code}
     if not sold.code:
         lost = f"wifibilling vouchers replace {sold.serial}"

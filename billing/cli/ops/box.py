@@ -18,6 +18,7 @@ from billing.cli.frame import Frame
 from billing.cli.ops.counted import Counted
 from billing.cli.ops.lines import error_of
 from billing.cli.show import size, span, when
+from billing.domain.journal import business_day
 from radius.domain.shapes import decoder
 
 HOUR_S, DAY_S, WEEK_S = 3_600, 86_400, 7 * 86_400
@@ -27,6 +28,7 @@ LOG_BYTES_MAX = 16 * 1024**2  # of the end of one file
 LINES_SHOWN_MAX = 10
 WATCH_S_MAX = 300  # it looks each minute
 HITS_PERCENT_MIN = 50
+LOOKUPS_JUDGED_MIN = 1_000  # of fewer most are first ones, which no cache has
 DISK_PERCENT_MAX = 80
 JOURNAL_S = 60
 
@@ -88,7 +90,7 @@ def caches(frame: Frame) -> Iterator[Finding]:
         percent = 100 * hits / (hits + misses)
         text = f"{percent:.1f} % of {hits + misses:.0f} look-ups since it started"
         fix = f"Is {'subscriber' if cache == 'subscriber' else 'names'}_cache_entries below the number of customers?"
-        low = percent < HITS_PERCENT_MIN
+        low = percent < HITS_PERCENT_MIN and hits + misses >= LOOKUPS_JUDGED_MIN
         yield unwell(f"hot cache: {cache}", text, fix) if low else well(f"hot cache: {cache}", text)
 
 
@@ -217,7 +219,7 @@ def secret_files(frame: Frame) -> Iterator[Finding]:
 
 
 def deeds(frame: Frame) -> Iterator[Finding]:
-    """What people did by hand in 31 days: by whom, and what failed or was interrupted."""
+    """What people did by hand in 31 days: by whom, what failed or was interrupted; what was refused needs nobody."""
     days = [datetime.fromtimestamp(frame.now - back * DAY_S, UTC).date().isoformat() for back in range(31)]
     found = [deed for day in days for deed in frame.core.store.deeds.on(day, frame.now, frame.deadline())]
     ours = [deed for deed in found if frame.site in {"", deed.site}]
@@ -226,4 +228,4 @@ def deeds(frame: Frame) -> Iterator[Finding]:
     odd = [deed for deed in ours if deed.outcome in {"begun", "interrupted"} or deed.outcome.startswith("failed")]
     for deed in odd[:LINES_SHOWN_MAX]:
         text = f"{deed.actor}: {deed.what} {deed.about}: {deed.outcome}"
-        yield unwell("by hand", text, f"wifibilling audit --day {deed.day} --by {deed.actor}")
+        yield unwell("by hand", text, f"wifibilling audit --day {business_day(deed.at_ms // 1000)} --by {deed.actor}")

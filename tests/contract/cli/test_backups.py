@@ -225,8 +225,9 @@ def test_a_backup_and_one_that_failed_are_in_the_audit(world: World) -> None:
     (world.folder / "passphrase").write_text("short")
     assert world("backup", "run").code != Exit.DONE
     lines = [deed for deed in world.deeds() if deed[1] == "backup run"]
+    why = "failed: passphrase: must have 16 characters or more"
     assert sorted(lines) == sorted(
-        [("mary", "backup run", made.name, "done"), ("mary", "backup run", str(made.parent), "failed: Malformed")]
+        [("mary", "backup run", made.name, "done"), ("mary", "backup run", str(made.parent), why)]
     )
 
 

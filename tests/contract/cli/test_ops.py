@@ -199,6 +199,13 @@ def somebody_was_interrupted(site: Box) -> None:
     site.world.core.store.deeds.note(deed, soon())
 
 
+def test_a_slip_of_the_keyboard_and_a_few_look_ups_are_nobodys_fault(site: Box) -> None:
+    site.world("packages", "hide", "nosuch", "--reason", "a slip")
+    site.metrics.count("CacheMisses", 38, Cache="subscriber")
+    assert site.world.deeds()[0][3].startswith("refused: ")
+    assert site.world("ops", "monthly").code == Exit.DONE
+
+
 @fault("monthly", "certificate", "127.0.0.1 cannot be met")
 def portal_has_no_certificate(site: Box) -> None:
     settings = site.folder / "settings.toml"

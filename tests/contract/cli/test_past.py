@@ -1,10 +1,13 @@
 """`who-had` and `audit` over the engine, and that no command walks a table to show its first page."""
 
 from collections.abc import Iterator
+from datetime import datetime
 
 import pytest
 
 from billing.cli.exits import Exit
+from radius.domain import calendar
+from radius.domain.entitlement import ZONE_DEFAULT
 from tests.contract.cli.conftest import make
 from tests.contract.cli.isp import ANNEX, GATE, LAPTOP, World
 from tests.contract.values import soon
@@ -36,6 +39,7 @@ def test_who_had_an_address(evening: World) -> None:
     other = evening("who-had", "10.5.0.7", "--site", "lodge", "--reason", "x", "--at", "2026-11-25 13:30", "--json")
     assert [row["user"] for row in other.json()] == [OTIENO]
     assert [deed[1] for deed in evening.deeds()] == ["who-had"] * 5
+    assert "10.5.0.7 at 2026-11-25 12:55" in {deed[2] for deed in evening.deeds()}
 
 
 def test_a_session_that_began_the_day_before_is_found(evening: World) -> None:
@@ -72,6 +76,14 @@ def test_what_was_done_by_hand(world: World) -> None:
     assert [row["actor"] for row in world("audit", "--by", "mary", "--json").json()] == ["mary"]
     assert world("audit", "--about", "lodge", "--json").json() == []
     assert world("audit", "--day", "2026-11-24", "--json").json() == []
+
+
+def test_a_day_of_the_audit_is_one_of_nairobi(world: World) -> None:
+    """What was done at half past one at night stands in UTC's day before."""
+    world.clock.now = calendar.instant(datetime(2026, 11, 26, 1, 30), ZONE_DEFAULT)  # noqa: DTZ001 - a wall clock's
+    world("sites", "add", "mall", "--reason", "a new place")
+    for day, seen in (((), 1), (("--day", "2026-11-26"), 1), (("--day", "2026-11-25"), 0)):
+        assert len(world("audit", *day, "--json").json()) == seen, day
 
 
 @pytest.fixture(scope="module")
