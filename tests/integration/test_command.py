@@ -37,7 +37,7 @@ def run(box: Box, *words: str) -> Any:
 
 def test_freeradius_answers_with_what_the_hooks_return(box: Box) -> None:
     found = {row["text"]: row["good"] for row in run(box, "doctor") if row["check"] == "FreeRADIUS"}
-    assert all(found.values())
+    assert False not in found.values()  # None: where the lab laid its configuration is not where a site has it
     assert any(text.startswith("a log-in of nobody is refused with its words") for text in found)
     assert any(text.startswith("version 3.2.") for text in found)
 
