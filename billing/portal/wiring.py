@@ -163,7 +163,9 @@ def build_portal(
     process = open_process(settings_path)
     told = Told(process.metrics, process.log.logger, process.pseudonyms)
     now = _now(process.clocks)
-    deps = build_deps(process.core, process.billing, process.money, told, now, options, send=process.send)
+    deps = build_deps(
+        process.core, process.billing, process.money, told, now, options, time.monotonic, send=process.send
+    )
     return Portal(create_app(deps), process)
 
 
