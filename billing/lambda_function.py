@@ -8,7 +8,6 @@ sent twice. Settings come from the environment as for every process (`radius.set
 `billing.mpesa.settings`).
 """
 
-import time
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -18,6 +17,7 @@ from billing.process import Process, open_process
 from billing.run import Runner, runner_of
 from radius.cloudwatch import Lines
 from radius.metrics import InProcess
+from radius.outlets import lines_of
 from radius.schedule import Context, begin, counted
 
 RESERVE_S = 40.0  # a question that M-Pesa answers after 30 s, and two store requests to write down what it said
@@ -53,7 +53,7 @@ def work(event: object, context: Context) -> dict[str, float]:
 def _wired() -> Wired:
     """Once a process: later runs find it warm."""
     process = open_process(None)
-    return Wired(process, runner_of(process), Lines(process.metrics, time.time))
+    return Wired(process, runner_of(process), lines_of(process.metrics, "selling", process.core.store.tallies))
 
 
 def _counts(metrics: InProcess) -> dict[str, float]:

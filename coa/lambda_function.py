@@ -6,7 +6,6 @@ harm, and what one that was killed had claimed is taken up by the next when its 
 what is due is found by the poll. Settings come from the environment as for every process (`radius.settings`).
 """
 
-import time
 from functools import cache
 from typing import NamedTuple
 
@@ -17,6 +16,7 @@ from radius import settings as settings_module
 from radius.cloudwatch import Lines
 from radius.domain.intent import IntentState
 from radius.domain.nas import Family
+from radius.outlets import lines_of
 from radius.schedule import Context, begin, counted
 from radius.wiring import Core, build_core
 
@@ -57,7 +57,8 @@ def _wired() -> Wired:
     settings = settings_module.load()
     metrics = measures.InProcess(settings.environment)
     logger = logs.open_log(settings.log_path, settings.log_format, settings.log_level, metrics=metrics)
-    return Wired(build_core(settings), metrics, logger, Lines(metrics, time.time))
+    core = build_core(settings)
+    return Wired(core, metrics, logger, lines_of(metrics, "coa", core.store.tallies))
 
 
 def _counts(metrics: measures.InProcess) -> dict[str, float]:

@@ -194,7 +194,11 @@ def _line(dims: Mapping[str, str], found: Mapping[tuple[str, Unit], list[float]]
 class Lines:
     """A function's road to CloudWatch: what one invocation counted, as lines of its log."""
 
-    def __init__(self, metrics: InProcess, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, metrics: InProcess, clock: Callable[[], float], tally: Callable[[], object] = lambda: None
+    ) -> None:
+        """`tally` comes after the lines; it raises nothing."""
+        self._tally = tally
         self._deltas, self._environment, self._clock = Deltas(metrics), metrics.environment, clock
         metrics.count("ColdStarts")  # there is one of these an instance
 
@@ -202,6 +206,7 @@ class Lines:
         """What was counted since the last time, to standard output."""
         for line in emf_lines(self._deltas.take(), self._environment, self._clock()):
             print(line, flush=True)  # noqa: T201 - on Lambda, standard output is the log
+        self._tally()
 
 
 def requests(batch: Batch, environment: str) -> Iterator[dict[str, Any]]:

@@ -5,7 +5,6 @@ at once do each other no harm. It ends what routers do not end, and counts who i
 that node's disk: the worker beside FreeRADIUS plays it back. Settings come from the environment (`radius.settings`).
 """
 
-import time
 from functools import cache
 from typing import NamedTuple
 
@@ -13,6 +12,7 @@ from radius import log as logs
 from radius import metrics as measures
 from radius import settings as settings_module
 from radius.cloudwatch import Lines
+from radius.outlets import lines_of
 from radius.schedule import Context, begin, counted
 from radius.wiring import build_core
 from radius.worker import PAUSE_S, Worker, one_round
@@ -57,7 +57,8 @@ def _wired() -> Wired:
     settings = settings_module.load()
     metrics = measures.InProcess(settings.environment)
     logger = logs.open_log(settings.log_path, settings.log_format, settings.log_level, metrics=metrics)
-    return Wired(Worker(build_core(settings), metrics, logger), logger, metrics, Lines(metrics, time.time))
+    core = build_core(settings)
+    return Wired(Worker(core, metrics, logger), logger, metrics, lines_of(metrics, "worker", core.store.tallies))
 
 
 def _counts(metrics: measures.InProcess) -> dict[str, float]:

@@ -1,4 +1,7 @@
-"""Where a process tells what it counted: Prometheus at a port, CloudWatch each minute, and the store by the day."""
+"""Where a process tells what it counted: Prometheus at a port, CloudWatch each minute, and the store by the day.
+
+A function has no port and no thread: it tells at the end of its runs.
+"""
 
 import time
 from contextlib import ExitStack
@@ -7,7 +10,9 @@ from radius import cloudwatch
 from radius import metrics as measures
 from radius.ports import Tallies
 from radius.settings import Settings
-from radius.tally import Recorder, Tallier
+from radius.tally import BetweenRuns, Recorder, Tallier
+
+FUNCTION_TALLY_S = 1.0  # somebody may wait for the run's answer
 
 
 def open_outlets(
@@ -26,3 +31,9 @@ def open_outlets(
             client = cloudwatch.new_client(settings.region)
             opened.callback(cloudwatch.Publisher(metrics, client, time.time).close)
         return opened.pop_all()
+
+
+def lines_of(metrics: measures.InProcess, process: str, tallies: Tallies) -> cloudwatch.Lines:
+    """Those of a function; all its instances share a row of `tallies`."""
+    tallier = Tallier(metrics, tallies, f"{process}@lambda", time.time, FUNCTION_TALLY_S)
+    return cloudwatch.Lines(metrics, time.time, BetweenRuns(tallier, time.monotonic))

@@ -54,9 +54,17 @@ def series(name: str, bound: float | None = None, of: str = "") -> str:
 class Tallier:
     """Of one process. `round` brings what was counted since the last one; one thread calls it."""
 
-    def __init__(self, metrics: InProcess, tallies: Tallies, process: str, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        metrics: InProcess,
+        tallies: Tallies,
+        process: str,
+        clock: Callable[[], float],
+        deadline_s: float = DEADLINE_S,
+    ) -> None:
         """`process`: its name and its node's. `clock`: UTC seconds."""
         self._metrics, self._tallies, self._process, self._clock = metrics, tallies, process, clock
+        self._deadline_s = deadline_s
         self._told: Counter[str] = Counter()
         self._waiting: dict[str, Counter[str]] = {}
 
@@ -72,7 +80,9 @@ class Tallier:
         for each in sorted(self._waiting):
             if self._waiting[each]:
                 try:
-                    self._tallies.tally(each, self._process, self._waiting[each], now, time.monotonic() + DEADLINE_S)
+                    self._tallies.tally(
+                        each, self._process, self._waiting[each], now, time.monotonic() + self._deadline_s
+                    )
                 except Unavailable:
                     return
             del self._waiting[each]
@@ -90,6 +100,25 @@ def _counted(metrics: InProcess) -> Counter[str]:
             dimension = TALLIED[metric.name]
             total[series(metric.name, of=dims[dimension] if dimension else "")] += int(now)
     return total
+
+
+class BetweenRuns:
+    """For a function, which has no thread while it is frozen: called at the end of each run, brings it now and then.
+
+    What an instance counted in the five minutes before its last run is lost.
+    """
+
+    def __init__(self, tallier: Tallier, monotonic: Callable[[], float], flush_s: float = FLUSH_S) -> None:
+        self._tallier, self._monotonic, self._flush_s = tallier, monotonic, flush_s
+        self._due_at = float("-inf")
+
+    def __call__(self) -> None:
+        """Bring it, if it is time; raises nothing."""
+        at = self._monotonic()
+        if at >= self._due_at:
+            self._due_at = at + self._flush_s
+            with suppress(Exception):  # as below
+                self._tallier.round()
 
 
 class Recorder:

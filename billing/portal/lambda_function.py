@@ -8,7 +8,6 @@ Behind CloudFront the caller is CloudFront. It says who asks it (`VIEWER`), and 
 """
 
 import hmac
-import time
 from functools import cache
 from typing import Any
 
@@ -20,6 +19,7 @@ from billing.portal.problems import MEDIA_TYPE
 from billing.portal.wiring import Portal, build_portal
 from billing.told import read_secret
 from radius.cloudwatch import Lines
+from radius.outlets import lines_of
 
 VIEWER, EDGE_KEY = "x-edge-viewer", "x-edge-key"
 
@@ -37,7 +37,8 @@ def _adapter() -> Mangum:
 
 @cache
 def _lines() -> Lines:
-    return Lines(portal().process.metrics, time.time)
+    process = portal().process
+    return lines_of(process.metrics, "portal", process.core.store.tallies)
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from radius import vaults, wiring
 from radius.domain.identity import MacAddress
 from radius.domain.nas import Family
 from radius.metrics import InProcess
+from radius.outlets import lines_of
 from radius.rlm.exit import Rcode
 from radius.settings import kept_document
 from radius.store import keys as core
@@ -107,6 +108,9 @@ def sells(town: Town) -> None:
         town.now += 90_000
         for loop in loops_of(chores):
             loop.work(town.now)
+    counted = InProcess()
+    counted.count("AccessAccepts")
+    lines_of(counted, "portal", town.core.store.tallies).tell()
 
 
 def sweeps(town: Town) -> None:

@@ -8,7 +8,7 @@ from billing.metrics import catalogue
 from radius.domain.errors import Unavailable
 from radius.metrics import InProcess
 from radius.store.memory import Faults, MemoryStore
-from radius.tally import TALLIED, Recorder, Tallier
+from radius.tally import FLUSH_S, TALLIED, BetweenRuns, Recorder, Tallier
 
 AT = 1_764_000_000  # 2025-11-24 19:00 in Nairobi
 DAY, NEXT = "2025-11-24", "2025-11-25"
@@ -82,3 +82,21 @@ def test_a_process_that_ends_brings_the_rest() -> None:
     with pytest.raises(Unavailable):
         world.store.tallied(DAY, DAY, AT, time.monotonic() + 5)
     Recorder(world.tallier).close()  # a store that is away is nobody's trouble
+
+
+def test_a_function_brings_it_at_the_end_of_a_run_and_seldom() -> None:
+    world, at = World(), [1_000.0]
+    tell = BetweenRuns(world.tallier, lambda: at[0])
+    for _ in range(3):
+        world.metrics.count("NewUsers")
+        tell()
+    assert world.kept() == {"NewUsers": 1}, "the first run, and then nothing for five minutes"
+    at[0] += FLUSH_S
+    world.away = True
+    tell()
+    world.away = False
+    tell()
+    assert world.kept() == {"NewUsers": 1}, "a store that is away keeps no further run waiting"
+    at[0] += FLUSH_S
+    tell()
+    assert world.kept() == {"NewUsers": 3}

@@ -59,7 +59,7 @@ def forget() -> None:
     for process in (lambda_function._wired, portal.portal):
         if process.cache_info().currsize:
             (process().process if process is lambda_function._wired else process()).close()  # type: ignore[attr-defined]
-    for kept in (lambda_function._wired, portal.portal, portal._adapter, portal._lines):
+    for kept in (lambda_function._wired, portal.portal, portal._adapter, portal._lines, portal._edge_key):
         kept.cache_clear()
     kept_document.__globals__["_document"].cache_clear()
 
