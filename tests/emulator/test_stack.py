@@ -38,6 +38,7 @@ from tests.unit.services.wired import PASSWORD
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]  # the first run makes two venvs
 STAGE = "staging"
+PAGE = f"s3://wifi-billing-artifacts-000000000000-{REGION}/status/index.html"  # there is no edge in this stack
 PHONE = "0712345678"
 long = pytest.mark.skipif(
     "LONG" not in os.environ, reason="takes a minute: LONG=1 .venv/bin/python -P -m pytest tests/emulator"
@@ -63,7 +64,9 @@ def put_up(emulator: Emulator, first: package.Package, stage: str) -> Up:
     """By the two commands of the README."""
     answers = emulator.folder / "answers.toml"
     answers.write_text("".join(f"{json.dumps(name)} = {json.dumps(value)}\n" for name, value in ANSWERS.items()))
-    told = emulator.aws("prepare", "--stage", stage, "--from", str(answers))
+    settings = emulator.folder / "settings.toml"
+    settings.write_text(f'[billing]\nbrand = "Kilifi WiFi"\n[incidents]\nstatus_page = "{PAGE}"\n')
+    told = emulator.aws("prepare", "--stage", stage, "--from", str(answers), "--settings", str(settings))
     assert told.returncode == 0, told.stderr
     done = emulator.aws("up", "--stage", stage, "--package", str(first.path))
     assert done.returncode == 0, done.stderr + done.stdout + emulator.log.read_text()[-4000:]
@@ -119,6 +122,18 @@ def test_a_purchase_through_the_api_is_credited_once(up: Up, tmp_path: Path) -> 
     checked = up.emulator.aws("run", "--", "ledger", "check")
     assert checked.returncode == 0, checked.stdout + checked.stderr
     core.close()
+
+
+def test_functions_and_commands_read_the_document_that_prepare_kept(up: Up) -> None:
+    """Where it cannot be read, no function starts: those above have answered."""
+    for name in up.stage.functions:
+        told = up.stage.client("lambda").get_function_configuration(FunctionName=name, Qualifier="live")
+        assert told["Environment"]["Variables"]["WIFIBILLING_SETTINGS"] == f"ssm:{up.stage.settings}:1"
+    opened = up.emulator.aws("run", "--", "incident", "open", "no internet", "--level", "2", "--yes")
+    assert opened.returncode == 0, opened.stdout + opened.stderr
+    page = up.stage.client("s3").get_object(Bucket=up.stage.bucket, Key="status/index.html")
+    assert (page["ContentType"], page["CacheControl"]) == ("text/html; charset=utf-8", "max-age=30")
+    assert "We see a problem with the internet" in page["Body"].read().decode()
 
 
 def test_a_session_through_the_tables(up: Up, tmp_path: Path) -> None:
