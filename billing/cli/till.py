@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from billing.cli import find, vouchers
-from billing.cli.exits import Exit
+from billing.cli.exits import Exit, Nobody
 from billing.cli.frame import Frame, command
 from billing.cli.show import amount
 from billing.domain import money
@@ -130,24 +130,32 @@ def close_day(
     counted: Annotated[str, typer.Option(metavar="SHILLINGS", help="What is in hand.")],
     handed_in: Annotated[str, typer.Option(metavar="SHILLINGS", help="How much of it is handed in.")] = "0",
     into: Annotated[str, typer.Option(metavar="WHERE", help="bank:main, or cash:SELLER.")] = "bank:main",
-    reason: Annotated[str, typer.Option("--reason", help="Of a difference.")] = "",
+    reason: Annotated[str, typer.Option("--reason", help="Of a difference: without one it is not booked.")] = "",
+    key: Annotated[str, typer.Option("--key", help="Your name for this close: the same key is the same close.")] = "",
     paper: Annotated[int, typer.Option(help="Width of the receipt printer's paper: 58 or 80 mm.")] = 58,
 ) -> Exit:
     """Close a seller's day: what the books say, what was counted, what was handed in. Prints the statement.
 
-    Exit code 1 if money is missing or over.
+    Exit code 1 if money is missing or over. The same close again is booked once.
     """
     counted_cents, handed_cents = money.parse(counted, "counted"), money.parse(handed_in, "handed-in")
     place = place_of("into", into)
+    desk = frame.billing.desk.close_day
+    if not desk.known(seller, frame.now):
+        raise Nobody(f"no cash was ever in the hand of a seller {seller}")
     frame.sure(
         f"Close the day of {seller}: {amount(counted_cents)} counted, {amount(handed_cents)} handed in to {into}?"
     )
-    count = Count(seller, counted_cents, handed_cents, place, reason)
-    with frame.deed(seller, reason):
-        closed = frame.billing.desk.close_day.close(count, frame.site or "-", frame.actor, frame.now)
+    count = Count(seller, counted_cents, handed_cents, place, reason, key_of(key))
+    with once(frame, count.key), frame.deed(seller, reason) as came:
+        closed = desk.close(count, frame.site, frame.actor, frame.now)
+        came("closed before" if closed.again else "done")
+    if closed.again:
+        frame.note(f"{seller} closed {closed.day} already, by the same count: nothing was booked again.")
     facts = {
         "day": closed.day, "seller": closed.seller, "booked_cents": closed.booked_cents,
         "counted_cents": closed.counted_cents, "difference_cents": closed.difference_cents,
+        "handed_in_cents": closed.handed_in_cents, "again": closed.again,
         "sold": [{"package": each.package, "count": each.count, "cents": each.cents} for each in closed.sold],
     }  # fmt: skip
     frame.show.done(render(frame.selling.brand, closed, paper).rstrip("\n"), facts)

@@ -78,6 +78,23 @@ def enrolled(roll: AgentRoll, agent: str) -> AgentRoll:
     return AgentRoll(tuple(sorted({*roll.agents, agent})))
 
 
+class Closed(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The last close of a till: what makes the same close, asked for again, one close. `into`: an account's text."""
+
+    at: int
+    day: str
+    booked_cents: int
+    counted_cents: int
+    handed_in_cents: int
+    into: str
+    key: str = ""
+
+    @property
+    def count(self) -> tuple[int, int, str]:
+        """What somebody counted and handed in."""
+        return self.counted_cents, self.handed_in_cents, self.into
+
+
 class Till(Thing, frozen=True, omit_defaults=True):
     """A seller's cash after the last close: `in_hand_cents` went on, and `seen_cents` of `day` were counted in.
 
@@ -91,6 +108,7 @@ class Till(Thing, frozen=True, omit_defaults=True):
     seen_cents: int = 0
     in_hand_cents: int = 0
     closes: int = 0
+    last: Closed | None = None
 
     @property
     def name(self) -> str:
@@ -98,8 +116,25 @@ class Till(Thing, frozen=True, omit_defaults=True):
         return self.seller
 
 
-def after_close(till: Till, day: str, seen_cents: int, in_hand_cents: int) -> Till:
-    """The till after a close of `day`."""
+def after_close(till: Till, seen_cents: int, closed: Closed) -> Till:
+    """The till after a close."""
+    left = closed.counted_cents - closed.handed_in_cents
     return msgspec.structs.replace(
-        till, day=day, seen_cents=seen_cents, in_hand_cents=in_hand_cents, closes=till.closes + 1
+        till, day=closed.day, seen_cents=seen_cents, in_hand_cents=left, closes=till.closes + 1, last=closed
     )
+
+
+def closed_before(till: Till, wanted: Closed) -> Closed | None:
+    """The last close, if it is the wanted one asked for again: of the same key, or alike and nothing was booked since.
+
+    Raises Malformed for the key of another count.
+    """
+    last = till.last
+    if last is None:
+        return None
+    if wanted.key and wanted.key == last.key:
+        if wanted.count != last.count:
+            raise Malformed("key", "is that of another count: the day was closed by it already")
+        return last
+    alike = (last.day, last.count) == (wanted.day, wanted.count)
+    return last if alike and wanted.booked_cents == till.in_hand_cents else None

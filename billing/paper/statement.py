@@ -24,7 +24,10 @@ class Sold(msgspec.Struct, frozen=True):
 
 
 class DayClose(msgspec.Struct, frozen=True):
-    """A seller's day: what the ledger says is in hand, what was counted, and what was sold. `day` is an ISO date."""
+    """A seller's day: what the ledger says is in hand, what was counted, and what was sold. `day` is an ISO date.
+
+    `again`: it was closed before, by the same count. `site` "": of all sites.
+    """
 
     day: str
     site: str
@@ -32,6 +35,8 @@ class DayClose(msgspec.Struct, frozen=True):
     booked_cents: int
     counted_cents: int
     sold: tuple[Sold, ...] = ()
+    handed_in_cents: int = 0
+    again: bool = False
 
     @property
     def difference_cents(self) -> int:
@@ -56,7 +61,8 @@ def _lines(brand: str, close: DayClose, columns: int, words: Words, language: La
     for part in wrap(_plain(brand), columns):
         yield part.center(columns).rstrip()
     yield f"{words.close} {close.day}".center(columns).rstrip()
-    yield from _pair(words.site, close.site, columns)
+    if close.site:
+        yield from _pair(words.site, close.site, columns)
     yield from _pair(words.seller, close.seller, columns)
     yield "-" * columns
     for sold in close.sold:
@@ -71,6 +77,8 @@ def _lines(brand: str, close: DayClose, columns: int, words: Words, language: La
     gap = close.difference_cents
     mark = "" if not gap else f" {words.short if gap < 0 else words.over}"
     yield from money(words.even + mark, gap)
+    yield from money(words.handed_in, close.handed_in_cents)
+    yield from money(words.left, close.counted_cents - close.handed_in_cents)
     for label in (words.signed, words.received):
         yield from ("", "", "_" * columns, label)
 

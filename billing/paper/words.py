@@ -26,6 +26,8 @@ class Words(NamedTuple):
     even: str
     short: str
     over: str
+    handed_in: str
+    left: str
     signed: str
     received: str
 
@@ -47,6 +49,8 @@ WORDS = {
         even="Difference",
         short="SHORT",
         over="OVER",
+        handed_in="Handed in",
+        left="Left in hand",
         signed="Seller's signature",
         received="Received by",
     ),
@@ -66,6 +70,8 @@ WORDS = {
         even="Tofauti",
         short="PUNGUFU",
         over="ZIADA",
+        handed_in="Iliyokabidhiwa",
+        left="Iliyobaki mkononi",
         signed="Sahihi ya muuzaji",
         received="Imepokewa na",
     ),

@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
+import msgspec
 import pytest
 
 from billing.domain.agent import Agent
@@ -169,8 +170,8 @@ def test_a_close_books_the_gap_and_what_was_handed_in(town: Town) -> None:
     sell, closes = Sell(town.book), CloseDay(town.book, DAY_BEFORE)
     for key in ("a", "b", "c"):
         sell.sell(order(town, key), T0)
-    made = closes.close(Count("achieng", 14_000, 10_000), "plaza", "achieng", T0 + 60)
-    assert made == DayClose(DAY, "plaza", "achieng", 15_000, 14_000, (Sold("standard.1", 3, 15_000),))
+    made = closes.close(Count("achieng", 14_000, 10_000, reason="change"), "plaza", "achieng", T0 + 60)
+    assert made == DayClose(DAY, "plaza", "achieng", 15_000, 14_000, (Sold("standard.1", 3, 15_000),), 10_000)
     assert town.cents(cash_of("achieng")) == 4_000
     assert town.cents(Account(AccountKind.DIFFERENCE, "achieng")) == 1_000
     assert town.cents(BANK) == 10_000
@@ -185,7 +186,7 @@ def test_what_is_sold_after_the_close_is_in_the_next_one(town: Town) -> None:
     again = closes.close(Count("achieng", 6_000), "plaza", "achieng", T0 + 80)
     assert (again.booked_cents, again.difference_cents) == (6_000, 0)
     sell.sell(order(town, "c"), T0 + 90)
-    tomorrow = closes.close(Count("achieng", 11_100, 11_100), "plaza", "achieng", T0 + 86_400)
+    tomorrow = closes.close(Count("achieng", 11_100, 11_100, reason="found"), "plaza", "achieng", T0 + 86_400)
     assert (tomorrow.booked_cents, tomorrow.difference_cents) == (11_000, 100)
     assert tomorrow.sold == ()
     assert town.cents(cash_of("achieng"), DAY_BEFORE, "2026-11-26") == 0
@@ -218,7 +219,9 @@ def test_an_index_that_lags_moves_a_sale_to_the_next_close_and_books_no_gap_for_
     sell, closes = Sell(town.book), CloseDay(town.book, DAY)
     sell.sell(order(town, "a"), T0)
     late = Town(town.core, Lagging(town.rows, T0 + 59), seed=3)  # type: ignore[arg-type]
-    assert closes.close(Count("achieng", 4_000, 3_000), "plaza", "achieng", T0 + 60).difference_cents == -1_000
+    assert (
+        closes.close(Count("achieng", 4_000, 3_000, reason="?"), "plaza", "achieng", T0 + 60).difference_cents == -1_000
+    )
     sell.sell(order(town, "b"), T0 + 61)
     assert CloseDay(late.book, DAY).close(Count("achieng", 1_000), "plaza", "achieng", T0 + 62).difference_cents == 0
     assert closes.close(Count("achieng", 6_000), "plaza", "achieng", T0 + 70).difference_cents == 0
@@ -230,11 +233,28 @@ def test_two_closers_at_once_book_one_gap(store: Store, billing: BillingStore) -
     town.found()
     Sell(town.book).sell(order(town), T0)
     with ThreadPoolExecutor(2) as pool:
-        count = Count("achieng", 4_000)
+        count = Count("achieng", 4_000, reason="change")
         jobs = [pool.submit(CloseDay(town.book, DAY).close, count, "plaza", "achieng", T0) for _ in range(2)]
-        gaps = sorted(job.result().difference_cents for job in jobs)
-    assert gaps == [-1_000, 0]
+        made = sorted((job.result() for job in jobs), key=lambda close: close.again)
+    assert [(each.again, each.difference_cents) for each in made] == [(False, -1_000), (True, -1_000)]
     assert town.cents(cash_of("achieng")) == 4_000
+    assert town.findings() == []
+
+
+def test_the_same_close_again_is_booked_once(town: Town) -> None:
+    sell, closes = Sell(town.book), CloseDay(town.book, DAY)
+    sell.sell(order(town, "a"), T0)
+    count = Count("achieng", 6_000, 6_000, reason="found", key="slip 1")
+    first = closes.close(count, "plaza", "achieng", T0 + 60)
+    same = msgspec.structs.replace(first, again=True)
+    assert closes.close(count._replace(key=""), "plaza", "otieno", T0 + 61) == same
+    sell.sell(order(town, "b"), T0 + 70)
+    assert closes.close(count, "plaza", "achieng", T0 + 80) == same
+    with pytest.raises(Malformed, match="key: is that of another count"):
+        closes.close(count._replace(counted_cents=6_100), "plaza", "achieng", T0 + 81)
+    with pytest.raises(Malformed, match="reason: the books of achieng say another sum"):
+        closes.close(Count("achieng", 6_000, 6_000), "plaza", "achieng", T0 + 82)
+    assert (town.cents(cash_of("achieng")), town.cents(BANK)) == (5_000, 6_000)
     assert town.findings() == []
 
 

@@ -108,7 +108,7 @@ def paper(world: World) -> Iterator[str]:
     yield from ("vouchers list", "vouchers list B1", "vouchers list B1 --state sold", "vouchers show B1-0001")
     yield from ("vouchers sell B1 B1-0001", "vouchers replace B1-0002 --reason x")
     yield "vouchers cancel B1-0003 --reason x"
-    yield from ("sell daily", "close-day mary --counted 100 --handed-in 100")
+    yield from ("sell daily", "close-day mary --counted 100 --handed-in 100 --reason x")
     yield from ("agents put duka-1 --commission 10", "agents list", "agents pay-in duka-1 500 --key k1")
     yield from ("agents pay-out duka-1 100 --key k2", "agents show duka-1")
 

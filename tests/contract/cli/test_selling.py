@@ -237,10 +237,35 @@ def test_a_day_is_closed_with_its_statement(shop: World) -> None:
     shop("sell", "daily", "--to", JANE, yes=True)
     args = ("close-day", "mary", "--counted", "40", "--handed-in", "40", "--site", "kilimani")
     assert shop(*args).code == Exit.DECLINED
-    closed = shop(*args, yes=True)
+    assert "reason: the books of mary say another sum" in shop(*args, yes=True).err
+    assert cash(shop) == 5_000
+    closed = shop(*args, "--reason", "wrong change", yes=True)
     assert closed.code == Exit.NOT
     assert "1 x daily.1" in closed.out
     assert "-KES 10" in closed.out
+    again = shop(*args, "--reason", "wrong change", yes=True)
+    assert (again.code, again.out, "already" in again.err) == (Exit.NOT, closed.out, True)
+    assert cash(shop) == 0
     even = shop("close-day", "mary", "--counted", "0", "--json", yes=True)
     assert (even.code, even.json()["difference_cents"]) == (Exit.DONE, 0)
     assert shop("close-day", "mary", "--counted", "1", "--into", "mattress", yes=True).code == Exit.USAGE
+
+
+def test_nobodys_day_is_closed_and_no_money_comes_of_a_slip(shop: World) -> None:
+    shop.customer(JANE, terms=None)
+    shop("sell", "daily", "--to", JANE, yes=True)
+    ran = shop("close-day", "marry", "--counted", "60", "--handed-in", "60", "--reason", "x", yes=True)
+    assert (ran.code, ran.err) == (Exit.NOBODY, "wifibilling: no cash was ever in the hand of a seller marry\n")
+    assert shop("ledger", "account", "bank:main", "--from", DAY, "--json").json() == []
+
+
+def test_a_close_whose_answer_is_lost_tells_its_key(shop: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop.customer(JANE, terms=None)
+    shop("sell", "daily", "--to", JANE, yes=True)
+
+    def lost(*_: object) -> object:
+        raise Unavailable("no answer")
+
+    monkeypatch.setattr("billing.services.close_day.CloseDay.close", lost)
+    ran = shop("close-day", "mary", "--counted", "50", "--key", "eve 9", yes=True)
+    assert (ran.code, "--key eve 9" in ran.err) == (Exit.AWAY, True)

@@ -5,7 +5,7 @@ from radius.domain.errors import Malformed
 from radius.domain.nas import Language
 
 SOLD = (Sold("1 hour", 12, 60_000), Sold("Week, two devices, five megabits a second", 1, 50_000))
-CLOSE = DayClose("2026-11-25", "Kibera", "Asha", 110_000, 109_950, SOLD)
+CLOSE = DayClose("2026-11-25", "Kibera", "Asha", 110_000, 109_950, SOLD, 100_000)
 
 EXPECTED = """\
           Kijani WiFi
@@ -21,6 +21,8 @@ Sold                   KES 1,100
 Booked                 KES 1,100
 Counted             KES 1,099.50
 Difference SHORT       -KES 0.50
+Handed in              KES 1,000
+Left in hand           KES 99.50
 
 
 ________________________________
@@ -43,6 +45,10 @@ def test_a_surplus_is_called_one_and_a_right_count_nothing() -> None:
     even = render("K", DayClose("2026-11-25", "s", "a", 100, 100))
     assert "SHORT" not in even
     assert "OVER" not in even
+
+
+def test_a_statement_of_all_sites_names_none() -> None:
+    assert "Site" not in render("K", DayClose("2026-11-25", "", "a", 100, 100))
 
 
 def test_what_was_booked_and_not_sold_is_shown() -> None:
