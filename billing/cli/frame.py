@@ -24,7 +24,7 @@ from billing.who import os_user
 from radius import settings as settings_module
 from radius.domain.deed import Deed
 from radius.domain.entitlement import ZONE_DEFAULT
-from radius.domain.errors import Malformed, RadiusError
+from radius.domain.errors import Malformed, RadiusError, Unavailable
 from radius.services.directory import Directory
 from radius.settings import FILE_VARIABLE, KEPT, Settings
 from radius.store.desk import make_client
@@ -154,6 +154,21 @@ class Frame:
         if "core" in self.__dict__:
             self.core.close()
 
+    def check_site(self) -> None:
+        """Raises Malformed for a site that is not there: else a slip of the pen looks like a quiet place.
+
+        With the store away nobody knows, and what the command can do without it is done.
+        """
+        if not self.site:
+            return
+        try:
+            known = self.directory
+        except Unavailable:
+            return
+        there = {each.id for each in known.all_sites()}
+        if self.site not in there | {each.site for each in known.all_routers()}:  # the site's own record may be broken
+            raise Malformed("site", f"{self.site} is not known: add the site first (wifibilling sites add)")
+
     # -- how it speaks ---------------------------------------------------------------------------------------------
 
     @property
@@ -274,6 +289,7 @@ def command(
         def run(**given: Any) -> None:
             frame = Frame(Given(**{each: given.pop(each) for each in _COMMON}), what)
             try:
+                frame.check_site()
                 code = function(frame, **given)
             except KeyboardInterrupt:
                 if frame.interrupted:

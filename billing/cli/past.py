@@ -74,6 +74,8 @@ def who_had(
     except ValueError:
         raise Malformed("IP", f"{ip} is no address") from None
     instant = instant_of(at, frame.zone)
+    if instant > frame.now:
+        raise Malformed("at", f"{at} is still to come")
     with frame.deed(f"{address} at {calendar.local(instant, frame.zone):%Y-%m-%d %H:%M}", frame.why(reason)):
         found = list(sessions.now_or_past(frame, _had(frame, address, instant, back)))
     frame.show.table(found, HAD, f"Nobody of {frame.site} had {address} then.")

@@ -79,7 +79,7 @@ REFUSED = [
     (("hour", *HERE, *HOURS, "--apply"), Exit.USAGE, "reason"),
     (("hour", *HERE, *HOURS, "--apply", "--reason", "x"), Exit.USAGE, "approved_by: must name a second person"),
     (("hour", *HERE, *HOURS, "--apply", "--reason", "x", "--approved-by", "mary"), Exit.USAGE, "second person"),
-    (("hour", *HOURS, "--site", "nairobi"), Exit.NOBODY, "there is no site nairobi"),
+    (("hour", *HOURS, "--site", "nairobi"), Exit.USAGE, "nairobi is not known"),
     (("hour", *HOURS), Exit.USAGE, "site: say which was down"),
     (("gold", *HOURS, *HERE), Exit.USAGE, "gold"),
     (("hour", *HERE, *HOURS[:3], "2026-11-25 11:00"), Exit.USAGE, "until: must be after --since"),

@@ -56,6 +56,8 @@ def test_a_session_that_began_the_day_before_is_found(evening: World) -> None:
         ("who-had", "10.5.0", "--site", "kilimani", "--reason", "x", "--at", "2026-11-25 12:55"),
         ("who-had", "10.5.0.7", "--site", "kilimani", "--reason", "x", "--at", "at noon"),
         ("who-had", "10.5.0.7", "--site", "kilimani", "--at", "2026-11-25 12:55"),
+        ("who-had", "10.5.0.7", "--site", "kilimanji", "--reason", "x", "--at", "2026-11-25 12:55"),
+        ("who-had", "10.5.0.7", "--site", "kilimani", "--reason", "x", "--at", "2030-01-01 10:00"),
     ],
 )
 def test_a_question_without_ground_or_place_is_not_answered(town: World, words: tuple[str, ...]) -> None:

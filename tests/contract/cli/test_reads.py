@@ -12,6 +12,7 @@ import pytest
 
 from billing.cli import progress
 from billing.cli.exits import Exit
+from radius.domain.errors import Unavailable
 from radius.domain.nas import Site
 from radius.store import records
 from tests.bench import big_site, bulk
@@ -190,3 +191,30 @@ def test_a_list_asks_no_more_at_a_site_four_times_as_large(
     )
     assert {line: large[line] - small[line] for line in LISTS} == {line: Counter() for line in LISTS}
     assert max(each.total() for each in large.values()) <= REQUESTS_MAX
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "customers add 0711000010",
+        "vouchers batch B3 --package daily --count 3 --holder mary",
+        *("sessions list", "payments list", "vouchers list", "routers list", "packages list", "sites list"),
+        *("report daily", "who-had 10.0.0.5 --at '2026-11-25 12:00' --reason x", "audit", "pending", "doctor"),
+    ],
+)
+def test_a_site_that_is_not_there_is_no_quiet_place(town: World, line: str) -> None:
+    before = town.deeds()
+    ran = town(*shlex.split(line), "--site", "nosite", yes=True)
+    assert (ran.code, ran.out) == (Exit.USAGE, "")
+    assert ran.err.startswith("wifibilling: site: nosite is not known")
+    assert town.deeds() == before
+
+
+def test_with_the_store_away_what_needs_none_of_it_is_done_at_a_site(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object) -> object:
+        raise Unavailable("no answer")
+
+    monkeypatch.setattr("radius.services.directory.Directory.refresh", away)
+    assert world("customers", "search", JANE, "--site", "kilimani").code == Exit.NOBODY
