@@ -21,6 +21,7 @@ from radius.domain.terms import Service
 from radius.domain.wanted import Owed
 from radius.domain.world import World
 
+HAS_LEFT = "The device was online, and has left again."
 NOBODY_CAME = "It did not come in within an hour of its payment; what was paid for waits for its next log-in."
 
 
@@ -28,9 +29,8 @@ def entry(
     present: Subscriber, intent: Intent, nas_of: Callable[[str], Nas | None], world: World, worker: str
 ) -> tuple[Claim | None, list[Note]]:
     """One look at a device that waits: in, given up, to be let in by a request, or to be looked for again."""
-    online = [s for s in present.sessions if s.device == intent.session and s.state is SessionState.OPEN]
-    if online:
-        return None, [_ends(present, intent, Step.ARRIVE, "The device is online.", online[-1])]
+    if came := _came(present, intent):
+        return None, [came]
     if world.now >= intent.created_at + ENTRY_S_MAX:
         return None, [_ends(present, intent, Step.GIVE_UP, NOBODY_CAME, None)]
     nas = nas_of(intent.waits.nas) if intent.waits is not None else None
@@ -47,6 +47,16 @@ def entry(
         intent.due_at = world.now + ENTRY_LOOK_S
         return None, []
     return _claim(present, intent, intent.waits, nas, reserved, world.now, worker), []
+
+
+def _came(present: Subscriber, intent: Intent) -> Note | None:
+    """That the device is online, or was since it waits: an end is no reason to look for it."""
+    mine = [s for s in present.sessions if s.device == intent.session and s.state is not SessionState.RESERVED]
+    online = [s for s in mine if s.state is SessionState.OPEN]
+    if not online and not intent.mark_at:
+        return None
+    latest = next(reversed(online or mine), None)
+    return _ends(present, intent, Step.ARRIVE, "The device is online." if online else HAS_LEFT, latest)
 
 
 def waiting_target(waits: Waiting, device: str) -> Target:

@@ -10,9 +10,10 @@ from billing.cli.exits import Exit, Nobody
 from billing.cli.frame import Frame, command
 from billing.cli.show import Column, size, when
 from billing.cli.words import REASONS, STATES
+from coa.steps import ENTRY_S_MAX
 from radius.domain.errors import Unavailable
 from radius.domain.identity import SessionUid, SubscriberId
-from radius.domain.intent import ENDS, Intent
+from radius.domain.intent import ENDS, Intent, IntentReason
 from radius.domain.subscriber import Subscriber
 from radius.domain.wanted import session_of
 from radius.rlm import spool
@@ -23,10 +24,12 @@ BEHIND_S = 300  # a sender polls each second: one that is further back does not 
 BACK_S_MAX = 1_800  # of the index, a query a minute and shard; what is older the sender itself walks to
 AHEAD_S, AHEAD_S_MAX = 900, 3_600
 LIST_MAX = 100
+WAITS = "its own log-in ends this; it is looked for until {}"
 
 PENDING = (
     Column("CUSTOMER", "customer"),
     Column("SESSION", "session"),
+    Column("DEVICE", "device"),
     Column("ROUTER", "router"),
     Column("WHY", "why"),
     Column("STATE", "state"),
@@ -85,11 +88,13 @@ def _owed(frame: Frame, subscriber: SubscriberId) -> list[dict[str, Any]]:
 def _row(frame: Frame, present: Subscriber, intent: Intent) -> dict[str, Any]:
     session = session_of(present, intent.session)
     router = session.nas if session is not None else (intent.waits.nas if intent.waits else "")
+    waits = intent.reason is IntentReason.REAUTHORIZE  # a device without a session
     steps = frame.core.store.attempts.of_session(SessionUid(intent.session), frame.now, frame.deadline())
     known = frame.directory.router(router)
     return {
         "customer": present.id,
-        "session": intent.session,
+        "session": "" if waits else intent.session,
+        "device": intent.session if waits else session.device if session is not None else "",
         "router": router,
         "site": known.site if known else "",
         "why": REASONS[intent.reason],
@@ -98,7 +103,7 @@ def _row(frame: Frame, present: Subscriber, intent: Intent) -> dict[str, Any]:
         "since": intent.created_at,
         "attempts": intent.attempts,
         "due_at": intent.due_at,
-        "words": steps[-1].words if steps else "",
+        "words": steps[-1].words if steps else WAITS.format(when(intent.created_at + ENTRY_S_MAX)) if waits else "",
     }
 
 

@@ -137,7 +137,8 @@ class Intent(
     """One pending intent about `session` (its uid; the device for REAUTHORIZE), from `version` of the aggregate on.
 
     `due_at` is when a worker should look next; `lease_until`/`worker` say who works on it now. `cut`: a change did not
-    work, so it is a Disconnect from now on. `mark_*`: how far the session was when changed terms were acknowledged.
+    work, so it is a Disconnect from now on. `mark_*`: how far the session was when changed terms were acknowledged, and
+    when the device of a REAUTHORIZE came in.
     `waits`: where the device of a REAUTHORIZE waits; None: nobody knows, its next log-in ends it.
     """
 

@@ -167,10 +167,10 @@ def await_device(subscriber: Subscriber, device: str, waits: Waiting | None, now
 
 
 def arrived(subscriber: Subscriber, device: str, now: int) -> None:
-    """A device is online: who waits for that looks at once."""
+    """A device is online: who waits for that looks at once, and finds it also where it has left again by then."""
     for intent in subscriber.intents:
         if intent.reason is _REAUTHORIZE and intent.session == device:
-            intent.due_at = min(intent.due_at, now)
+            intent.due_at, intent.mark_at = min(intent.due_at, now), now
 
 
 def added(subscriber: Subscriber, before: tuple[Intent, ...]) -> tuple[IntentReason, ...]:

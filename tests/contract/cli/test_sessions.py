@@ -231,6 +231,14 @@ def test_what_is_owed_and_why(evening: World) -> None:
     assert "kilimani-01" in evening("pending").out
 
 
+def test_a_device_that_is_waited_for_is_no_session_and_it_is_said_for_how_long(world: World) -> None:
+    jane = world.customer(JANE)
+    world.core.provision.let_in(jane, LAPTOP, None, world.clock.now)
+    (row,) = world("pending", "--json").json()
+    assert (row["session"], row["device"], row["why"]) == ("", LAPTOP, "a device waits to be let in")
+    assert row["words"] == "its own log-in ends this; it is looked for until 2026-11-25 14:00:00"
+
+
 def test_what_was_given_up_is_an_exit_code(world: World) -> None:
     router = Router(NasId("mall-01"), "lodge", Family.UNIFI, ("10.8.0.4",))
     world.core.provision.router(router, SECRET)

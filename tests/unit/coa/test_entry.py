@@ -4,7 +4,7 @@ import pytest
 
 from coa.codec import Code, Request
 from coa.das import Das
-from coa.entry import NOBODY_CAME
+from coa.entry import HAS_LEFT, NOBODY_CAME
 from coa.families import WAYS, Entry
 from coa.outcome import Acked, Reason, Refused
 from coa.requests import admit
@@ -139,6 +139,17 @@ def test_elsewhere_its_own_log_in_completes_it(works: Works, on: NasId, user: st
     works.wait(1)
     assert (works.out, works.told.outcomes) == ([], ["confirmed"])
     assert PHONE not in works.told.stages[0].attempt.uid
+
+
+def test_one_that_came_and_left_before_anybody_looked_is_waited_for_no_longer(works: Works) -> None:
+    found = payer(works)
+    waits(works, found, MIKROTIK)
+    starts(works, MIKROTIK)
+    stop = {"acct_session_id": "81c0", "user_name": "0712345678"}
+    works.node.account(accounting_request(Status.STOP, works.node.now, (0, 0), 0, router=MIKROTIK, **stop))
+    works.poll()
+    assert (works.told.outcomes, works.told.stages[0].attempt.words) == (["confirmed"], HAS_LEFT)
+    assert works.node.home(found).intents == []
 
 
 def test_one_that_never_comes_is_given_up_in_plain_words_and_wakes_nobody(works: Works) -> None:
