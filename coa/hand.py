@@ -34,6 +34,7 @@ from radius.wiring import BACKGROUND_DEADLINE_S, Core
 
 WHO = "by hand"  # worker and reason in the audit
 BY_ANSWER = "not sent: This router is told nothing but with the answers to its own reports:"
+NOT_AGAIN = "It is not tried again by itself: repeat it, or block the customer, which is repeated until it is done."
 _CALLED = {CUT: "disconnect", CHANGE: "change"}
 
 
@@ -110,7 +111,8 @@ def cut(core: Core, sender: Sender, record: SessionRecord) -> Told:
     if nas.capabilities.by_answer:
         return Told(good=False, line=f"{BY_ANSWER} block the customer, and the next one ends the session.")
     way = WAYS[nas.family]
-    return _ask(core, sender, das, disconnect(target_of(record, record), way, nas.capabilities), way, record)
+    told = _ask(core, sender, das, disconnect(target_of(record, record), way, nas.capabilities), way, record)
+    return told if told.good else told._replace(line=f"{told.line} {NOT_AGAIN}")
 
 
 def change(core: Core, sender: Sender, record: SessionRecord) -> Told:

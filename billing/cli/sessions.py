@@ -18,6 +18,7 @@ from radius.domain import calendar
 from radius.domain.attempt import Attempt
 from radius.domain.errors import Malformed, Unavailable
 from radius.domain.identity import SessionUid
+from radius.domain.intent import IntentState
 from radius.domain.record import SessionRecord
 from radius.domain.subscriber import SessionState, Subscriber
 from radius.domain.wanted import session_of
@@ -166,7 +167,9 @@ def one(frame: Frame, uid: SessionUid) -> dict[str, Any]:
     record = records[-1]
     there = in_aggregate(frame, record)
     steps = frame.core.store.attempts.of_session(uid, frame.now, frame.deadline())
-    return {**(there or past(record)), "steps": [step_facts(step) for step in steps]}
+    facts = there or past(record)
+    told = [step_facts(step, awaited=step is steps[-1] and not facts["closed_at"]) for step in steps]
+    return {**facts, "steps": told}
 
 
 def now_or_past(frame: Frame, records: Sequence[SessionRecord]) -> Iterator[dict[str, Any]]:
@@ -214,10 +217,11 @@ def past(record: SessionRecord) -> dict[str, Any]:
     }
 
 
-def step_facts(step: Attempt) -> dict[str, Any]:
-    """What is told of a request to a router."""
+def step_facts(step: Attempt, *, awaited: bool) -> dict[str, Any]:
+    """What is told of a request to a router. `awaited`: what it acknowledged is still to be seen."""
     reasons = {reason.value: text for reason, text in REASONS.items()}
     outcomes = {state.value: text for state, text in STATES.items()}
+    outcomes |= {} if awaited else {IntentState.ACKED.value: "the router said done"}
     return {
         "at": step.at_ms // 1000,
         "reason": reasons.get(step.reason, step.reason),

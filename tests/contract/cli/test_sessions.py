@@ -121,6 +121,7 @@ def test_one_session_with_what_its_router_was_asked(evening: World) -> None:
         das.next(Refuse(506))
         ran = evening("sessions", "disconnect", "--user", JANE, "--reason", "wrong device", yes=True)
     assert (ran.code, "506 Resources-Unavailable" in ran.out) == (Exit.NOT, True)
+    assert "It is not tried again by itself: repeat it, or block the customer" in ran.out
     shown = evening("sessions", "show", uid(evening), "--json").json()
     assert (shown["user"], shown["bytes"], shown["closed_at"]) == (JANE, 10_000_000, 0)
     (step,) = shown["steps"]
@@ -141,6 +142,8 @@ def test_a_disconnect_is_confirmed_by_the_routers_own_report(evening: World, mon
     assert users(evening, "list") == [OTIENO]
     shown = evening("sessions", "history", "--user", JANE, "--json").json()[0]
     assert (shown["bytes"], shown["closed_at"]) == (10_000_000, evening.clock.now)
+    (step,) = evening("sessions", "show", shown["session"], "--json").json()["steps"]
+    assert step["outcome"] == "the router said done"
 
 
 def test_a_yes_without_an_end_is_said(evening: World) -> None:
@@ -149,6 +152,8 @@ def test_a_yes_without_an_end_is_said(evening: World) -> None:
         das.next(Linger())
         ran = evening("sessions", "disconnect", uid(evening), "--reason", "test", "--wait", "0", yes=True)
     assert "Its end was not reported in 0 s" in ran.out
+    (step,) = evening("sessions", "show", uid(evening), "--json").json()["steps"]
+    assert step["outcome"] == "the router says done; waiting to see it"
     assert users(evening, "list") == [JANE, OTIENO]
 
 
