@@ -20,6 +20,7 @@ from radius.domain import entitlement
 from radius.domain.entitlement import Right
 from radius.domain.errors import Malformed
 from radius.domain.identity import NameKind, SubscriberId, parse_mac
+from radius.domain.intent import IntentReason
 from radius.domain.subscriber import SessionState, Subscriber
 from radius.ports import Where
 
@@ -232,11 +233,14 @@ def block(frame: Frame, who: _Who, reason: _Reason = "") -> None:
 
 @command(app, "unblock", "customers unblock 0712345678 --reason 'paid'")
 def unblock(frame: Frame, who: _Who, reason: _Reason = "") -> None:
-    """Let a customer in again."""
+    """Let a customer in again. A cut that did not come through yet is withdrawn."""
     subscriber = find.customer(frame, who)
+    cuts = [each for each in find.read(frame, subscriber).intents if each.reason is IntentReason.BLOCKED]
     with frame.deed(subscriber, frame.why(reason)):
         frame.core.provision.block(subscriber, "", frame.now)
-    frame.show.done(f"{who} may log in again.", {"customer": subscriber, "blocked": False})
+    text = f"{who} may log in again."
+    text += " The cut that was still to be made is withdrawn within seconds (wifibilling pending)." if cuts else ""
+    frame.show.done(text, {"customer": subscriber, "blocked": False})
 
 
 @command(app, "give", "customers give 0712345678 day --reason 'outage on Tuesday' --approved-by otieno")

@@ -14,7 +14,7 @@ from coa.steps import ENTRY_S_MAX
 from radius.domain.errors import Unavailable
 from radius.domain.identity import SessionUid, SubscriberId
 from radius.domain.intent import ENDS, Intent, IntentReason
-from radius.domain.subscriber import Subscriber
+from radius.domain.subscriber import Session, Subscriber
 from radius.domain.wanted import session_of
 from radius.rlm import spool
 
@@ -24,6 +24,7 @@ BEHIND_S = 300  # a sender polls each second: one that is further back does not 
 BACK_S_MAX = 1_800  # of the index, a query a minute and shard; what is older the sender itself walks to
 AHEAD_S, AHEAD_S_MAX = 900, 3_600
 LIST_MAX = 100
+WITHDRAWN = "the customer was blocked, and is not any more: it is withdrawn"
 WAITS = "its own log-in ends this; it is looked for until {}"
 
 PENDING = (
@@ -97,7 +98,7 @@ def _row(frame: Frame, present: Subscriber, intent: Intent) -> dict[str, Any]:
         "device": intent.session if waits else session.device if session is not None else "",
         "router": router,
         "site": known.site if known else "",
-        "why": REASONS[intent.reason],
+        "why": _why(present, session, intent),
         "state": STATES[intent.state],
         "given_up": intent.state.value == "abandoned",
         "since": intent.created_at,
@@ -105,6 +106,16 @@ def _row(frame: Frame, present: Subscriber, intent: Intent) -> dict[str, Any]:
         "due_at": intent.due_at,
         "words": steps[-1].words if steps else WAITS.format(when(intent.created_at + ENTRY_S_MAX)) if waits else "",
     }
+
+
+def _why(present: Subscriber, session: Session | None, intent: Intent) -> str:
+    right = present.right(session.right) if session is not None else None
+    stands = right is not None and not right.revoked_at
+    return (
+        WITHDRAWN
+        if intent.reason is IntentReason.BLOCKED and not present.blocked and stands
+        else REASONS[intent.reason]
+    )
 
 
 def waiting(frame: Frame) -> Exit:

@@ -322,6 +322,11 @@ class Provision:
             for session in present.sessions:
                 if reason and session.state is SessionState.OPEN:
                     add_intent(present, session.uid, IntentReason.BLOCKED, now)
+            for intent in present.intents:
+                if not reason and intent.reason is IntentReason.BLOCKED and intent.state is IntentState.PENDING:
+                    intent.due_at = (
+                        now  # the sender looks now, not when it would have repeated it: nothing is to be done
+                    )
             return True
 
         return self._change(subscriber, decide)

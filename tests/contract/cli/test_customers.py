@@ -148,7 +148,10 @@ def test_a_block_cuts_and_keeps_out_until_it_is_taken_back(world: World) -> None
     done = world("customers", "block", JANE, "--reason", "chargeback", yes=True)
     assert "1 session(s) are being cut" in done.out
     assert (home(world, jane).blocked, len(home(world, jane).intents)) == ("chargeback", 1)
-    assert world("customers", "unblock", JANE, "--reason", "paid").code == Exit.DONE
+    undone = world("customers", "unblock", JANE, "--reason", "paid")
+    assert (undone.code, "cut that was still to be made is withdrawn" in undone.out) == (Exit.DONE, True)
+    (row,) = world("pending", "--json").json()
+    assert row["why"] == "the customer was blocked, and is not any more: it is withdrawn"
     assert home(world, jane).blocked == ""
     deeds = world.core.store.deeds.on("2026-11-25", 0, soon())
     (block,) = [deed for deed in deeds if (deed.what, deed.outcome) == ("customers block", "done")]

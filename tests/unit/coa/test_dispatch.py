@@ -139,6 +139,16 @@ def test_an_unblocked_customer_is_not_cut(works: Works) -> None:
     assert (works.out, works.told.outcomes, works.node.home(found).intents) == ([], ["superseded"], [])
 
 
+def test_a_cut_that_is_to_be_repeated_is_withdrawn_as_soon_as_the_customer_is_unblocked(works: Works) -> None:
+    found = works.online()
+    works.node.provision.block(found, "chargeback", works.node.now)
+    works.poll()
+    works.answer(SILENCE)
+    works.node.provision.block(found, "", works.node.now)
+    works.poll()
+    assert (works.out, works.told.outcomes[-1], works.node.home(found).intents) == ([], "superseded", [])
+
+
 def test_a_log_in_that_was_never_used_crowds_nobody_out(works: Works) -> None:
     """Its lease is what the other device runs short of: it lapsed after two minutes, also where nobody wrote that."""
     found = works.online(day_terms("two.1", quota_bytes=100 * MIB, devices=2), on=ARUBA)
