@@ -62,7 +62,7 @@ def doctor(
     """
     checks: list[Check] = [clock, disk, keys, store, writer, tables, nodes, around.freeradius, around.answers]
     checks += [around.hook_pool, around.dynamic_clients, around.processes, workers, waiting_packets, queues, unheard]
-    checks += [given_up, alarms, on_call, callbacks.token, callbacks.road, callbacks.come]
+    checks += [given_up, alarms, backups, on_call, callbacks.token, callbacks.road, callbacks.come]
     checks += [around.routers] if probe else []
     found = [finding for check in checks for finding in looked(frame, check)]
     rows = [
@@ -267,6 +267,13 @@ def given_up(frame: Frame) -> Iterator[Finding]:
         )
     else:
         yield well("enforcement", "nothing was given up")
+
+
+def backups(frame: Frame) -> Iterable[Finding]:
+    """The disk of one box is all that there is of it until there is one."""
+    if on_aws(frame.settings):
+        return [untold("backups", "AWS makes them: wifibilling ops weekly")]
+    return box.backups(frame)
 
 
 def alarms(frame: Frame) -> Iterable[Finding]:

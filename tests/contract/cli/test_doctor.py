@@ -1,5 +1,6 @@
 """`doctor`: each thing that can be wrong is found, with its fix; FreeRADIUS itself is asked in tests/integration."""
 
+import json
 import os
 import socket
 from collections.abc import Callable, Iterator
@@ -9,6 +10,8 @@ import pytest
 
 from billing.alerting.events import Event
 from billing.alerting.watch import NOTE, Kept
+from billing.backup.nightly import NOTE as BACKUP_NOTE
+from billing.backup.nightly import Noted
 from billing.cli import around, doctor
 from billing.cli.exits import Exit
 from billing.ports import Body
@@ -28,9 +31,20 @@ from tests.unit.billing.values import T0
 AMINA = '\n[[incidents.on_call]]\nname = "Amina"\nphone = "0700000091"\n'
 
 
+def backed_up(world: World, at: int) -> None:
+    """A backup of then, where the settings say."""
+    settings = world.folder / "settings.toml"
+    table = ["", "[backup]", f"folder = {json.dumps(str(world.folder))}", 'passphrase_ref = "env:X"', ""]
+    settings.write_text(settings.read_text() + "\n".join(table))
+    (made := world.folder / "box-20261125T010000Z.backup").write_bytes(b"sealed")
+    os.utime(made, (at, at))
+    (world.folder / BACKUP_NOTE).write_bytes(msgspec.json.encode(Noted(at, at)))
+
+
 @pytest.fixture
 def well(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
     """A site at which all that can be told from here is well."""
+    backed_up(world, world.clock.now)
     world.core.store.nodes.publish(Node("box", world.clock.now, 0, (GATE, ANNEX)), soon())
     for worker in ("sweep", "coa"):
         world.core.store.due_work.advance(worker, world.clock.now, soon())
@@ -82,6 +96,12 @@ def sender_stands_still(world: World) -> None:
     world.clock.now += 600
     world.core.store.nodes.publish(Node("box", world.clock.now, 0, (GATE, ANNEX)), soon())
     world.core.store.due_work.advance("sweep", world.clock.now, soon())
+
+
+@fault("backups", "none is made: no table [backup] in the settings")
+def nothing_is_backed_up(world: World) -> None:
+    settings = world.folder / "settings.toml"
+    settings.write_text(settings.read_text().partition("[backup]")[0])
 
 
 @fault("spool", "packets are parked")
