@@ -9,7 +9,7 @@ from billing.cli.exits import Exit, Nobody
 from billing.cli.frame import Frame, command
 from billing.cli.outbound import means
 from billing.cli.show import span
-from billing.cli.signs import HOURS_TOLD, TIME, name_of, place_of
+from billing.cli.signs import HOURS_TOLD, TIMES, name_of, place_of
 from billing.cli.telling import LISTED, ONE, Wish, facts_of, go_on, new, put_up, send, waits
 from billing.domain.brand import NoticeState, SiteNotice
 from billing.domain.notice import AHEAD_S, Notice, NoticeKind, Step, What
@@ -52,10 +52,10 @@ def restored(
     return send(frame, notice, reason, Wish(apply, again, walk, everybody))
 
 
-@command(app, "announcement", "notify announcement --site kilimani --from 2026-11-28T02:00 --hours 2 --apply")
+@command(app, "announcement", "notify announcement --site kilimani --from '2026-11-28 02:00' --hours 2 --apply")
 def announcement(
     frame: Frame,
-    begins: Annotated[datetime, typer.Option("--from", formats=[TIME], help="By the site's clock.")],
+    begins: Annotated[datetime, typer.Option("--from", formats=TIMES, help="By the site's clock.")],
     hours: Annotated[int, typer.Option(min=1, max=99, help="How long it will be off, about.")],
     walk: Walk = False, again: Again = False, apply: Apply = False, reason: Reason = "",
 ) -> Exit:  # fmt: skip

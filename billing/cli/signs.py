@@ -17,7 +17,7 @@ from radius.domain.errors import Malformed
 
 HOURS_TOLD = 24.0
 PAGE_CACHED_S = 30  # at the edge, which else keeps a file for a day
-TIME = "%Y-%m-%dT%H:%M"
+TIMES = ["%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M"]
 
 _Reason = Annotated[str, typer.Option(help="Kept with the change.")]
 
@@ -58,7 +58,7 @@ def tell(
     english: Annotated[str, typer.Argument(help="For customers, in English.")],
     swahili: Annotated[str, typer.Argument(help="The same in Swahili.")],
     at: Annotated[
-        datetime | None, typer.Option(formats=[TIME], help="Since when, or when work begins; default now.")
+        datetime | None, typer.Option(formats=TIMES, help="Since when, or when work begins; default now.")
     ] = None,
     hours: Annotated[float, typer.Option(help="For how long it is told, from then on.")] = HOURS_TOLD,
     reason: _Reason = "",

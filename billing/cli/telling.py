@@ -58,7 +58,7 @@ def new(frame: Frame, kind: NoticeKind, what: What, incident: str = "", **words:
     """A notice to --site, or to everybody, that is not begun."""
     of = place_of(frame)
     brand = frame.billing.desk.signs.brand(of)
-    said = {"brand": frame.selling.brand, "support": brand.support or brand.title, **words}
+    said = {"brand": frame.selling.brand, "support": brand.support, **words}
     before = frame.billing.desk.notices.all()
     id_ = notice_plan.id_of(kind, what, of, frame.now, before)
     return Notice(id_, kind, what, of, frame.actor, frame.now, incident=incident, words=said)
@@ -113,6 +113,8 @@ def _apply(frame: Frame, notice: Notice, wanted: list[SubscriberId], wish: Wish)
     facts = _told(frame, notice, plan, found)
     if not wish.apply:
         frame.show.item({**facts, "applied": False}, SHOWN)
+        if not notice.words["support"]:
+            frame.note("No phone for questions is set: texts name none. wifibilling sites brand --support PHONE")
         _obstacle(frame, facts)
         frame.note("Nothing was sent: --apply sends it.")
         return Exit.DONE
@@ -243,5 +245,11 @@ def facts_of(notice: Notice) -> dict[str, Any]:
 
 
 def _became(notice: Notice) -> str:
-    """Such as ``12 message sent, 1 opted out``; one that is on its way now is among those that may be lost."""
-    return ", ".join(f"{count} {what}" for what, count in sorted(lost(notice).counts.items()))
+    """Such as ``12 messages sent, 1 opted out``; one that is on its way now is among those that may be lost."""
+    return ", ".join(f"{count} {_plural(what, count)}" for what, count in sorted(lost(notice).counts.items()))
+
+
+def _plural(what: str, count: int) -> str:
+    """``message sent`` of many is ``messages sent``."""
+    thing, _, rest = what.partition(" ")
+    return f"{thing}s {rest}" if count != 1 and thing in {"message", "letter"} else what

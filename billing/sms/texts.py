@@ -104,6 +104,7 @@ TEXTS: dict[Kind, dict[Language, str]] = {
     },
 }
 
+_ASK = {Language.ENGLISH: " Help: {support}", Language.SWAHILI: " Msaada: {support}"}
 NOTES: dict[Kind, str] = {
     Kind.CODE: "The code comes first: it shows on a locked screen. It must be plain that nobody may ask for it.",
     Kind.PAID: "Proof of payment: amount and M-Pesa code as in M-Pesa's own message, and how long it is good.",
@@ -120,8 +121,14 @@ NOTES: dict[Kind, str] = {
 
 
 def render(kind: Kind, language: Language, values: Mapping[str, str]) -> str:
-    """The text, in the 7-bit alphabet: other letters lose their accents or go. Raises KeyError for a missing value."""
-    return TEXTS[kind][language].format_map({name: _plain(text)[: CHARS_MAX[name]] for name, text in values.items()})
+    """The text, in the 7-bit alphabet: other letters lose their accents or go. Raises KeyError for a missing value.
+
+    With an empty `support` it names nobody to call.
+    """
+    text = TEXTS[kind][language]
+    if values.get("support") == "":
+        text = text.removesuffix(_ASK[language])
+    return text.format_map({name: _plain(text)[: CHARS_MAX[name]] for name, text in values.items()})
 
 
 def _plain(text: str) -> str:

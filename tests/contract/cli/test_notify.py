@@ -84,7 +84,7 @@ def test_an_outage_and_its_end_go_to_the_same_people_once(shop: World, gateway: 
     assert shop("notify", "restored", "--site", "kilimani", "--apply", *WHY).code == Exit.NOT
     ran = shop(*asked, "--json")
     assert ran.code == Exit.DONE, ran.err
-    assert ran.json()["text"] == "outage-kilimani-261125-1: 2 of 2 were told. 2 message sent"
+    assert ran.json()["text"] == "outage-kilimani-261125-1: 2 of 2 were told. 2 messages sent"
     assert phones(gateway) == ["254700000001", "254700000002"]
     again = shop(*asked)
     assert (again.code, len(gateway.seen)) == (Exit.NOT, 2)
@@ -116,7 +116,18 @@ def test_everybody_is_told_by_message_and_letter_in_their_language(
         "amina@example.co.ke",
         "WiFi: M-Pesa payments at all our sites fail now",
     )
-    assert shop("notify", "show", ran.json()["notice"], "--json").json()["counts"] == "1 letter sent, 4 message sent"
+    assert shop("notify", "show", ran.json()["notice"], "--json").json()["counts"] == "1 letter sent, 4 messages sent"
+
+
+def test_where_no_phone_is_set_texts_name_none_and_the_dry_run_says_so(shop: World) -> None:
+    told = ("notify", "announcement", "--site", "kilimani", "--from", "2026-12-01 10:00", "--hours", "2")
+    ran = shop(*told)
+    assert "Help" not in ran.out
+    assert "sites brand --support" in ran.err
+    shop("sites", "brand", "--site", "kilimani", "--support", "0712 345 678", "--reason", "new")
+    ran = shop(*told)
+    assert "Help: 0712 345 678" in ran.out
+    assert "sites brand" not in ran.err
 
 
 def test_a_site_speaks_its_language(shop: World, gateway: SmsGateway) -> None:
@@ -139,7 +150,7 @@ def test_a_gateway_that_does_not_answer_may_have_sent_it_and_a_budget_holds_the_
     assert "notify resume outage-kilimani-261125-1" in ran.err
     (row,) = shop("notify", "list", "--site", "kilimani", "--json").json()
     assert (row["state"], row["told"], row["people"]) == ("sending", 4, 5)
-    assert row["counts"] == "1 may be lost, 3 message sent"
+    assert row["counts"] == "1 may be lost, 3 messages sent"
     assert shop("notify", "outage", "--site", "kilimani").code == Exit.NOT
     shop.clock.now += 86_400
     gateway.plan.append(TAKEN)
@@ -157,12 +168,12 @@ def test_a_mail_server_that_refuses_or_hangs_up_is_counted_and_stops_nobody(
         found = shop.registered(f"070000000{number}", site="lodge")
         people.email(found, f"amina{number}@example.co.ke")
         shop.core.provision.grant(found, "basic.1", T0, f"r{number}")
-    for behaviour, became in (("550 no such letter", "2 letter refused"), ("drop", "2 may be lost")):
+    for behaviour, became in (("550 no such letter", "2 letters refused"), ("drop", "2 may be lost")):
         gateway.plan.extend([TAKEN] * 3)
         post.plan["letter"] = behaviour
         shop.clock.now += 86_400
         ran = shop("notify", "outage", "--site", "lodge", "--apply", *WHY, "--again", "--json")
-        assert (ran.code, became in ran.json()["counts"], "3 message sent" in ran.json()["counts"]) == (0, True, True)
+        assert (ran.code, became in ran.json()["counts"], "3 messages sent" in ran.json()["counts"]) == (0, True, True)
 
 
 def test_what_the_gateway_has_no_money_for_is_not_begun(shop: World, gateway: SmsGateway) -> None:

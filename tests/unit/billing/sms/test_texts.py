@@ -36,6 +36,15 @@ def test_a_code_is_what_a_locked_screen_shows_first() -> None:
         assert render(Kind.CODE, language, {"code": "012345", "brand": "Kijani", "minutes": "10"}).startswith("012345 ")
 
 
+@pytest.mark.parametrize("language", Language)
+@pytest.mark.parametrize("kind", Kind)
+def test_where_there_is_nobody_to_call_nobody_is_named(kind: Kind, language: Language) -> None:
+    text = render(kind, language, {**dict.fromkeys(CHARS_MAX, "x"), "support": ""})
+    assert "Help" not in text
+    assert "Msaada" not in text
+    assert text[-1] in ".x)"
+
+
 def test_what_is_left_out_is_a_broken_contract() -> None:
     with pytest.raises(KeyError):
         render(Kind.CODE, Language.ENGLISH, {"code": "012345"})
