@@ -150,7 +150,7 @@ def facts(agent: Agent) -> dict[str, Any]:
 
 def _told(frame: Frame, agent: str, moved: Moved | Missing, what: str) -> Exit:
     if isinstance(moved, Missing):
-        text = f"Not booked: {agent} earned {amount(moved.cents)} less than that."
+        text = f"Not booked: that is {amount(moved.cents)} more than {agent} has earned."
         frame.show.done(text, {"agent": agent, "booked": False, "missing_cents": moved.cents})
         return Exit.NOT
     again = " (before, by the same key)" if moved.again else ""

@@ -7,7 +7,7 @@ import msgspec
 import typer
 
 from billing.alerting import past
-from billing.cli.exits import Exit
+from billing.cli.exits import Exit, Nobody
 from billing.cli.frame import Frame, command
 from billing.cli.outbound import means
 from billing.cli.show import Column, span, when
@@ -86,6 +86,7 @@ def open_(
 @command(app, "ack", "incident ack 261125-k7qd")
 def ack(frame: Frame, incident: _Id) -> None:
     """See to it: nobody more is called."""
+    _known(frame, incident)
     with frame.deed(incident):
         after = frame.billing.desk.incidents.change(incident, lambda it: acknowledged(it, frame.actor, frame.now))
     frame.show.done(f"{after.acked_by} sees to {incident}, since {when(after.acked_at)}.", _facts(after))
@@ -106,7 +107,7 @@ def note(
     incidents = frame.billing.desk.incidents
     if status in {NoticeState.RESOLVED, NoticeState.PLANNED}:
         raise Malformed("status", f"must be investigating or identified: wifibilling incident resolve {incident}")
-    before = incidents.incident(incident)
+    before = _known(frame, incident)
     texts = _texts(status, before.about, before.opened_at, english, swahili) if status else ("", "")
 
     def change(present: Incident) -> Incident:
@@ -139,7 +140,7 @@ def resolve(
     """It is over. The pages say so for a day; with --notify whoever was told of it is told."""
     incidents = frame.billing.desk.incidents
     _one_document(frame, notify=notify)
-    before = incidents.incident(incident)
+    before = _known(frame, incident)
     texts = _texts(NoticeState.RESOLVED, before.about, frame.now, english, swahili)
     with frame.deed(incident, text):
         after = incidents.change(incident, lambda present: resolved(present, frame.actor, text, frame.now))
@@ -163,7 +164,7 @@ def list_incidents(
 @command(app, "show", "incident show 261125-k7qd")
 def show(frame: Frame, incident: _Id) -> None:
     """One incident and its timeline."""
-    told = _document(frame, frame.billing.desk.incidents.incident(incident))
+    told = _document(frame, _known(frame, incident))
     frame.show.item(told, LISTED)
     if not frame.as_json:
         frame.show.table(told["timeline"], LINES, "")
@@ -176,7 +177,7 @@ def export(
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Instead of the terminal.")] = None,
 ) -> None:
     """The timeline for a post-mortem, in Markdown or, with --json, as JSON: alarms around it, calls, notes, notices."""
-    found = frame.billing.desk.incidents.incident(incident)
+    found = _known(frame, incident)
     if frame.as_json and out is None:
         frame.show.document(_document(frame, found))
         return
@@ -192,6 +193,14 @@ def export(
 
 
 # -- what they share -----------------------------------------------------------------------------------------------
+
+
+def _known(frame: Frame, incident: str) -> Incident:
+    """Raises Nobody."""
+    kept = frame.billing.store.ports.thing(Incident, incident, frame.deadline())
+    if kept is None:
+        raise Nobody(f"there is no incident {incident}: wifibilling incident list")
+    return kept.thing
 
 
 def _one_document(frame: Frame, *, notify: bool) -> None:

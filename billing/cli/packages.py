@@ -144,8 +144,12 @@ def hide(
     reason: Annotated[str, typer.Option(help="Kept with the change.")] = "",
 ) -> None:
     """Take a package off sale. What was sold goes on."""
+    shelf = frame.billing.desk.shelf
+    known = sorted({each.code for each in shelf.packages()})
+    if code not in known:
+        raise Nobody(f"there is no package {code}; there are: {', '.join(known)}")
     with frame.deed(code, reason):
-        package = frame.billing.desk.shelf.hide(code)
+        package = shelf.hide(code)
     frame.show.done(f"{code} is not sold any more (version {package.version}).", facts(package, sold=False))
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import date, timedelta
 from typing import NamedTuple
 
+from billing.domain import money
 from billing.domain.give_back import TakenBack
 from billing.domain.journal import MEMOS, AccountKind, Cause, Journal, business_day
 from billing.domain.ledger import Reason, gift, grant
@@ -196,7 +197,7 @@ class Grants:
             return None
         kept = self._customer(SubscriberId(subscriber))
         if kept.balance_cents + moved < 0:
-            return Reason(f"{-moved} cents were spent already, {kept.balance_cents} are left")
+            return Reason(f"{money.text(-moved)} is not there any more: {money.text(kept.balance_cents)} is left")
         return _moved(kept, moved)
 
     def _agent(self, journal: Journal) -> tuple[Kept[Thing], ...] | Reason:

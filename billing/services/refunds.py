@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
+from billing.domain import money
 from billing.domain.give_back import Refund, TakenBack, Way
 from billing.domain.journal import Account, AccountKind, Fact, Journal, business_day
 from billing.domain.ledger import Reason, cash_of, customer, mpesa, refund, sold_at, taken_back_cents
@@ -157,7 +158,7 @@ class Refunds:
         if ask.way is Way.MPESA:
             cents = by_mpesa_cents(cents)
         if not 0 < cents <= left:
-            return Reason(f"{left} cents of {journal.id} are left, {cents} may go back")
+            return Reason(f"{money.text(left)} of {journal.id} is left: {money.text(cents)} cannot go back")
         return Refund(
             id_,
             journal.id,

@@ -6,7 +6,7 @@ From the moment that it is asked for nobody can claim the money; what is refused
 from billing.domain.give_back import Refund, Way
 from billing.domain.journal import Account, Cause, Fact
 from billing.domain.ledger import Reason, unmatched_returned
-from billing.domain.money import SHILLING_CENTS
+from billing.domain.money import SHILLING_CENTS, text
 from billing.domain.reversal import ReversalState
 from billing.ports import ClaimKind, Entry, Unmatched, UnmatchedState
 from billing.services.book import Book
@@ -27,7 +27,7 @@ def held(book: Book, entry: Entry, way: Way, cents: int) -> Unmatched | Reason:
     if way is Way.BALANCE:
         return Reason(f"{money.receipt} is nobody's; let its payer claim it")
     if cents not in {0, money.cents} or (way is Way.MPESA and money.cents % SHILLING_CENTS):
-        return Reason(f"{money.receipt} goes back whole, {money.cents} cents, or not at all")
+        return Reason(f"{money.receipt} goes back whole, {text(money.cents)}, or not at all")
     return money
 
 

@@ -31,7 +31,7 @@ def test_an_agents_day_from_float_to_commission(shop: World) -> None:
     sold = shop(*sells, yes=True)
     assert (sold.code, held(shop)) == (Exit.DONE, (3_000, 500))
     refused = shop("agents", "pay-out", "duka-1", "6", yes=True)
-    assert (refused.code, refused.out) == (Exit.NOT, "Not booked: duka-1 earned KES 1 less than that.\n")
+    assert (refused.code, refused.out) == (Exit.NOT, "Not booked: that is KES 1 more than duka-1 has earned.\n")
     assert shop("agents", "pay-out", "duka-1", "3", "--out-of", "bank:main", yes=True).code == Exit.DONE
     assert shop("agents", "pay-in", "duka-1", "2", "--into", "commission", yes=True).code == Exit.DONE
     assert held(shop) == (3_200, 0)

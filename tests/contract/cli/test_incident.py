@@ -160,6 +160,12 @@ def test_where_nobody_is_on_duty_or_nothing_sends_that_is_said(world: World) -> 
     assert "Nobody is on duty in the settings" in ran.out
 
 
+@pytest.mark.parametrize("words", [("ack",), ("note", "x"), ("resolve", "x"), ("show",), ("export",)])
+def test_one_that_is_not_there_is_nobody(town: World, words: tuple[str, ...]) -> None:
+    ran = town("incident", words[0], "nothing", *words[1:])
+    assert (ran.code, ran.out, "there is no incident nothing" in ran.err) == (Exit.NOBODY, "", True)
+
+
 @pytest.mark.parametrize(
     "words",
     [
@@ -167,8 +173,6 @@ def test_where_nobody_is_on_duty_or_nothing_sends_that_is_said(world: World) -> 
         ("open", "x", "--level", "4"),
         ("open", "x", "--level", "2", "--english", "only"),
         ("open", "x", "--level", "2", "--notify", "--json"),
-        ("note", "nothing", "x"),
-        ("export", "nothing"),
     ],
 )
 def test_what_cannot_be_is_refused(town: World, words: tuple[str, ...]) -> None:

@@ -53,6 +53,7 @@ def test_a_package_changes_by_a_new_version_and_goes_by_another(shop: World) -> 
     assert shop("packages", "show", "daily", "--json").json()["cents"] == 6_000
     assert shop("packages", "show", "daily.1", "--json").json()["sold"] is False
     assert shop("packages", "hide", "daily").code == Exit.DONE
+    assert shop("packages", "hide", "nosuch").code == Exit.NOBODY
     assert [row["package"] for row in shop("packages", "list", "--json").json()] == ["week.1"]
     listed = [row["package"] for row in shop("packages", "list", "--all", "--json").json()]
     assert listed == ["daily.1", "daily.2", "daily.3", "week.1"]
