@@ -82,14 +82,16 @@ def _people(report: Report, *, by_day: bool) -> list[Line]:
 def _churn(churn: folk.Churn) -> Iterator[Line]:
     of = f"{churn.days} days" if churn.matured else f"{churn.days} days, provisional"
     yield "gone", of, f"{churn.gone} of {churn.at_start}"
-    yield "gone, share", of, percent(churn.share)
-    yield "gone, and back later", of, str(churn.back)
+    if churn.gone:
+        yield "gone, share", of, percent(churn.share)
+        yield "gone, and back later", of, str(churn.back)
 
 
 def _sessions(report: Report) -> list[Line]:
     found = report.sessions
     return [
         ("ended", "", str(found.ended)),
+        ("ended", "at once, not counted", str(found.empty)),
         ("length, mean", "", span(found.mean_s)),
         ("length, median", "", span(found.median_s)),
         ("length, nine of ten below", "", span(found.p90_s)),

@@ -81,9 +81,13 @@ class Trade(NamedTuple):
 
 
 class Sessions(NamedTuple):
-    """Those that ended in the span by a Stop, longer than nothing; `reaped`: ended without one. Data is of both."""
+    """Those that ended in the span by a Stop, longer than nothing; `reaped`: ended without one. Data is of all.
+
+    `empty`: ended by a Stop as soon as they began, which is no use of the network and would shorten every mean.
+    """
 
     ended: int
+    empty: int
     mean_s: int
     median_s: int
     p90_s: int
@@ -155,10 +159,11 @@ def sessions(records: Iterable[SessionRecord], since: int, until: int) -> Sessio
     for each in ended:
         used[str(each.subscriber) or "nobody"] += each.in_bytes + each.out_bytes
         by_day[business_day(each.closed_at)] += each.in_bytes + each.out_bytes
-    top = sorted(used.items(), key=lambda entry: (-entry[1], entry[0]))[:TOP_MAX]
+    top = sorted(((who, count) for who, count in used.items() if count), key=lambda entry: (-entry[1], entry[0]))
     peak, peak_at, peaks = _peak(latest.values(), since, until)
     return Sessions(
         len(lengths),
+        sum(each.clean_stop and not each.time_s for each in ended),
         mean(lengths),
         rank(lengths, HALF),
         rank(lengths, NINE_OF_TEN),
@@ -167,7 +172,7 @@ def sessions(records: Iterable[SessionRecord], since: int, until: int) -> Sessio
         sum(each.overspend_bytes for each in ended),
         peak,
         peak_at,
-        tuple(top),
+        tuple(top[:TOP_MAX]),
         dict(sorted(by_day.items())),
         peaks,
     )

@@ -32,7 +32,7 @@ from radius.ports import RECORDS_MAX, Sessions, Tallies, Where
 
 T = TypeVar("T")
 
-DEFINITIONS = 2  # of the figures: goes up when one is computed otherwise than before
+DEFINITIONS = 3  # of the figures: goes up when one is computed otherwise than before
 SESSION_DAYS_MAX = 7  # a session that ended on a day began at most so many days before (SESSION_S_MAX)
 SESSIONS_A_DAY_MAX = 1_000_000  # of one site
 FOREVER = 1 << 62

@@ -205,6 +205,7 @@ class Recount:
             by_day[day_of(stay.end)] += stay.octets
         return {
             "ended": len(lengths),
+            "empty": sum(stay.stopped and stay.end == stay.begin for stay in ended),
             "mean_s": average(lengths),
             "median_s": middle(lengths),
             "p90_s": middle(lengths, 9),
@@ -212,7 +213,7 @@ class Recount:
             "data_bytes": sum(stay.octets for stay in ended),
             "overspend_bytes": sum(stay.excess for stay in ended),
             "peak": max((self.online(at) for at in self.moments()), default=0),
-            "top": [list(entry) for entry in sorted(used.items(), key=lambda entry: (-entry[1], entry[0]))[:10]],
+            "top": [[who, of] for who, of in sorted(used.items(), key=lambda entry: (-entry[1], entry[0])) if of][:10],
             "bytes_by_day": dict(sorted(by_day.items())),
             "peak_by_day": {
                 day: max(self.online(at) for at in (*self.moments(), midnight(day)) if day_of(at) == day)

@@ -182,11 +182,17 @@ def test_sessions_that_ended_in_the_span() -> None:
         T0 + DAY_S,
     )
     assert (found.ended, found.mean_s, found.median_s, found.p90_s, found.reaped) == (2, 200, 100, 300, 1)
+    assert found.empty == 1
     assert found.data_bytes == 3 * 3 + 1 + 10**9
     assert [who for who, _ in found.top] == ["otieno", "jane"]
     assert (found.peak, found.peak_at) == (4, T0)  # a, b, c and the one that goes on
     assert found.peak_by_day == {DAY: 4}
     assert found.bytes_by_day == {DAY: found.data_bytes}
+
+
+def test_whoever_used_no_data_is_not_among_those_who_used_most() -> None:
+    none = session("a", T0, T0 + 100, in_bytes=0, out_bytes=0)
+    assert sessions([none], T0, T0 + DAY_S).top == ()
 
 
 def test_whoever_is_online_at_midnight_is_so_on_both_days() -> None:
