@@ -176,7 +176,7 @@ def _came_online(frame: Frame, site: str, day: str, limit: int) -> list[dict[str
                 break
             row = {
                 "customer": record.subscriber,
-                "user": record.user_name,
+                "user": find.shown_name(record.user_name, record.device),
                 "since": record.started_at,
                 "router": record.nas,
                 "sessions": 0,

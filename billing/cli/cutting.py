@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from billing.cli import live, progress, routers, sessions
+from billing.cli import find, live, progress, routers, sessions
 from billing.cli.exits import Exit, Nobody
 from billing.cli.frame import Frame, command
 from coa import hand
@@ -51,7 +51,7 @@ def disconnect(
             frame.note(f"Dry run: these {len(meant)} would be cut; do it with --apply.")
             return Exit.DONE
     else:
-        frame.sure(f"Disconnect {meant[0].user_name} on {meant[0].nas} ({len(meant)} session(s))? They may return.")
+        frame.sure(f"Disconnect {_named(meant)} ({len(meant)} session(s))? They may return.")
     return _tell_all(frame, meant, frame.why(reason), wait, cut=True)
 
 
@@ -75,7 +75,7 @@ def slow(
     for record in meant:
         _can_be_slowed(frame, record)
     word = "Give" if restore else "Slow down"
-    frame.sure(f"{word} {meant[0].user_name} on {meant[0].nas} ({len(meant)} session(s))?")
+    frame.sure(f"{word} {_named(meant)} ({len(meant)} session(s))?")
 
     def hold(record: SessionRecord) -> None:
         frame.core.desk.read(SubscriberId(record.subscriber), frame.deadline())
@@ -83,6 +83,11 @@ def slow(
             raise Nobody(f"{record.uid} has ended meanwhile")
 
     return _tell_all(frame, meant, frame.why(reason), 0, cut=False, before=hold)
+
+
+def _named(meant: Sequence[SessionRecord]) -> str:
+    """Whose sessions they are, and where the first is."""
+    return f"{find.shown_name(meant[0].user_name, meant[0].device)} on {meant[0].nas}"
 
 
 def _can_be_slowed(frame: Frame, record: SessionRecord) -> None:

@@ -9,10 +9,19 @@ from billing.domain.voucher import CodeRules, mistyped
 from billing.ports import ClaimKind
 from radius.domain import subscriber as aggregate
 from radius.domain.errors import Malformed
-from radius.domain.identity import NameKind, SubscriberId, Username, normal_name, parse_username, parse_written
+from radius.domain.identity import (
+    NameKind,
+    SubscriberId,
+    Username,
+    normal_name,
+    parse_mac,
+    parse_username,
+    parse_written,
+)
 from radius.domain.subscriber import Subscriber
 
 CODES = CodeRules()
+CODE_SHOWN_CHARS = 4
 _ID = re.compile(r"[A-Za-z0-9]{16}", re.ASCII)
 _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _SPANS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400}
@@ -62,6 +71,15 @@ def customer(frame: Frame, text: str) -> SubscriberId:
         said = ", ".join(f"{one.subscriber} ({one.named})" for one in found)
         raise Malformed("customer", f"names several: {said}; take an id")
     return found[0].subscriber
+
+
+def shown_name(name: str, device: str) -> str:
+    """Whom a session logged in as. Of a voucher's code only the end: it is as good as money while its time runs."""
+    try:
+        code = parse_username(name, parse_mac(device)).kind is NameKind.NAME and not mistyped(name, CODES)
+    except Malformed:
+        return name
+    return f"...{normal_name(name)[-CODE_SHOWN_CHARS:]}" if code else name
 
 
 def slip(text: str) -> str:

@@ -152,7 +152,7 @@ def facts(live: Live) -> dict[str, Any]:
     session, record = live.session, live.record
     return {
         "session": session.uid,
-        "user": record.user_name if record else "",
+        "user": find.shown_name(record.user_name, record.device) if record else "",
         "customer": live.owner.id,
         "router": session.nas,
         "site": record.site if record else "",

@@ -12,7 +12,7 @@ from billing.cli.exits import Nobody
 from billing.cli.frame import Frame, command
 from billing.cli.live import Asked, Live
 from billing.cli.progress import All, Search
-from billing.cli.show import Column, render, size, span, when
+from billing.cli.show import Column, fitting, render, size, span, when
 from billing.cli.words import REASONS, STATES, ending, owed
 from radius.domain import calendar
 from radius.domain.attempt import Attempt
@@ -41,21 +41,21 @@ COLUMNS = (
     Column("SESSION", "session"),
     Column("USER", "user"),
     Column("ROUTER", "router"),
-    Column("DEVICE", "device"),
-    Column("IP", "ip"),
+    Column("DEVICE", "device", spare=True),
+    Column("IP", "ip", spare=True),
     Column("PACKAGE", "package"),
-    Column("SINCE", "since", when),
+    Column("SINCE", "since", when, spare=True),
     Column("ONLINE", "seconds", span, right=True),
-    Column("UP", "up_bytes", size, right=True),
+    Column("UP", "up_bytes", size, right=True, spare=True),
     Column("DOWN", "down_bytes", size, right=True),
-    Column("SLOW", "slowed"),
+    Column("SLOW", "slowed", spare=True),
 )
 PAST = (
     Column("SESSION", "session"),
     Column("USER", "user"),
     Column("ROUTER", "router"),
-    Column("DEVICE", "device"),
-    Column("IP", "ip"),
+    Column("DEVICE", "device", spare=True),
+    Column("IP", "ip", spare=True),
     Column("FROM", "since", when),
     Column("TO", "closed_at", when),
     Column("ONLINE", "seconds", span, right=True),
@@ -140,7 +140,7 @@ def watch(
                 frame.show.table(rows, COLUMNS, "Nobody is online.")
             else:
                 head = Text(f"{when(frame.now)}  {len(rows)} online{said}  (Ctrl-C ends it)")
-                screen.update(Group(head, render(rows, COLUMNS)), refresh=True)
+                screen.update(Group(head, render(rows, fitting(rows, COLUMNS, console.width))), refresh=True)
             done += 1
             if rounds and done >= rounds:
                 return
@@ -198,7 +198,7 @@ def past(record: SessionRecord) -> dict[str, Any]:
     """What is told of a session that is over."""
     return {
         "session": record.uid,
-        "user": record.user_name,
+        "user": find.shown_name(record.user_name, record.device),
         "customer": record.subscriber,
         "router": record.nas,
         "site": record.site,

@@ -7,7 +7,8 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from rich.console import Console
+from rich.cells import cell_len
+from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
@@ -17,17 +18,23 @@ from radius.domain.entitlement import ZONE_DEFAULT
 
 Facts = Mapping[str, Any]
 NONE = "-"
+GAP = 2
+WORD_MAX = 40  # what is longer may be cut: an address, a path
 WIDTH_UNSEEN = 240  # where no terminal says how wide it is: lines in a file are not to be cut
 _BYTE_UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 
 
 class Column(NamedTuple):
-    """One column of a table: its heading, the fact it shows, and how. `right`: figures stand below each other."""
+    """One column of a table: its heading, the fact it shows, and how. `right`: figures stand below each other.
+
+    `spare`: left out where the terminal is too narrow for all; else words would be cut that people copy.
+    """
 
     title: str
     key: str
     text: Callable[[Any], str] = str
     right: bool = False
+    spare: bool = False
 
 
 def when(at: int) -> str:
@@ -93,7 +100,11 @@ class Show:
         elif not listed:
             self.line(empty)
         else:
-            self.print(render(listed, columns))
+            fits = fitting(listed, columns, self.console.width)
+            self.print(render(listed, fits))
+            if len(fits) < len(columns):
+                left = ", ".join(column.title for column in columns if column not in fits)
+                self.line(f"Too narrow for {left}: a wider terminal shows them, and --json.")
 
     def item(self, facts: Facts, columns: Sequence[Column]) -> None:
         """One thing, a line for each of its facts."""
@@ -132,11 +143,29 @@ class Show:
         self.console.print(Text(text), soft_wrap=True)
 
 
+def fitting(rows: Sequence[Facts], columns: Sequence[Column], width: int) -> list[Column]:
+    """Those that have room with no word of theirs cut; of the spare ones the last go first."""
+    kept = list(columns)
+    for column in reversed(columns):
+        if sum(_least(each, rows) + GAP for each in kept) - GAP <= width:
+            break
+        if column.spare:
+            kept.remove(column)
+    return kept
+
+
+def _least(column: Column, rows: Sequence[Facts]) -> int:
+    """The longest word of a column, up to what is never cut."""
+    texts = (column.title, *(_cell(column, row) for row in rows))
+    return min(max((cell_len(word) for text in texts for word in text.split()), default=0), WORD_MAX)
+
+
 def render(rows: Sequence[Facts], columns: Sequence[Column]) -> Table:
     """A table of `rows`."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
     for column in columns:
-        table.add_column(column.title, justify="right" if column.right else "left", overflow="fold")
+        side: JustifyMethod = "right" if column.right else "left"
+        table.add_column(column.title, justify=side, overflow="fold", min_width=_least(column, rows))
     for row in rows:
         table.add_row(*(Text(_cell(column, row)) for column in columns))
     return table

@@ -211,6 +211,19 @@ def test_a_code_on_a_slip_of_paper_is_shown_once(shop: World) -> None:
     assert cash(shop) == 5_000
 
 
+def test_who_looks_at_sessions_cannot_read_the_code_that_somebody_paid_for(shop: World) -> None:
+    code = shop("sell", "daily", "--key", "slip 9", "--json", yes=True).json()["code"]
+    shop.online(code, session="81c0c0de")
+    for words in (
+        ("sessions", "list"),
+        ("sessions", "history", "--user", code),
+        ("customers", "list", "--site", "kilimani", "--day", DAY),
+    ):
+        out = shop(*words).out
+        assert f"...{code[-4:]}" in out, words
+        assert code not in out, words
+
+
 def test_an_agent_sells_as_far_as_the_float_goes(shop: World) -> None:
     shop.customer(JANE, terms=None)
     agent = Kept(Agent("duka-1", {"": 500}, float_cents=5_000))
