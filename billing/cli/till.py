@@ -20,7 +20,7 @@ from billing.services.close_day import Count
 from billing.services.paper_sales import GivenCode, PileOrder, SoldPile, Unsold
 from billing.services.sell import Order
 from radius.domain.errors import Malformed, Unavailable
-from radius.domain.identity import parse_mac
+from radius.domain.identity import SubscriberId, parse_mac
 
 _Key = Annotated[str, typer.Option("--key", help="Your name for this sale: the same key is the same sale.")]
 _Agent = Annotated[str, typer.Option("--agent", help="Out of whose float; default: for cash, in your hand.")]
@@ -56,7 +56,7 @@ def sell(
     frame.sure(f"Sell {version.id} {whom} for {amount(version.price_cents)}?")
     if not to:
         return _sell_code(frame, version, key_of(key), reason)
-    customer = find.customer(frame, to)
+    customer = _buyer(frame, to)
     mac = parse_mac(device) if device else None
     if device and mac is None:
         raise Malformed("device", f"{device} is no MAC address")
@@ -76,6 +76,14 @@ def sell(
 def _sold(version: Package, receipt: str) -> str:
     """As the audit has it."""
     return f"done: {version.id} for {amount(version.price_cents)}, receipt {receipt}"
+
+
+def _buyer(frame: Frame, to: str) -> SubscriberId:
+    try:
+        return find.customer(frame, to)
+    except Nobody as nobody:
+        ways = f"`wifibilling customers add {to}` first, or sell a code on a slip (without --to)"
+        raise Nobody(f"{nobody}. For somebody new: {ways}") from None
 
 
 def _sell_code(frame: Frame, version: Package, key: str, reason: str) -> Exit:

@@ -19,7 +19,7 @@ from billing.cli.show import Column, amount, when
 from billing.domain.batch import Batch, BatchRefusal
 from billing.domain.journal import Account, AccountKind
 from billing.domain.package import Package
-from billing.domain.voucher import Voucher, VoucherRefusal
+from billing.domain.voucher import CodeRules, Voucher, VoucherRefusal
 from billing.paper.roll import write_roll
 from billing.paper.sheet import write_sheet
 from billing.paper.slips import Brand, Slip, check_brand, slips
@@ -85,19 +85,29 @@ def batch(
     count: Annotated[int, typer.Option(min=1, help="How many.")],
     holder: Annotated[str, typer.Option(help="Who has the paper, and answers for what is used unsold.")],
     use_within: Annotated[str, typer.Option(metavar="TIME", help="From now on: 90d; default: for ever.")] = "",
+    length: Annotated[int, typer.Option(help="Digits of a code.")] = find.CODES.length,
     reason: _Reason = "",
 ) -> None:
     """Make a batch of codes; at --site if they are for one site. Begun once, it is finished by the same command."""
     sold = version_of(frame, package)
     redeem_by = frame.now + find.seconds(use_within) if use_within else 0
-    wanted = Batch(name, sold.id, sold.price_cents, count, frame.now, holder, redeem_by, frame.site)
+    wanted = Batch(name, sold.id, sold.price_cents, count, frame.now, holder, redeem_by, frame.site, CodeRules(length))
     routers = len(frame.directory.all_routers())
     with frame.deed(name, reason):
-        made = frame.billing.desk.batches.make(wanted, frame.actor, frame.now, nas_count=max(1, routers))
+        made = _make(frame, wanted, max(1, routers))
     text = (
         f"Batch {name}: {made.made} codes for {sold.id}. Print them, once: wifibilling vouchers sheet {name} --out FILE"
     )
     frame.show.done(text, batch_facts(made))
+
+
+def _make(frame: Frame, wanted: Batch, routers: int) -> Batch:
+    try:
+        return frame.billing.desk.batches.make(wanted, frame.actor, frame.now, nas_count=routers)
+    except Malformed as bad:
+        if bad.field != "code length":
+            raise
+        raise Malformed("length", f"{bad.fix}; say it by --length") from None
 
 
 @command(
@@ -127,7 +137,8 @@ def sheet(
     found = _batch(frame, name)
     sold = version_of(frame, found.package)
     # Codes can be had once: whatever cannot be printed is found out before.
-    _print(slips(msgspec.structs.replace(found, count=1), sold, ["0" * 12], language), BytesIO(), layout)
+    trial = slips(msgspec.structs.replace(found, count=1), sold, ["0" * found.rules.length], language)
+    _print(trial, BytesIO(), layout)
     frame.sure(f"Write all codes of {name} to {out}? It can be done once.")
     with _new_file(out) as file, frame.deed(name, reason) as came:
         exported = frame.billing.desk.batches.export(name)

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from billing.domain.journal import Fact, business_day
+from billing.domain.money import text
 from radius.domain.errors import Malformed
 
 
@@ -19,5 +20,6 @@ def said(subject: str, word: Word, now: int, cents: int = 0, limit_cents: int = 
     if not (word.actor and word.reason.strip()):
         raise Malformed("reason", "must be given, with who does it")
     if cents > limit_cents and word.approved_by in {"", word.actor}:
-        raise Malformed("approved_by", f"must name a second person: it is about more than {limit_cents} cents")
+        more = f"it is about more than {text(limit_cents)}" if limit_cents else "nothing is given by one alone"
+        raise Malformed("approved-by", f"must name a second person: {more}")
     return Fact(subject, now, business_day(now), word.actor, word.reason, word.approved_by)

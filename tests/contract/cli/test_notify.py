@@ -76,6 +76,11 @@ def test_a_dry_run_says_what_it_would_come_to_and_sends_nothing(shop: World, gat
     }  # fmt: skip
     assert gateway.seen == []
     assert shop("notify", "list").out == "Nobody was told anything.\n"
+    back = ("notify", "restored", "--site", "kilimani", "--everybody", "--json")
+    without = "WiFi: the internet at kilimani is back. We are sorry for the trouble."
+    assert shop(*back).json()["english"] == without
+    shop("sites", "brand", "--site", "kilimani", "--title", "Hill", "--support", "0712 345 678")
+    assert shop(*back).json()["english"] == f"{without} Help: 0712 345 678"
 
 
 def test_an_outage_and_its_end_go_to_the_same_people_once(shop: World, gateway: SmsGateway) -> None:

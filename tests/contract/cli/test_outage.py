@@ -77,7 +77,7 @@ def test_what_was_interrupted_goes_on(down: World, monkeypatch: pytest.MonkeyPat
 
 REFUSED = [
     (("hour", *HERE, *HOURS, "--apply"), Exit.USAGE, "reason"),
-    (("hour", *HERE, *HOURS, "--apply", "--reason", "x"), Exit.USAGE, "approved_by: must name a second person"),
+    (("hour", *HERE, *HOURS, "--apply", "--reason", "x"), Exit.USAGE, "approved-by: must name a second person"),
     (("hour", *HERE, *HOURS, "--apply", "--reason", "x", "--approved-by", "mary"), Exit.USAGE, "second person"),
     (("hour", *HOURS, "--site", "nairobi"), Exit.USAGE, "nairobi is not known"),
     (("hour", *HOURS), Exit.USAGE, "site: say which was down"),

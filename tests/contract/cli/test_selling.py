@@ -100,6 +100,15 @@ def test_a_batch_from_codes_to_paper_and_what_may_not_be_done_twice(shop: World,
     assert [row["state"] for row in shop("vouchers", "list", "--json").json()] == ["exported"]
 
 
+def test_a_batch_that_takes_longer_codes_says_how_and_has_them(shop: World, tmp_path: Path) -> None:
+    made = ("vouchers", "batch", "B1", "--package", "daily", "--holder", "mary")
+    refused = shop(*made, "--count", "9999")
+    assert (refused.code, "use at least" in refused.err, "--length" in refused.err) == (Exit.USAGE, True, True)
+    assert shop(*made, "--count", "2", "--length", "13").code == Exit.DONE
+    assert shop("vouchers", "sheet", "B1", "--out", str(tmp_path / "b.csv"), yes=True).code == Exit.DONE
+    assert {len(row["code"].replace(" ", "")) for row in rows_of(tmp_path / "b.csv")} == {13}
+
+
 def test_a_scanned_code_leads_to_the_portals_page_of_vouchers(shop: World, tmp_path: Path) -> None:
     with (shop.folder / "settings.toml").open("a") as settings:
         settings.write('\nportal_url = "https://portal.example.net"\n')
@@ -187,7 +196,8 @@ def test_a_sale_at_the_counter(shop: World) -> None:
     assert stored
     assert [right.terms for right in aggregate.decode(stored.body).rights] == ["daily.1"]
     assert cash(shop) == 5_000
-    assert shop("sell", "daily", "--to", "0799000000", yes=True).code == Exit.NOBODY
+    walk_in = shop("sell", "daily", "--to", "0799000000", yes=True)
+    assert (walk_in.code, "wifibilling customers add 0799000000" in walk_in.err) == (Exit.NOBODY, True)
     assert shop("sell", "gone", "--to", JANE, yes=True).code == Exit.USAGE
 
 
