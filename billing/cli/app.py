@@ -3,13 +3,17 @@
 All groups together cost most of a second to import, and a list is to be there sooner than that.
 """
 
+import tomllib
 from importlib import import_module
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from billing.cli.exits import MEANINGS
 from billing.cli.frame import ROOT
 
+PROJECT = Path(__file__).resolve().parents[2] / "pyproject.toml"
 HELP = "Run a prepaid hotspot: customers, routers, sessions, money."
 _CODES = "\n".join(["\b", "Exit codes:", *(f"  {int(code)}  {text}" for code, text in MEANINGS.items())])
 
@@ -64,5 +68,16 @@ def build(word: str = "") -> typer.Typer:
     return app
 
 
-def _root() -> None:
+def _told_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"{ROOT} {tomllib.loads(PROJECT.read_text())['project']['version']} ({PROJECT.parent})")
+        raise typer.Exit
+
+
+def _root(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_told_version, is_eager=True, help="Say which this is, and end.")
+    ] = False,
+) -> None:
     """Run a prepaid hotspot: customers, routers, sessions, money."""

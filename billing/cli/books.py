@@ -27,7 +27,8 @@ _Since = Annotated[str, typer.Option("--from", metavar="DAY", help="As 2026-11-2
 _To = Annotated[str, typer.Option("--to", metavar="DAY", help="The last day; default: today.")]
 
 FINDINGS = (Column("RULE", "rule"), Column("WHAT", "what"), Column("FINDING", "text"))
-SUMS = (Column("ACCOUNT", "account"), Column("BALANCE", "cents", amount, right=True))
+ACCOUNT = Column("ACCOUNT", "account")
+SUMS = (ACCOUNT, Column("BALANCE", "cents", amount, right=True))
 LINES = (
     Column("WHEN", "at", when),
     Column("JOURNAL", "journal"),
@@ -58,11 +59,13 @@ def check(frame: Frame, first: _From = "", last: _To = "") -> Exit:
 @command(app, "account", "ledger account cash_in_hand:mary --from 2026-11-01\nledger account")
 def account(
     frame: Frame,
-    name: Annotated[str, typer.Argument(metavar="[ACCOUNT]", help="As revenue:day; without: the sum of each.")] = "",
+    name: Annotated[
+        str, typer.Argument(metavar="[ACCOUNT]", help="As revenue:day, or revenue for all; without: the sum of each.")
+    ] = "",
     first: _Since = "",
     last: _To = "",
 ) -> None:
-    """What moved on an account in some days, the oldest first; or what moved on each account."""
+    """What moved on an account, or on all of a kind, in some days, the oldest first; or what moved on each account."""
     entries = _entries(frame, first, last)
     if not name:
         sums = balances(entry.journal for entry in entries)
@@ -70,14 +73,16 @@ def account(
         frame.show.table(rows, SUMS, "Nothing was booked.")
         return
     wanted = parse_account(name)
+    every = ":" not in name  # all accounts of a kind
     lines: list[dict[str, Any]] = []
     balance = 0
     for entry in sorted(entries, key=lambda each: (each.journal.fact.at, each.journal.id)):
         for leg in entry.journal.legs:
-            if leg.account == wanted:
+            if leg.account == wanted or (every and leg.account.kind is wanted.kind):
                 balance += leg.cents
-                lines.append({**_line(entry), "cents": leg.cents, "balance_cents": balance})
-    frame.show.table(lines, LINES, f"Nothing moved on {wanted.text}.")
+                whose = {"account": leg.account.text} if every else {}
+                lines.append({**_line(entry), **whose, "cents": leg.cents, "balance_cents": balance})
+    frame.show.table(lines, (ACCOUNT, *LINES) if every else LINES, f"Nothing moved on {name}.")
 
 
 @command(app, "export", "ledger export --from 2026-11-01 --to 2026-11-30 --out november.csv")

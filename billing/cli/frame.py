@@ -94,7 +94,14 @@ class Frame:
     @cached_property
     def core(self) -> Core:
         """The core's services."""
-        return build_core(self.settings)
+        try:
+            return build_core(self.settings)
+        except Malformed as wrong:
+            if self.settings_file is not None:
+                raise
+            raise Malformed(
+                wrong.field, f"{wrong.fix}; no settings were named: --settings FILE or ${FILE_VARIABLE}"
+            ) from None
 
     @cached_property
     def billing(self) -> "Billing":

@@ -234,6 +234,15 @@ def test_who_looks_at_sessions_cannot_read_the_code_that_somebody_paid_for(shop:
         assert code not in out, words
 
 
+def test_all_accounts_of_a_kind_are_shown_by_its_name_alone(shop: World) -> None:
+    shop.customer(JANE, terms=None)
+    for seller in ("amina", "mary"):
+        shop("sell", "daily", "--to", JANE, "--as", seller, yes=True)
+    rows = shop("ledger", "account", "cash_in_hand", "--from", DAY, "--json").json()
+    assert sorted(row["account"] for row in rows) == ["cash_in_hand:amina", "cash_in_hand:mary"]
+    assert rows[-1]["balance_cents"] == 10_000
+
+
 def test_an_agent_sells_as_far_as_the_float_goes(shop: World) -> None:
     shop.customer(JANE, terms=None)
     agent = Kept(Agent("duka-1", {"": 500}, float_cents=5_000))

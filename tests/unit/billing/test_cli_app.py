@@ -1,13 +1,18 @@
 """What a first word brings is what all words together bring under it, and no more than it needs."""
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 import typer.main
 
+from billing.cli import frame
+from billing.cli.__main__ import main
 from billing.cli.app import ALONE, GROUPS, build
+from radius.settings import FILE_VARIABLE
 
 WHOLE: Any = typer.main.get_command(build())
 OTHERS_TOOLS = ("reportlab", "pygal", "httpx", "lxml", "segno", "billing.wiring")
@@ -25,6 +30,21 @@ def test_all_words_are_known() -> None:
     assert set(WHOLE.commands) == {*GROUPS, *ALONE}
     slip: Any = typer.main.get_command(build("nothing"))
     assert set(slip.commands) == set(WHOLE.commands)
+
+
+def test_it_says_which_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert re.fullmatch(r"wifibilling \d+\.\d+\.\d+ \(/.+\)\n", capsys.readouterr().out)
+
+
+def test_without_settings_it_says_how_they_are_named(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv(FILE_VARIABLE, raising=False)
+    monkeypatch.setattr(frame, "BOX_SETTINGS", tmp_path / "none")
+    monkeypatch.setenv("WIFIBILLING_KEY_REF", f"file:{tmp_path}/data.key")
+    assert main(["routers", "list"]) == 2
+    assert "--settings FILE" in capsys.readouterr().err
 
 
 def test_a_list_of_sessions_waits_for_nobody_elses_tools() -> None:

@@ -31,15 +31,6 @@ def test_a_payment_literally() -> None:
     assert text == "Kijani: KES 50 received, M-Pesa SKJ1ABCDEF. 1 day until 26/11 14:05. Help: 0712 345 678"
 
 
-@pytest.mark.parametrize("language", Language)
-@pytest.mark.parametrize("kind", [kind for kind, texts in TEXTS.items() if "{support}" in texts[Language.ENGLISH]])
-def test_without_a_number_for_help_none_is_named(kind: Kind, language: Language) -> None:
-    text = render(kind, language, {**dict.fromkeys(CHARS_MAX, "x"), "support": ""})
-    assert text.endswith(("x", "."))
-    assert "Help" not in text
-    assert "Msaada" not in text
-
-
 def test_a_code_is_what_a_locked_screen_shows_first() -> None:
     for language in Language:
         assert render(Kind.CODE, language, {"code": "012345", "brand": "Kijani", "minutes": "10"}).startswith("012345 ")
