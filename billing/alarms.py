@@ -428,10 +428,10 @@ ALARMS: tuple[Alarm, ...] = (
         "StoreAway",
         Level.OUTAGE,
         Topic.CRITICAL,
-        "nodes answer without the store: known customers are let in on credit, packets wait on disk",
+        "within the last minutes nodes answered without the store: known customers on credit, packets waited on disk",
         _one("BreakerOpenings"),
         0,
-        5 * MINUTE_S,
+        MINUTE_S,  # it is told within two minutes, and is over as soon
         "store-down",
     ),
     Alarm(

@@ -110,7 +110,7 @@ CATALOGUE: tuple[Metric, ...] = (
     _gauge("StoreSlots", "groups of the hot path that may be under way at once", Call=GROUPS),
     _counter("StaleDecisions", "decisions taken again because another node's write came first"),
     _gauge("BreakerOpen", "1 while the circuit breaker keeps requests from the store"),
-    _counter("BreakerOpenings", "times that the circuit breaker opened"),
+    _counter("BreakerOpenings", "times that the circuit breaker opened, also anew after a look that failed"),
     _counter("DegradedAccepts", "Accepts without the store, by the degrade policy"),
     _counter("SpooledPackets", "accounting packets that went to the spool"),
     _counter("ReplayedPackets", "spooled packets counted"),

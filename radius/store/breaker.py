@@ -29,6 +29,7 @@ class Breaker:
         self._failures = 0
         self._probe_at = 0.0
         self.is_open = False
+        self._probing = False
         self.times_opened = 0
 
     def enter(self) -> None:
@@ -40,13 +41,14 @@ class Breaker:
             if self.is_open and now < self._probe_at:
                 raise Unavailable("the store does not answer (breaker open)")
             self._probe_at = now + self._pause_s
+            self._probing = self.is_open
 
     def succeeded(self) -> None:
         """The store answered (also a refusal is an answer)."""
         if self._failures or self.is_open:
             with self._lock:
                 self._failures = 0
-                self.is_open = False
+                self.is_open = self._probing = False
 
     def failed(self) -> None:
         """The store did not answer, or with a fault of its own."""
@@ -54,6 +56,8 @@ class Breaker:
             self._failures += 1
             if self.is_open:
                 self._probe_at = self._clock() + self._pause_s
+                self.times_opened += self._probing  # anew: the alarm lasts as long as the store is away
+                self._probing = False
             elif self._failures >= self._failures_max:
                 self.is_open = True
                 self.times_opened += 1

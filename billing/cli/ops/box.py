@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from billing.alarms import ALARMS, COMPOSITES, MINUTE_S
 from billing.alerting.settings import load as load_alerts
 from billing.alerting.watch import NOTE, Kept
 from billing.backup import nightly
@@ -111,9 +112,16 @@ def alarms(frame: Frame) -> Iterator[Finding]:
     if frame.now - at > WATCH_S_MAX:
         yield unwell("alarms", f"the watcher said nothing since {when(at)}", "Start it: python -m billing.alerting")
     for event in kept.events:
-        yield unwell(f"alarm {event.key}", f"{event.says}, since {when(event.began_at)}", "deploy/runbooks/README.md")
+        text = f"{event.says} (alarm since {when(event.began_at)}, judged over {span(_window_s(event.key))})"
+        yield unwell(f"alarm {event.key}", text, "deploy/runbooks/README.md")
     if not kept.events:
         yield well("alarms", "none is on")
+
+
+def _window_s(key: str) -> int:
+    """Over how long an alarm is judged, or the longest of a composite's; what is no figure is looked at each minute."""
+    inside = next((each.any_of for each in COMPOSITES if each.name == key), (key,))
+    return max((each.period_s * each.of for each in ALARMS if each.name in inside), default=MINUTE_S)
 
 
 def errors(frame: Frame) -> Iterator[Finding]:

@@ -149,7 +149,11 @@ def pages_fail(site: Box) -> None:
     site.metrics.count("PortalRequests", 40, Answer="failed")
 
 
-@fault("daily", "alarm NoSales", "no payment was credited for three hours, since 2026-11-25 12:50:00")
+@fault(
+    "daily",
+    "alarm NoSales",
+    "no payment was credited for three hours (alarm since 2026-11-25 12:50:00, judged over 15 min)",
+)
 def alarm_is_on(site: Box) -> None:
     event = Event("NoSales", "no payment was credited for three hours", True, T0 - 600, T0, [""])
     site.watcher_says([event], T0 - 30)

@@ -65,6 +65,8 @@ def test_a_bad_probe_keeps_it_open_for_another_pause(breaker: Breaker, clock: Cl
     breaker.enter()
     clock.now += 0.5
     breaker.failed()
+    breaker.failed()  # one that was on its way since before
+    assert breaker.times_opened == 2, "the alarm lasts as long as the store is away"
     clock.now += 0.75
     with pytest.raises(Unavailable):
         breaker.enter()
