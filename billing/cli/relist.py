@@ -1,4 +1,7 @@
-"""`relist`: the lists of customers and payments, for what was made before there were lists. deploy/update runs it."""
+"""`relist`: the lists of customers, payments and agents, for what was made before there were lists.
+
+deploy/update runs it.
+"""
 
 from collections.abc import Sequence
 from itertools import islice
@@ -25,6 +28,7 @@ from radius.store.records import Item, attributes, listed_item
 COLUMNS = (
     Column("CUSTOMERS LISTED", "customers"),
     Column("PAYMENTS LISTED", "payments"),
+    Column("AGENTS LISTED", "agents"),
 )
 
 
@@ -34,11 +38,13 @@ def register(app: typer.Typer) -> None:
 
 
 def relist(frame: Frame) -> None:
-    """Put every customer and payment into the lists: those from before there were lists are in none.
+    """Put every customer, payment and agent into the lists: those from before there were lists are in none.
 
-    It reads the whole table of customers. Again is safe, while everything serves, and so is Ctrl-C.
+    It reads the whole table of customers, and the books: an agent of whom nothing was ever booked is not found there.
+    Again is safe, while everything serves, and so is Ctrl-C.
     """
-    told = {"customers": _customers(frame), "payments": _payments(frame)}
+    with frame.deed("lists"):
+        told = {"customers": _customers(frame), "payments": _payments(frame), "agents": _agents(frame)}
     frame.show.item(told, COLUMNS)
 
 
@@ -57,13 +63,21 @@ def _row(present: Subscriber) -> Item:
 
 
 def _payments(frame: Frame) -> int:
-    ports, count = frame.billing.store.ports, 0
-    days = list(walk.days(frame.selling.first_day, business_day(frame.now)))
+    ports, count, days = frame.billing.store.ports, 0, _days(frame)
     for day in progress.each(frame, "Payments, day by day", days, len(days)):
         ids = (each for page in walk.pages(_begun(frame, day)) for each in page)
         while page := list(islice(ids, PAGE_MAX)):
             count += _list_all(frame, ports.payments(page, frame.deadline()))
     return count
+
+
+def _agents(frame: Frame) -> int:
+    days = _days(frame)
+    return frame.billing.desk.agents.enrol(progress.each(frame, "Agents, day by day", days, len(days)))
+
+
+def _days(frame: Frame) -> list[str]:
+    return list(walk.days(frame.selling.first_day, business_day(frame.now)))
 
 
 def _begun(frame: Frame, day: str) -> Any:

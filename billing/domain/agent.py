@@ -5,11 +5,13 @@ from typing import ClassVar
 
 import msgspec
 
+from billing.domain.journal import AccountKind
 from billing.domain.ledger import package_code
 from billing.domain.money import BASIS_POINTS_ALL
 from billing.domain.thing import Thing
 from radius.domain.errors import Malformed
 
+AGENT_ACCOUNTS = frozenset({AccountKind.FLOAT, AccountKind.COMMISSION})  # each is of one agent
 AGENTS_MAX = 5_000  # their names are one item of the store, far below its 400 KB
 ALL_PACKAGES = ""  # key of the commission for packages that are not named
 

@@ -1,11 +1,12 @@
 """Agents: who they are, money they pay in, commission they are paid, and their statement."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import reduce
 from typing import NamedTuple
 
 import msgspec
 
-from billing.domain.agent import Agent, AgentRoll, check_agent, enrolled
+from billing.domain.agent import AGENT_ACCOUNTS, Agent, AgentRoll, check_agent, enrolled
 from billing.domain.journal import Account, AccountKind, Cause, Fact, Journal
 from billing.domain.ledger import Came, Missing
 from billing.domain.thing import Thing
@@ -64,9 +65,25 @@ class Agents:
         return agent_of(self._book, name).thing
 
     def all(self) -> list[Agent]:
-        """Everybody, by name; one that was added before there was a list comes into it with its next change."""
+        """Everybody, by name; one from before there was a list comes into it with its next change, or by `enrol`."""
         roll = self._roll()
         return [self.agent(name) for name in roll.thing.agents] if roll else []
+
+    def enrol(self, days: Iterable[str]) -> int:
+        """Put into the list whoever was booked on these business days; how many agents that were. Raises Malformed."""
+        booked = (entry.journal for day in days for entry in walk.entries(self._book, day))
+        names = {leg.account.of for journal in booked for leg in journal.legs if leg.account.kind in AGENT_ACCOUNTS}
+        read = self._book.stores.customers.thing
+        there = [name for name in sorted(names) if read(Agent, name, self._book.deadline())]
+        for _ in self._book.tries("agents"):
+            roll = self._roll() or Kept(AgentRoll(), 0)
+            after = reduce(enrolled, [name for name in there if name not in roll.thing.agents], roll.thing)
+            if after == roll.thing:
+                return len(there)
+            posting = Posting(self._book.new_id(), things=(Kept(after, roll.version + 1),))
+            if self._book.post(posting).outcome is Outcome.COMMITTED:
+                return len(there)
+        raise AssertionError  # `tries` ends by raising
 
     def _roll(self) -> Kept[AgentRoll] | None:
         return self._book.stores.customers.thing(AgentRoll, AgentRoll().name, self._book.deadline())

@@ -7,7 +7,7 @@ what it finds about the last minute is worth a second look.
 from collections.abc import Iterator
 from itertools import islice
 
-from billing.domain.agent import Agent
+from billing.domain.agent import AGENT_ACCOUNTS, Agent
 from billing.domain.audit import check
 from billing.domain.books import Books, Finding, PaymentRow, RightRow, Rule
 from billing.domain.journal import Account, AccountKind, Receipt, balances
@@ -20,8 +20,6 @@ from billing.services.book import SERIES, Book
 from radius.domain import subscriber as aggregate
 from radius.domain.identity import SubscriberId
 from radius.domain.lifecycle import RIGHT_KEEP_S
-
-_AGENTS = frozenset({AccountKind.FLOAT, AccountKind.COMMISSION})
 
 
 class LedgerCheck:
@@ -51,7 +49,7 @@ class LedgerCheck:
         people = sorted({SubscriberId(entry.subscriber) for entry in entries if entry.subscriber})
         journals = tuple(entry.journal for entry in entries)
         sums = balances(journals)
-        agents = self._agents({account.of for account in sums if account.kind in _AGENTS})
+        agents = self._agents({account.of for account in sums if account.kind in AGENT_ACCOUNTS})
         books = Books(
             journals,
             tuple(receipt for name in self._series for receipt in self._receipts(name)),
