@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from billing.cli.exits import Nobody
 from billing.cli.frame import Frame
-from billing.domain.voucher import CodeRules, mistyped
+from billing.domain.voucher import CodeRules, mistyped, slipped
 from billing.ports import ClaimKind
 from radius.domain import subscriber as aggregate
 from radius.domain.errors import Malformed
@@ -84,9 +84,8 @@ def shown_name(name: str, device: str) -> str:
 
 def slip(text: str) -> str:
     """A word on what looks like the code of a voucher and cannot be one: told to staff, it helps no guesser."""
-    digits = len(normal_name(text)) if normal_name(text).isdecimal() else 0
-    alike = abs(digits - CODES.length) <= 1 and mistyped(text, CODES)
-    return "; as the code of a voucher it is mistyped: a digit is wrong, missing or too many" if alike else ""
+    said = "; as the code of a voucher it is mistyped: a digit is wrong, missing or too many"
+    return said if slipped(text, CODES) else ""
 
 
 def read(frame: Frame, subscriber: SubscriberId) -> Subscriber:

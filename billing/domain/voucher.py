@@ -77,6 +77,12 @@ def mistyped(typed: str, rules: CodeRules) -> bool:
     return len(code) != rules.length or not is_right(code, rules.alphabet)
 
 
+def slipped(typed: str, rules: CodeRules) -> bool:
+    """True if what was typed looks like such a code in digits, give or take one, and cannot be one."""
+    code = normal_name(typed)
+    return code.isdecimal() and abs(len(code) - rules.length) <= 1 and mistyped(typed, rules)
+
+
 class VoucherState(StrEnum):
     """What a voucher is."""
 

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import ValidationError
 from starlette.responses import Response
 
+from billing.domain.voucher import CodeRules, slipped
 from billing.domain.waiting import Waits
 from billing.portal import handover, shapes
 from billing.portal.limits import Gate, address_key
@@ -29,6 +30,7 @@ Fields = Annotated[dict[str, str], Depends(fields)]
 Form = Annotated[dict[str, str], Depends(form)]
 PUSHES_MAX = 24  # as for the API: each may wait half a minute for M-Pesa
 SHOWN = frozenset({Code.NOT_SOLD, Code.BLOCKED, Code.PHONE_BUSY, Code.KEY_REUSED, Code.NOT_SENT, Code.TOO_MANY})
+CODES = CodeRules()  # of vouchers, where their batch was not told otherwise
 _KEY = re.compile(r"[A-Za-z0-9_-]{16,64}", re.ASCII)
 _THEN = re.compile(r"/(?:p/[0-9a-f]{48}|me|screen|online)", re.ASCII)  # pages that the language can be changed on
 _OTHER = {Language.ENGLISH: Language.SWAHILI, Language.SWAHILI: Language.ENGLISH}
@@ -199,9 +201,11 @@ class Counter:
         try:
             self._door.shop.redeem(shapes.Coupon(code=code, site=visit.site, device=visit.arrival.mac))
         except (ValidationError, Malformed):
-            said, status = text("p_code", guest.visit.language), 422
+            said, status = text("p_code", visit.language), 422
         except Refusal as refusal:
-            said, status = words(refusal.code, guest.visit.language, refusal.wait_s), KINDS[refusal.code].status
+            said, status = words(refusal.code, visit.language, refusal.wait_s), KINDS[refusal.code].status
+            if refusal.code is Code.NO_CODE and slipped(code, CODES):  # a guesser knows as much
+                said = text("p_code", visit.language)
         else:
             return self._door.enter(guest)
         return self._door.front(guest, Wrong(said, "code"), opened="voucher", status=status)

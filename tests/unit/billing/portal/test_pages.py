@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from billing.domain.brand import EVERYWHERE, Brand, NoticeState, SiteNotice, check_brand, luminance
+from billing.domain.check_digit import DIGITS, with_check
 from billing.portal.pages.status import status_page
 from billing.portal.pages.texts import TEXTS, text
 from billing.portal.pages.visit import SEAT_S, VISIT_S, Seat, Signer, Visit, fresh, seat
@@ -229,7 +230,13 @@ def test_a_voucher_lets_in_and_a_wrong_one_says_so(stand: Stand) -> None:
     printed(stand)
     tab = stand.browser()
     arrive(tab)
-    assert "We do not know that code" in tab.submit("/voucher", code="9999 9999 9999")
+    unknown = with_check("99999999999", DIGITS)
+    assert "We do not know that code" in tab.submit("/voucher", code=unknown)
+    assert "We do not know that code" in tab.submit(
+        "/voucher", code="9999 9999"
+    )  # of a batch of shorter codes, perhaps
+    for slip in (f"{unknown[:-1]}{(int(unknown[-1]) + 1) % 10}", unknown[:-1], f"{unknown}5"):
+        assert "That is no voucher code" in tab.submit("/voucher", code=slip), slip
     assert "That is no voucher code" in tab.submit("/voucher", code="§")
     tab.submit("/voucher", code=CODE)
     assert any(href.startswith(LOGIN) for href in tab.links)
