@@ -22,6 +22,7 @@ from deploy.on_aws import (
     enhancing,
     package,
     prepare,
+    rolling,
     scaling,
     templates,
     upping,
@@ -162,13 +163,8 @@ def rollback(
 ) -> None:
     """Set every function to the version before, and verify it by its alias and by asking the pages."""
     place = Stage(stage, region, endpoint)
-    target = versions.before(place)
-    commit = next((each.commit for each in reversed(versions.history(place)) if each.versions == target), "unknown")
-    versions.point(place, target)
-    at = versions.stamp(time.time())
-    versions.record(place, versions.Deployment(at, "rollback", commit, place.who, target, reason=reason))
-    versions.smoke(versions.base(place))
-    say(f"verified: {_versions(target)}. Deploy the template of {commit[:12]} when there is time")
+    done = rolling.rollback(place, reason, Clock())
+    say(f"verified: {_versions(done.versions)}. Deploy the template of {done.commit[:12]} when there is time")
 
 
 @app.command()

@@ -158,13 +158,14 @@ class Stage:
         self.client("s3").put_object(Bucket=self.bucket, Key=f"{kind}/{self.name}/{name}.json", Body=body)
 
     def kept(self, kind: str) -> list[tuple[str, Any]]:
-        """All objects of a kind, oldest first, each with its key."""
-        pages = self.client("s3").get_paginator("list_objects_v2")
-        found = pages.paginate(Bucket=self.bucket, Prefix=f"{kind}/{self.name}/")
-        keys = sorted(each["Key"] for page in found for each in page.get("Contents", []))
-        return [
-            (key, json.loads(self.client("s3").get_object(Bucket=self.bucket, Key=key)["Body"].read())) for key in keys
-        ]
+        """All objects of a kind, oldest first, each with its key; none before anything was deployed."""
+        s3 = self.client("s3")
+        found = s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=f"{kind}/{self.name}/")
+        try:
+            keys = sorted(each["Key"] for page in found for each in page.get("Contents", []))
+        except s3.exceptions.NoSuchBucket:
+            return []
+        return [(key, json.loads(s3.get_object(Bucket=self.bucket, Key=key)["Body"].read())) for key in keys]
 
     def forget(self, key: str) -> None:
         """Delete what `kept` has named."""

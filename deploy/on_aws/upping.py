@@ -91,7 +91,8 @@ def _stand(stage: Stage, done: versions.Deployment, earlier: dict[str, str], wat
         back = earlier if earlier and earlier != done.versions else None
         if back:
             versions.point(stage, back)
-        versions.record(stage, done._replace(at=at, what=f"{TAKEN_BACK}: {bad}", versions=back or done.versions))
+        what = f"{TAKEN_BACK}: {bad}"
+        versions.record(stage, done._replace(at=at, what=what, versions=back or done.versions, left=done.versions))
         raise Refusal(f"{bad}{'; the functions are at the versions before' * bool(back)}") from None
 
 

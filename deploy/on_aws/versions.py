@@ -17,7 +17,10 @@ CALLBACK_PROBE = "/pay/stk/nobody"  # a stranger's: PaymentLambda says that noth
 
 
 class Deployment(NamedTuple):
-    """A line of the history. `at`: ISO time in UTC; `versions`: the live version of each function afterwards."""
+    """A line of the history. `at`: ISO time in UTC; `versions`: the live version of each function afterwards.
+
+    `left`: versions that this line turned away from, by a way back or because an alarm rang; nobody goes back to them.
+    """
 
     at: str
     what: str
@@ -26,6 +29,7 @@ class Deployment(NamedTuple):
     versions: dict[str, str]
     package: str = ""
     reason: str = ""
+    left: dict[str, str] | None = None
 
 
 def live(stage: Stage) -> dict[str, str]:
@@ -56,20 +60,36 @@ def stamp(now: float) -> str:
 
 
 def before(stage: Stage) -> dict[str, str]:
-    """The versions that were live before those that are now.
+    """The versions that stood before those that are live: each time further back, never to what was turned away from.
 
     The history knows which belong together; without a word of it each function goes to its own version before.
 
     Raises:
         Refusal: there is none.
     """
-    now = live(stage)
-    for past in reversed(history(stage)):
-        if past.versions != now and set(past.versions) == set(now):
-            return past.versions
+    now, told = live(stage), history(stage)
+    if not now:
+        raise Refusal(f"nothing of {stage.name} is deployed in {stage.region}: deploy/aws up --stage {stage.name}")
+    stood = [each for each in _stood(told) if set(each) == set(now)]
+    if now in stood:
+        stood = stood[: stood.index(now)]
+    if stood:
+        return stood[-1]
     found = {function: _version_before(stage.client("lambda"), function, version) for function, version in now.items()}
-    if not found or not all(found.values()):
-        raise Refusal(f"{stage.stack} has no version before this one")
+    if told or not all(found.values()):
+        raise Refusal(
+            f"{stage.stack} has no version before this one that stood: deploy/aws history --stage {stage.name}"
+        )
+    return found
+
+
+def _stood(told: list[Deployment]) -> list[dict[str, str]]:
+    """What was live and was not turned away from since, in the order in which it came to be live."""
+    found: list[dict[str, str]] = []
+    for each in told:
+        found = [versions for versions in found if versions != (each.left or each.versions)]
+        if each.versions not in (each.left, *found):
+            found.append(each.versions)
     return found
 
 
