@@ -9,6 +9,8 @@ from deploy.on_aws.stage import Stage
 from deploy.on_aws.upping import back_up
 from deploy.refusal import Refusal, say
 
+BALANCER = "AWS::ElasticLoadBalancingV2::LoadBalancer"
+
 
 def kept_parts() -> frozenset[str]:
     """Parts of the root that hold data: those that CloudFormation would not delete with their stack."""
@@ -17,7 +19,7 @@ def kept_parts() -> frozenset[str]:
 
 
 def down(stage: Stage) -> None:
-    """Take away what serves; tables, keys and the audit stay in the stack, and `up` puts the rest back.
+    """Take away what serves; tables, keys, audit and addresses stay in the stack, and `up` puts the rest back.
 
     Raises:
         Refusal: there is nothing, or CloudFormation could not.
@@ -27,6 +29,7 @@ def down(stage: Stage) -> None:
     uploaded = templates.upload(stage, None, kept)
     known = uploaded.template["Parameters"]
     parameters = {name: value for name, value in prepare.needed(stage).items() if name in known}
+    unprotect(stage)
     change.change(stage.client("cloudformation"), stage.stack, uploaded.url, parameters, {}, stage.poll_s)
     say(f"{stage.stack} has its {', '.join(sorted(kept)).lower()} and nothing else; deploy/aws up brings the rest back")
 
@@ -44,7 +47,8 @@ def delete_data(stage: Stage, said: str, again: str, now: float) -> list[str]:
         )
     taken = back_up(stage, now, stage.prefix)
     cloud = stage.client("cloudformation")
-    inner = _parts(cloud, stage.stack)
+    inner = [each["PhysicalResourceId"] for each in _resources(stage, stage.stack, templates.NESTED)]
+    unprotect(stage)
     cloud.delete_stack(StackName=stage.stack)
     change.wait_gone(cloud, stage.stack, stage.poll_s)
     dynamodb = stage.client("dynamodb")
@@ -56,8 +60,18 @@ def delete_data(stage: Stage, said: str, again: str, now: float) -> list[str]:
             continue
     for each in inner:
         if change.state(cloud, each) not in (None, "DELETE_COMPLETE"):
-            say(f"{each} stays: it holds keys and the audit")
+            say(f"{each} stays: it holds keys, the audit, or addresses and a disk")
     return taken
+
+
+def unprotect(stage: Stage) -> None:
+    """Let the load balancer of the RADIUS nodes go: it is protected against everything but this."""
+    for part in _resources(stage, stage.stack, templates.NESTED):
+        for balancer in _resources(stage, part["PhysicalResourceId"], BALANCER):
+            stage.client("elbv2").modify_load_balancer_attributes(
+                LoadBalancerArn=balancer["PhysicalResourceId"],
+                Attributes=[{"Key": "deletion_protection.enabled", "Value": "false"}],
+            )
 
 
 def part_states(stage: Stage) -> dict[str, str]:
@@ -67,10 +81,11 @@ def part_states(stage: Stage) -> dict[str, str]:
     return {each["LogicalResourceId"]: each["ResourceStatus"] for each in found}
 
 
-def _parts(cloud: Any, stack: str) -> list[str]:
+def _resources(stage: Stage, stack: str, kind: str) -> list[dict[str, Any]]:
+    """What a stack has of a kind, with its physical id; nothing where there is no such stack."""
     try:
-        pages = cloud.get_paginator("list_stack_resources").paginate(StackName=stack)
+        pages = stage.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=stack)
         found = [each for page in pages for each in page["StackResourceSummaries"]]
     except ClientError:
         return []
-    return [str(each["PhysicalResourceId"]) for each in found if each["ResourceType"] == templates.NESTED]
+    return [each for each in found if each["ResourceType"] == kind and each.get("PhysicalResourceId")]

@@ -15,6 +15,7 @@ from billing.cli.app import build
 from billing.portal.lambda_function import EDGE_KEY, VIEWER
 from coa.families import WAYS
 from deploy import stacks
+from deploy.on_aws import downing, templates
 from deploy.ports import Ports
 from radius.cloudwatch import NAMESPACE
 from radius.health import DEFAULT_PORT
@@ -80,13 +81,12 @@ def test_nothing_is_open_but_radius_and_who_asks_for_health() -> None:
 
 
 def test_an_address_leads_to_one_zone_and_stays() -> None:
-    resources = stack("radius.yaml")
     (balancer,) = of("radius.yaml", f"{BALANCING}LoadBalancer").values()
     told = {each["Key"]: each["Value"] for each in balancer["LoadBalancerAttributes"]}
     assert told["load_balancing.cross_zone.enabled"] == "false"
-    addresses = {mapping["AllocationId"]["Fn::GetAtt"][0] for mapping in balancer["SubnetMappings"]}
-    assert len(addresses) == len({mapping["SubnetId"]["Ref"] for mapping in balancer["SubnetMappings"]}) == 2
-    assert all(resources[name]["DeletionPolicy"] == "Retain" for name in addresses)
+    addresses = {mapping["AllocationId"]["Ref"] for mapping in balancer["SubnetMappings"]}
+    assert addresses == {"RadiusAllocationA", "RadiusAllocationB"}
+    assert len({mapping["SubnetId"]["Ref"] for mapping in balancer["SubnetMappings"]}) == 2
     zones = [
         service["NetworkConfiguration"]["AwsvpcConfiguration"]["Subnets"]
         for service in of("radius.yaml", "AWS::ECS::Service").values()
@@ -94,12 +94,32 @@ def test_an_address_leads_to_one_zone_and_stays() -> None:
     assert sorted(json.dumps(each) for each in zones) == ['[{"Ref": "PrivateSubnetA"}]', '[{"Ref": "PrivateSubnetB"}]']
 
 
+def test_what_routers_know_and_spools_lie_on_is_in_a_part_that_down_keeps() -> None:
+    """An address or a disk in a part that goes would stay in the account, and the next `up` would make another."""
+    root = templates.load(templates.TEMPLATE)["Resources"]
+    remains = stack("remains.yaml")
+    assert "Remains" in downing.kept_parts()
+    assert {each["Type"] for each in remains.values()} == {f"{EC2}EIP", "AWS::EFS::FileSystem"}
+    assert all(each["DeletionPolicy"] == each["UpdateReplacePolicy"] == "Retain" for each in remains.values())
+    for path in set(templates.parts({"Resources": root}).values()) - {stacks.FOLDER / "remains.yaml"}:
+        kept = templates.load(path)["Resources"].values()
+        assert not [each for each in kept if each["Type"] in (f"{EC2}EIP", "AWS::EFS::FileSystem")], path.name
+    for part, names in (("Network", ("CoaAllocation",)), ("Nodes", ("RadiusAllocation",))):
+        given = root[part]["Properties"]["Parameters"]
+        for name in (f"{each}{zone}" for each in names for zone in "AB"):
+            assert given[name] == {"Fn::GetAtt": ["Remains", f"Outputs.{name}"]}
+    outputs = decode_str((stacks.FOLDER / "remains.yaml").read_text())[0]["Outputs"]
+    for name, each in outputs.items():
+        if "Allocation" in name:
+            assert each["Value"] == {"Fn::GetAtt": [name.replace("Allocation", "Address"), "AllocationId"]}
+
+
 def test_a_spool_outlives_its_node() -> None:
-    resources = stack("radius.yaml")
     (task,) = of("radius.yaml", "AWS::ECS::TaskDefinition").values()
     (volume,) = task["Volumes"]
-    disk = volume["EFSVolumeConfiguration"]["FilesystemId"]["Ref"]
-    assert resources[disk]["DeletionPolicy"] == "Retain"
+    assert volume["EFSVolumeConfiguration"]["FilesystemId"] == {"Ref": "DiskId"}
+    given = templates.load(templates.TEMPLATE)["Resources"]["Nodes"]["Properties"]["Parameters"]
+    assert given["DiskId"] == {"Fn::GetAtt": ["Remains", "Outputs.DiskId"]}
     assert volume["EFSVolumeConfiguration"]["TransitEncryption"] == "ENABLED"
     (container,) = task["ContainerDefinitions"]
     (mount,) = container["MountPoints"]
@@ -162,12 +182,12 @@ def test_a_role_of_a_node_reaches_what_it_needs_and_no_money() -> None:
 
 
 def test_coa_leaves_by_addresses_that_stay_and_that_routers_are_told() -> None:
-    resources = stack("network.yaml")
     gateways = of("network.yaml", f"{EC2}NatGateway")
-    addresses = {gateway["AllocationId"]["Fn::GetAtt"][0] for gateway in gateways.values()}
-    assert all(resources[name]["DeletionPolicy"] == "Retain" for name in addresses)
-    outputs = decode_str((stacks.FOLDER / "network.yaml").read_text())[0]["Outputs"]
-    assert {each["Ref"] for each in outputs["CoaAddresses"]["Value"]["Fn::Join"][1]} == addresses
+    addresses = {gateway["AllocationId"]["Ref"] for gateway in gateways.values()}
+    assert addresses == {"CoaAllocationA", "CoaAllocationB"}
+    outputs = decode_str((stacks.FOLDER / "remains.yaml").read_text())[0]["Outputs"]
+    told = {each["Ref"] for each in outputs["CoaAddresses"]["Value"]["Fn::Join"][1]}
+    assert told == {name.replace("Allocation", "Address") for name in addresses}
     routes = of("network.yaml", f"{EC2}Route").values()
     of_tables = {each["RouteTableId"]["Ref"]: each for each in routes}
     for association in of("network.yaml", f"{EC2}SubnetRouteTableAssociation").values():

@@ -1,5 +1,6 @@
 """What `deploy/aws` refuses before it asks AWS for anything, and what it makes of its templates."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from deploy.on_aws import downing, scaling, templates, upping, versions
 from deploy.on_aws.stage import Stage
 from deploy.refusal import Refusal
+from tests.fakes.aws import Aws, Params
 
 REGION = "af-south-1"
 
@@ -54,13 +56,37 @@ def test_what_m_pesa_cannot_follow_is_not_scaled(function: str, at_once: int, gr
 def test_what_down_keeps_needs_nothing_of_what_goes() -> None:
     root = templates.load(templates.TEMPLATE)
     kept = downing.kept_parts()
-    assert {"Data", "Audit"} <= kept
+    assert {"Data", "Audit", "Remains"} <= kept
     assert not kept & {"Functions", "Monitoring"}
     rest = templates.only(root, kept)
     assert set(rest["Resources"]) == kept
     assert {"TablePrefix", "StageSuffix"} <= set(rest["Parameters"])
     assert not {"MpesaShortcode", "PortalUrl"} & set(rest["Parameters"])
     assert "ApiUrl" not in rest["Outputs"]
+    assert "RadiusAddressA" in rest["Outputs"], "routers know it"
+
+
+def test_the_protected_load_balancer_goes_with_its_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
+    nested, balancer = templates.NESTED, downing.BALANCER
+    arn = "arn:aws:elasticloadbalancing:af-south-1:1:loadbalancer/net/wifi-billing-radius-trial/1"
+    there = {"wifi-billing-trial": [(nested, "nodes"), (nested, "data")], "nodes": [(balancer, arn)], "data": []}
+
+    def resources(asked: Params) -> Params:
+        also = {
+            "LogicalResourceId": "X",
+            "ResourceStatus": "CREATE_COMPLETE",
+            "LastUpdatedTimestamp": datetime.now(UTC),
+        }
+        found = [{"ResourceType": kind, "PhysicalResourceId": name, **also} for kind, name in there[asked["StackName"]]]
+        return {"StackResourceSummaries": found}
+
+    aws = Aws(lambda *_: [])
+    aws.answers |= {"ListStackResources": resources, "ModifyLoadBalancerAttributes": lambda _: {}}
+    monkeypatch.setattr(Stage, "client", lambda stage, service: aws.client(service, stage.region))
+    downing.unprotect(Stage("trial", REGION))
+    assert aws.asked("ModifyLoadBalancerAttributes") == [
+        {"LoadBalancerArn": arn, "Attributes": [{"Key": "deletion_protection.enabled", "Value": "false"}]}
+    ]
 
 
 def test_a_part_that_is_needed_cannot_go() -> None:
