@@ -344,7 +344,7 @@ def bind(
 def erase(frame: Frame, who: _Who, reason: _Reason = "") -> None:
     """Forget a person, who asked for it: phone, e-mail, devices. The books keep what was paid, under a bare number."""
     subscriber = find.customer(frame, who)
-    frame.billing.desk.people.person(subscriber)
+    frame.billing.desk.people.anybody(subscriber)
     frame.sure(f"Forget {who} for ever? What was bought stays, and no name leads to it any more.")
     with frame.deed(subscriber, frame.why(reason)):
         frame.billing.desk.people.erase(subscriber, frame.now)
@@ -353,7 +353,7 @@ def erase(frame: Frame, who: _Who, reason: _Reason = "") -> None:
 
 @command(app, "export", "customers export 0712345678")
 def export(frame: Frame, who: _Who, reason: _Reason = "") -> None:
-    """All that is kept of a registered person, as JSON, for that person. It is audited."""
+    """All that is kept of a person, as JSON, for that person. It is audited."""
     subscriber = find.customer(frame, who)
     with frame.deed(subscriber, reason):
         frame.show.document(frame.billing.desk.people.export(subscriber))

@@ -22,7 +22,9 @@ from billing.services.sell import Order
 from radius.domain.errors import Malformed, Unavailable
 from radius.domain.identity import SubscriberId, parse_mac
 
-_Key = Annotated[str, typer.Option("--key", help="Your name for this sale: the same key is the same sale.")]
+_Key = Annotated[
+    str, typer.Option("--key", help="Your name for this sale: the same key of the same seller is the same sale.")
+]
 _Agent = Annotated[str, typer.Option("--agent", help="Out of whose float; default: for cash, in your hand.")]
 _Reason = Annotated[str, typer.Option("--reason", help="Kept with the change.")]
 

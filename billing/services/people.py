@@ -184,6 +184,16 @@ class People:
             raise Malformed("subscriber", "is not registered: prove a phone first")
         return kept
 
+    def anybody(self, subscriber: SubscriberId) -> Person:
+        """A customer, registered or not; raises Malformed for nobody, and for who was forgotten."""
+        kept = self._stores.customers.thing(Person, subscriber, self._book.deadline())
+        if kept is not None and not kept.thing.erased_at:
+            return kept.thing
+        stored = self._stores.subscribers.read(subscriber, self._book.deadline())
+        if kept is not None or stored is None:
+            raise Malformed("subscriber", "was forgotten" if kept else "is nobody")
+        return Person(subscriber, aggregate.decode(stored.body).created_at)
+
     def change(self, subscriber: SubscriberId, change: Callable[[Person], Person]) -> Person:
         """Change what a person told us."""
         for _ in self._book.tries(subscriber):
@@ -288,7 +298,7 @@ class People:
 
     def export(self, subscriber: SubscriberId) -> dict[str, object]:
         """All that is kept of a person, in the clear, for that person."""
-        person = self.person(subscriber).thing
+        person = self.anybody(subscriber)
         customer = self._stores.customers.customer(subscriber, self._book.deadline())
         stored = self._stores.subscribers.read(subscriber, self._book.deadline())
         present = aggregate.decode(stored.body) if stored else None
@@ -296,6 +306,7 @@ class People:
             "subscriber": subscriber,
             "registered_at": person.registered_at,
             "phone": self.phone_of(person),
+            "logs_in_with": _readable(present) if present else [],
             "email": self.email_of(person),
             "language": person.language.value,
             "devices": dict(person.devices),
@@ -315,28 +326,39 @@ class People:
         }
 
     def erase(self, subscriber: SubscriberId, now: int) -> None:
-        """Forget a person: phone, e-mail, devices. The books keep what was paid, under a number that says nothing.
+        """Forget a person: phone, e-mail, devices; of who never registered, every name.
 
+        The books keep what was paid, under a number that says nothing.
         Called again it goes on. What was bought is not taken away, but no name leads to it any more.
         """
         kept = self._stores.customers.thing(Person, subscriber, self._book.deadline())
-        if kept is None:
-            raise Malformed("subscriber", "is not registered")
-        phone = self.phone_of(kept.thing)
+        person = kept.thing if kept else self.anybody(subscriber)
+        phone = self.phone_of(person)
         if phone:
             self._stores.postings.release(
                 ClaimKind.PAYER, self._secrets.payer_hash(phone), subscriber, self._book.deadline()
             )
-        aliases = [f"{NameKind.MAC.value}:{mac}" for mac in kept.thing.devices]
+        aliases = [f"{NameKind.MAC.value}:{mac}" for mac in person.devices]
+        aliases += self._names_of(subscriber) if kept is None else []
         aliases += [f"{NameKind.PHONE.value}:{phone}"] if phone else []
         self._unbind(subscriber, aliases)
         self._listed(subscriber, _forget_devices)
         for _ in self._book.tries(subscriber):
-            there = self._stores.customers.thing(Person, subscriber, self._book.deadline()) or kept
-            gone = Person(subscriber, there.thing.registered_at, erased_at=now)
-            posting = Posting(self._book.new_id(), things=(Kept(gone, there.version + 1),))
+            there = self._stores.customers.thing(Person, subscriber, self._book.deadline())
+            gone = Person(subscriber, person.registered_at, erased_at=now)
+            posting = Posting(self._book.new_id(), things=(Kept(gone, there.version + 1 if there else 1),))
             if self._book.post(posting).outcome is Outcome.COMMITTED:
                 return
+
+    def _names_of(self, subscriber: SubscriberId) -> list[str]:
+        stored = self._stores.subscribers.read(subscriber, self._book.deadline())
+        return list(aggregate.decode(stored.body).aliases) if stored else []
+
+
+def _readable(present: Subscriber) -> list[str]:
+    """Phones and devices that somebody logs in with: codes and account names are kept as a hash."""
+    named = (alias.partition(":") for alias in present.aliases)
+    return [text for kind, _, text in named if kind != NameKind.NAME.value]
 
 
 def _paced(kept: Kept[Asker], pace: Pace, now: int) -> Kept[Asker]:

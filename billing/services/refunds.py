@@ -13,6 +13,7 @@ from billing.domain import money
 from billing.domain.give_back import Refund, TakenBack, Way
 from billing.domain.journal import Account, AccountKind, Fact, Journal, business_day
 from billing.domain.ledger import Reason, cash_of, customer, mpesa, refund, sold_at, taken_back_cents
+from billing.domain.money import text
 from billing.domain.refund import by_mpesa_cents, unused_cents
 from billing.domain.reversal import ReversalEvent, ReversalState, reversal
 from billing.domain.thing import Thing
@@ -103,7 +104,7 @@ class Refunds:
         for _ in self._book.tries(id_):
             known = self._stores.customers.thing(Refund, id_, self._book.deadline())
             if known is not None:
-                return self._begun(known.thing, now)
+                return self._again(known.thing, ask, word, now)
             sold = self._stores.ledger.entry(ask.journal, self._book.deadline())
             if sold is None or (sold_at(sold.journal) is None and not returns.is_unmatched(sold)):
                 return Reason(f"{ask.journal} sold no package")
@@ -124,6 +125,15 @@ class Refunds:
             if self._book.post(posting).outcome is Outcome.COMMITTED:
                 return self._begun(wanted, now)
         raise AssertionError  # `tries` ends by raising
+
+    def _again(self, known: Refund, ask: Ask, word: Word, now: int) -> Refund | Reason:
+        """Asked for before; with a second person's word now, if it is the same that they speak of."""
+        if known.state is not ReversalState.ASKED or word.approved_by in {"", known.asked_by}:
+            return self._begun(known, now)
+        if known.way is not ask.way or (ask.cents > 0 and ask.cents != known.cents):
+            asked = f"{text(known.cents)} by {known.way.value}"
+            return Reason(f"refund {known.id} of it was asked for otherwise: {asked}")
+        return self._begun(msgspec.structs.replace(known, approved_by=word.approved_by), now)
 
     def _begun(self, found: Refund, now: int) -> Refund:
         """Approve what one person may decide, or a second one has."""

@@ -342,7 +342,7 @@ def test_a_grant_is_no_sale_and_is_signed(desk: Desk) -> None:
     town = desk.town
     with pytest.raises(Malformed) as refused:
         desk.grants.give("g1", town.customer, "standard.1", ALONE, T0)
-    assert refused.value.field == "approved_by"
+    assert refused.value.field == "approved-by"
     right = desk.grants.give("g1", town.customer, "standard.1", BOTH, T0, device=DEVICE)
     assert desk.grants.give("g1", town.customer, "standard.1", BOTH, T0 + 5) == right
     assert town.rights() == [right]

@@ -200,6 +200,19 @@ def test_a_person_is_shown_all_of_it_and_forgotten(place: World) -> None:
     assert {deed[1] for deed in place.deeds() if deed[2] == amina} == {"customers export", "customers erase"}
 
 
+def test_who_was_added_by_hand_is_shown_and_forgotten_too(place: World) -> None:
+    added = place("customers", "add", "0722000006", "jane-home", "--site", "kilimani", "--json").json()["customer"]
+    told = place("customers", "export", "0722000006").json()
+    assert (told["subscriber"], told["logs_in_with"]) == (added, ["254722000006"])
+    assert place("customers", "erase", "0722000006", "--reason", "letter", yes=True).code == Exit.DONE
+    assert place("customers", "search", "0722000006").code == Exit.NOBODY
+    assert place("customers", "search", "jane-home").code == Exit.NOBODY
+    assert place("customers", "show", added, "--json").json()["names"] == []
+    again = place("customers", "export", added)
+    assert (again.code, "was forgotten" in again.err) == (Exit.USAGE, True)
+    assert place("customers", "add", "0722000006").code == Exit.DONE
+
+
 def test_two_who_share_a_name_are_not_confused(place: World) -> None:
     """Twelve digits are a phone, a device and a code: whoever has one of them is named, never guessed."""
     jane = place.customer(JANE)

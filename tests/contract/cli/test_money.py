@@ -149,6 +149,17 @@ def test_a_refund_takes_two_persons(till: Till) -> None:
     ]
 
 
+def test_a_second_persons_word_that_comes_later_counts_for_what_was_asked(till: Till) -> None:
+    ask = ("payments", "refund", "TKP0000001", "--way", "cash", "--reason", "no network")
+    assert till.world(*ask, "--json", yes=True).json()["state"] == "asked"
+    other = till.world(*ask, "--amount", "20", "--approved-by", "otieno", yes=True)
+    assert (other.code, "was asked for otherwise: KES 50 by cash" in other.out) == (Exit.NOT, True)
+    assert till.world(*ask, "--approved-by", "mary", "--json", yes=True).json()["state"] == "asked"
+    done = till.world(*ask, "--approved-by", "otieno", "--json", yes=True).json()
+    assert (done["state"], done["approved_by"]) == ("done", "otieno")
+    assert till.world("ledger", "check", "--from", "2026-11-25").code == Exit.DONE
+
+
 def test_refunds_that_are_open_those_that_wait_for_a_person_first(till: Till) -> None:
     world, found = till.world, []
     assert world("payments", "refunds").out == "No refund is open.\n"
