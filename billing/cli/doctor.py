@@ -81,7 +81,7 @@ def looked(frame: Frame, check: Check) -> list[Finding]:
     try:
         return list(check(frame))
     except Unavailable as away:
-        return [unwell(name, f"the store does not answer: {away}", "Is the engine running, or the network up?")]
+        return [unwell(name, str(away), "Is the engine running, or the network up?")]
     except (RadiusError, BotoCoreError, ClientError, OSError) as wrong:
         return [unwell(name, f"{type(wrong).__name__}: {wrong}", "See the message.")]
 

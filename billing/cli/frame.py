@@ -24,7 +24,7 @@ from billing.who import os_user
 from radius import settings as settings_module
 from radius.domain.deed import Deed
 from radius.domain.entitlement import ZONE_DEFAULT
-from radius.domain.errors import Malformed, RadiusError, Unavailable
+from radius.domain.errors import Contended, Fenced, Malformed, RadiusError, Unavailable
 from radius.services.directory import Directory
 from radius.settings import FILE_VARIABLE, KEPT, Settings
 from radius.store.desk import make_client
@@ -37,6 +37,9 @@ if TYPE_CHECKING:  # selling is imported by what sells: lists of sessions are th
 BOX_SETTINGS = Path(__file__).resolve().parents[2] / "deploy" / ".state" / "settings.toml"
 PANEL = "Everywhere"
 ROOT = "wifibilling"
+UNKNOWN = "Whether it was done is not known; the same command again is safe."
+UNCHANGED = "Nothing was changed; the same command again is safe."
+AUDIT_THEMSELVES = ("backup", "region")  # no line of the audit tells how far these came
 WHOLE_TABLES_S = 30.0  # a page of a table, over a far line
 
 
@@ -63,6 +66,7 @@ class Frame:
         self.actor = given.actor or os_user()
         self.now = int(clock())
         self.interrupted = ""  # what is said where Ctrl-C ends it: how to go on
+        self.lost = "" if what.startswith(AUDIT_THEMSELVES) else UNCHANGED  # said where the store does not answer
         self._given = given
         self._what = what
         console = Console(file=sys.stdout, highlight=False)
@@ -219,6 +223,7 @@ class Frame:
             outcome = text
 
         self.core.store.deeds.note(deed, self.deadline())
+        self.lost = UNKNOWN
         try:
             yield came
             outcome = outcome or "done"
@@ -230,6 +235,7 @@ class Frame:
 
     def noted_deed(self, about: str, reason: str, outcome: str) -> None:
         """Audit a change by one line, where it cannot be written down before and after. Raises Unavailable."""
+        self.lost = UNKNOWN
         self.core.store.deeds.note(self._deed(about, reason, outcome), self.deadline())
 
     def _deed(self, about: str, reason: str, outcome: str) -> Deed:
@@ -301,6 +307,12 @@ def command(
             except KeyboardInterrupt:
                 if frame.interrupted:
                     frame.note(frame.interrupted)
+                raise
+            except (Contended, Fenced):
+                raise
+            except Unavailable:
+                if frame.lost:
+                    frame.note(frame.lost)
                 raise
             finally:
                 frame.close()

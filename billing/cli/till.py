@@ -9,7 +9,7 @@ import typer
 
 from billing.cli import find, vouchers
 from billing.cli.exits import Exit, Nobody
-from billing.cli.frame import Frame, command
+from billing.cli.frame import UNKNOWN, Frame, command
 from billing.cli.show import amount
 from billing.domain import money
 from billing.domain.journal import Account, AccountKind
@@ -199,5 +199,8 @@ def once(frame: Frame, key: str) -> Iterator[None]:
     try:
         yield
     except Unavailable:
-        frame.note(f"Whether it was booked is not known: say the same again with --key {key}, and it is booked once.")
+        if frame.lost == UNKNOWN:
+            frame.lost = (
+                f"Whether it was booked is not known: say the same again with --key {key}, and it is booked once."
+            )
         raise

@@ -149,7 +149,7 @@ class Desk:
         if meaning is Meaning.UNANSWERED:
             self._breaker.failed()
             self._capacity.add(unanswered=1)
-            return Unavailable(str(error))
+            return Unavailable(f"{errors.AWAY}: {error}")
         if meaning in (Meaning.UNKNOWN, Meaning.INVALID):
             return error
         self._breaker.succeeded()

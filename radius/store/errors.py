@@ -8,6 +8,8 @@ from typing import Any
 from botocore import exceptions as botocore_errors
 from pydynox import pydynox_core as pydynox_errors
 
+AWAY = "the store does not answer"
+
 
 class Meaning(Enum):
     """What a fault of the store means to the caller."""

@@ -111,7 +111,7 @@ class Wire:
                 return ConnectionLost(str(error))
             self._breaker.failed()
             self._capacity.add(unanswered=1)
-            return Unavailable(str(error))
+            return Unavailable(f"{errors.AWAY}: {error}")
         self._breaker.succeeded()
         if meaning is Meaning.THROTTLED:
             self._capacity.add(throttled=1)

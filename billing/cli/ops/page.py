@@ -10,7 +10,7 @@ from billing.cli.finding import Finding, untold
 from billing.cli.frame import Frame
 from billing.cli.ops.cloud import Cloud, refusal
 from billing.cli.show import Facts
-from radius.domain.errors import RadiusError
+from radius.domain.errors import RadiusError, Unavailable
 
 VERDICTS = {True: "ok", False: "look", None: "cannot tell"}
 
@@ -48,7 +48,7 @@ def needs(found: Finding) -> bool:
 
 def _found(task: Task, frame: Frame, cloud: Cloud | None) -> Iterator[Finding]:
     for look in (*task.everywhere, *(task.box if cloud is None else ())):
-        yield from looked(_name(look), partial(look, frame))
+        yield from looked(_name(look), partial(look, frame), away=False)
     if cloud is not None:
         for there in task.aws:
             yield from looked(_name(there), partial(there, cloud))
@@ -56,13 +56,18 @@ def _found(task: Task, frame: Frame, cloud: Cloud | None) -> Iterator[Finding]:
         yield untold(task.name, "only on AWS")
 
 
-def looked(what: str, look: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
-    """What a look finds until it fails, and that it failed: whatever was asked, the page goes on."""
+def looked(what: str, look: Callable[[], Iterable[Finding]], *, away: bool | None = None) -> Iterator[Finding]:
+    """What a look finds until it fails, and that it failed: whatever was asked, the page goes on.
+
+    `away`: the verdict where what was asked does not answer: False for our own store, at which somebody must look.
+    """
     try:
         yield from look()
     except (ClientError, BotoCoreError) as error:
         why, fix = refusal(error)
         yield Finding(what, None, why, fix)
+    except Unavailable as silent:
+        yield Finding(what, away, str(silent), "wifibilling doctor")
     except (RadiusError, OSError) as error:
         yield Finding(what, None, str(error), "wifibilling doctor")
 

@@ -6,15 +6,19 @@ from typing import Any
 
 import msgspec
 import pytest
+from botocore.exceptions import EndpointConnectionError
 
 from billing.cli import cutting, live, progress, sessions
 from billing.cli.exits import Exit
+from billing.cli.frame import UNCHANGED, UNKNOWN
 from coa.wiring import build_dispatcher
 from radius.domain.errors import Unavailable
 from radius.domain.identity import NasId
 from radius.domain.nas import Family, Router
 from radius.ports import Node
+from radius.services.provision import Provision
 from radius.store.catalog import DynamoNodes
+from radius.store.desk import Desk
 from radius.store.hot import HotStore
 from tests.contract.cli.isp import ANNEX, DAY, GATE, LAPTOP, SECRET, Nobody, World
 from tests.contract.values import soon
@@ -287,6 +291,34 @@ def test_what_waits_here_is_shown_while_the_store_is_away(world: World, monkeypa
     assert ([row["packets"] for row in ran.json()], ran.code) == ([1], Exit.AWAY)
     (spool / "parked.detail").write_text("# User-Name: is empty\n")
     assert world("waiting").code == Exit.NOT
+
+
+class Gone:
+    """A client whose store nobody reaches."""
+
+    def query(self, **_: object) -> None:
+        raise EndpointConnectionError(endpoint_url="http://127.0.0.1:9")
+
+    get_item = put_item = query
+
+
+def test_that_the_store_is_away_is_said_and_what_that_means(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.customer(JANE)
+    with monkeypatch.context() as patch:
+        patch.setattr(Provision, "block", away)
+        ran = world("customers", "block", JANE, "--reason", "x", yes=True)
+    assert (ran.code, ran.err.splitlines()[0]) == (Exit.AWAY, UNKNOWN)
+    desk = world.core.store.engine
+    assert isinstance(desk, Desk)
+    monkeypatch.setattr(desk, "_client", Gone())
+    ran = world("incident", "ack", "x")
+    lines = ran.err.splitlines()
+    assert (ran.code, lines[0]) == (Exit.AWAY, UNCHANGED)
+    assert lines[1].startswith("wifibilling: the store does not answer")
+    page = world("ops", "daily", "--json").json()["lines"]
+    assert {row["what"]: row["verdict"] for row in page if row["what"] in {"sales", "books"}} == {
+        "sales": "look", "books": "look",
+    }  # fmt: skip
 
 
 def rate_of(das: FakeDas) -> object:
