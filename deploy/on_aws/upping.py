@@ -68,16 +68,31 @@ def up(stage: Stage, package: Package, *, reason: str, watch_s: float, clock: Cl
     try:
         cloud = stage.client("cloudformation")
         changed = change.change(cloud, stage.stack, uploaded.url, parameters, {"commit": head}, stage.poll_s)
-        say("changed" if changed else "nothing had to change")
+        what = _forward(stage) or ("up" if changed else "up, unchanged")
+        say("changed" if changed else "nothing had to change in the stack")
         deployed = f"{head}{'+changes' * is_dirty}"  # is no commit that production may have
-        at, what = versions.stamp(clock.now()), "up" if changed else "up, unchanged"
-        now = versions.live(stage)
+        at, now = versions.stamp(clock.now()), versions.live(stage)
         done = versions.Deployment(at, what, deployed, stage.who, now, package.sha256, why)
         _stand(stage, done, earlier, watch_s, clock)
     finally:
         if raised:
             say(f"{len(watching.restore_thresholds(stage))} thresholds are as before")
     return now
+
+
+def _forward(stage: Stage) -> str:
+    """Set the aliases to what the template has made, where a rollback or an alarm has left them behind it.
+
+    CloudFormation does not see that: to it nothing has changed. What stands in the history; empty if they are there.
+    """
+    wanted, now = versions.of_stack(stage), versions.live(stage)
+    if not (behind := {name: version for name, version in wanted.items() if now.get(name) != version}):
+        return ""
+    versions.point(stage, behind)
+    told = [each for each in versions.history(stage) if each.left]
+    why = f", which {told[-1].what} had left ({told[-1].reason or 'without a reason'})" if told else ""
+    say(f"set forward to {', '.join(f'{name} {version}' for name, version in behind.items())}{why}")
+    return "up, set forward"
 
 
 def _stand(stage: Stage, done: versions.Deployment, earlier: dict[str, str], watch_s: float, clock: Clock) -> None:

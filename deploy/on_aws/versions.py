@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from deploy.on_aws.stage import ALIAS, Stage
 from deploy.refusal import Refusal
 
+PART = "Functions"  # of the root template
 SMOKE_TIMEOUT_S = 30.0  # a cold start
 PROBES = (("/api/v1/health/live", 200), ("/api/v1/health/ready", 200), ("/", 200))
 CALLBACK_PROBE = "/pay/stk/nobody"  # a stranger's: PaymentLambda says that nothing is there
@@ -41,6 +42,20 @@ def live(stage: Stage) -> dict[str, str]:
             found[function] = str(client.get_alias(FunctionName=function, Name=ALIAS)["FunctionVersion"])
         except client.exceptions.ResourceNotFoundException:
             continue
+    return found
+
+
+def of_stack(stage: Stage) -> dict[str, str]:
+    """The version of each function that the template has made: live, unless somebody has set the aliases since."""
+    pages = stage.client("cloudformation").get_paginator("list_stack_resources")
+    listed = [each for page in pages.paginate(StackName=stage.stack) for each in page["StackResourceSummaries"]]
+    found: dict[str, str] = {}
+    for inner in (each["PhysicalResourceId"] for each in listed if each["LogicalResourceId"] == PART):
+        for page in pages.paginate(StackName=inner):
+            for each in page["StackResourceSummaries"]:
+                if each["ResourceType"] == "AWS::Lambda::Version" and not each["ResourceStatus"].startswith("DELETE_"):
+                    function, version = each["PhysicalResourceId"].split(":")[-2:]
+                    found[function] = max(version, found.get(function, ""), key=lambda number: int(number or 0))
     return found
 
 

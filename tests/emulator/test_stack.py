@@ -232,6 +232,14 @@ def test_a_new_version_and_the_way_back(up: Up, tmp_path: Path) -> None:
     told = up.emulator.aws("history").stdout.splitlines()
     assert "rollback" in told[-1]
     assert "a test" in told[-1]
+    further = up.emulator.aws("rollback")
+    assert further.returncode == 1
+    assert "no version before this one that stood" in further.stderr, further.stderr
+    again = up.emulator.aws("up", "--package", str(newer))
+    assert "set forward" in again.stdout, again.stdout + again.stderr
+    assert versions.live(up.stage) == second
+    assert up.emulator.aws("rollback").returncode == 0
+    assert versions.live(up.stage) == first
 
 
 def test_thresholds_are_raised_for_a_window_and_put_back(up: Up) -> None:

@@ -1,0 +1,99 @@
+"""What `up` leaves live, on a stage of doubles: CloudFormation's own part is played by the emulator's tests."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy.on_aws import change, prepare, rolling, templates, upping, versions
+from deploy.on_aws.package import Package
+from deploy.on_aws.upping import Clock
+from deploy.on_aws.versions import Deployment
+from deploy.refusal import Refusal
+from tests.unit.on_aws.cloud import Clouded
+from tests.unit.on_aws.test_rolling import clock, release
+
+__all__ = ["clock"]
+
+HEAD = "c" * 40
+PACKAGE = Package(Path("v.zip"), "0" * 64, 1, 1)
+
+
+@pytest.fixture
+def stack(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What CloudFormation does at the next `up`: a change, or nothing."""
+    told: dict[str, Any] = {"change": lambda: False}
+    monkeypatch.setattr(prepare, "needed", lambda _: {})
+    monkeypatch.setattr(prepare, "serving_prefix", lambda _: "wifi-")
+    monkeypatch.setattr(templates, "upload", lambda *_: templates.Uploaded("https://a", {}))
+    monkeypatch.setattr(upping, "back_up", lambda *_: [])
+    monkeypatch.setattr(upping, "commit", lambda: (HEAD, False))
+    monkeypatch.setattr(change, "change", lambda *_: told["change"]())
+    return told
+
+
+def up(stage: Clouded, clock: Clock) -> dict[str, str]:
+    return upping.up(stage, PACKAGE, reason="", watch_s=0, clock=clock)
+
+
+@pytest.mark.usefixtures("stack")
+def test_what_was_rolled_back_from_is_deployed_again_when_it_is_asked_for(clock: Clock) -> None:
+    """The template is unchanged, so CloudFormation does nothing; the aliases are where the rollback left them."""
+    stage = Clouded()
+    release(stage, clock, "a")
+    second = release(stage, clock, "b")
+    rolling.rollback(stage, "it was not b's fault", clock)
+    assert up(stage, clock) == second == versions.live(stage)
+    last = versions.history(stage)[-1]
+    assert (last.what, last.commit, last.versions) == ("up, set forward", HEAD, second)
+
+
+def test_a_change_beside_the_functions_does_not_leave_them_behind(clock: Clock, stack: dict[str, Any]) -> None:
+    stage = Clouded()
+    release(stage, clock, "a")
+    second = release(stage, clock, "b")
+    rolling.rollback(stage, "", clock)
+    stack["change"] = lambda: True  # an alarm's threshold
+    assert up(stage, clock) == second
+
+
+def test_a_new_version_is_what_the_stack_has_made(clock: Clock, stack: dict[str, Any]) -> None:
+    stage = Clouded()
+    release(stage, clock, "a")
+    stack["change"] = lambda: bool(stage.release())
+    assert set(up(stage, clock).values()) == {"2"}
+    assert versions.history(stage)[-1].what == "up"
+    stack["change"] = lambda: False
+    up(stage, clock)
+    assert versions.history(stage)[-1].what == "up, unchanged"
+
+
+@pytest.mark.usefixtures("stack")
+def test_what_still_does_not_answer_goes_back_again(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = Clouded()
+    first = release(stage, clock, "a")
+    release(stage, clock, "b")
+    rolling.rollback(stage, "", clock)
+
+    def smoke(*_: Any) -> None:
+        if versions.live(stage) != first:
+            raise Refusal("/ answers 500")
+
+    monkeypatch.setattr(versions, "smoke", smoke)
+    with pytest.raises(Refusal, match="the functions are at the versions before"):
+        up(stage, clock)
+    assert versions.live(stage) == first
+    assert upping._on(stage) is None
+
+
+@pytest.mark.usefixtures("stack")
+def test_an_alias_that_cannot_be_set_is_no_deployment(clock: Clock) -> None:
+    stage = Clouded()
+    release(stage, clock, "a")
+    release(stage, clock, "b")
+    rolling.rollback(stage, "", clock)
+    stage.functions_of.stuck = True
+    lines: list[Deployment] = versions.history(stage)
+    with pytest.raises(Refusal, match="the alias live is at 1"):
+        up(stage, clock)
+    assert versions.history(stage) == lines
