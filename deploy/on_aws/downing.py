@@ -5,7 +5,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from deploy.on_aws import change, prepare, templates
-from deploy.on_aws.stage import Stage
+from deploy.on_aws.stage import TABLES, Stage
 from deploy.on_aws.upping import back_up
 from deploy.refusal import Refusal, say
 
@@ -45,14 +45,15 @@ def delete_data(stage: Stage, said: str, again: str, now: float) -> list[str]:
             f"this deletes every customer, payment and session of {stage.stack}:"
             f" --delete-data {stage.stack} --really {stage.stack}"
         )
-    taken = back_up(stage, now, stage.prefix)
+    prefixes = dict.fromkeys((stage.prefix, prepare.serving_prefix(stage)))  # after a rewind those of a restore serve
+    taken = [each for prefix in prefixes for each in back_up(stage, now, prefix)]
     cloud = stage.client("cloudformation")
     inner = [each["PhysicalResourceId"] for each in _resources(stage, stage.stack, templates.NESTED)]
     unprotect(stage)
     cloud.delete_stack(StackName=stage.stack)
     change.wait_gone(cloud, stage.stack, stage.poll_s)
     dynamodb = stage.client("dynamodb")
-    for table in stage.tables:
+    for table in (prefix + name for prefix in prefixes for name in TABLES):
         try:
             dynamodb.update_table(TableName=table, DeletionProtectionEnabled=False)
             dynamodb.delete_table(TableName=table)

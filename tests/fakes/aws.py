@@ -70,6 +70,9 @@ class Aws:
         if code:
             return Http(400), {"Error": {"Code": code, "Message": "as told"}, "ResponseMetadata": {}}
         answer = self.answers[name](context["asked"])
+        if model.output_shape is None:
+            assert answer == {}, f"{name} answers nothing"
+            return Http(200), {"ResponseMetadata": {"HTTPStatusCode": 200}}
         report = ParamValidator().validate(answer, model.output_shape)
         assert not report.has_errors(), f"{name} does not answer that: {report.generate_report()}"
         return Http(200), {**answer, "ResponseMetadata": {"HTTPStatusCode": 200}}

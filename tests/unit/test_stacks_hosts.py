@@ -228,15 +228,29 @@ def test_every_table_has_a_copy_in_another_region() -> None:
     (plan,) = of("backup.yaml", "AWS::Backup::BackupPlan").values()
     (rule,) = plan["BackupPlan"]["BackupPlanRule"]
     assert [each["DestinationBackupVaultArn"] for each in rule["CopyActions"]] == [{"Ref": "CopyVaultArn"}]
-    whole = dict(decode_str((stacks.FOLDER.parent / "template.yaml").read_text())[0])
-    given = whole["Resources"]["Backup"]["Properties"]["Parameters"]
-    assert {name: given[name]["Fn::GetAtt"] for name in copied} == {
-        name: ["Data", f"Outputs.{name}"] for name in copied
-    }
+    given = templates.load(templates.TEMPLATE)["Resources"]["Backup"]["Properties"]["Parameters"]
+    for name in copied:
+        condition, restored, made = given[name]["Fn::If"]
+        assert (condition, made) == ("IsRestored", {"Fn::GetAtt": ["Data", f"Outputs.{name}"]})
+        assert restored["Fn::Sub"].endswith(f":table/${{ServingPrefix}}{name.removesuffix('Arn')}"), "those that serve"
     for name in ("backup.yaml", "vault.yaml"):
         assert all(
             each["DeletionPolicy"] == "Retain" for each in stack(name).values() if each["Type"].endswith("BackupVault")
         )
+
+
+def test_after_a_rewind_no_part_looks_at_the_tables_of_before() -> None:
+    """`ServingPrefix` names those of a restore. Who is told of the prefix alone would watch tables nobody writes to."""
+    root = templates.load(templates.TEMPLATE)["Resources"]
+    serving = {"Fn::If": ["IsRestored", {"Ref": "ServingPrefix"}, {"Ref": "TablePrefix"}]}
+    given = {name: each["Properties"].get("Parameters", {}) for name, each in root.items()}
+    told = {name: each["TablePrefix"] for name, each in given.items() if "TablePrefix" in each and name != "Data"}
+    assert set(told) == {"Functions", "Nodes", "Drill", "Audit"}
+    assert all(each == serving for each in told.values())
+    for name, parameters in given.items():
+        for key, each in parameters.items():
+            if re.fullmatch(r"\w+Table(Arn)?", key):
+                assert each["Fn::If"][0] == "IsRestored", (name, key)
 
 
 # -- the edge -------------------------------------------------------------------------------------------------------

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from deploy.on_aws import downing, scaling, templates, upping, versions
-from deploy.on_aws.stage import Stage
+from deploy.on_aws import change, downing, prepare, scaling, templates, upping, versions
+from deploy.on_aws.stage import TABLES, Stage
 from deploy.refusal import Refusal
 from tests.fakes.aws import Aws, Params
 
@@ -87,6 +87,24 @@ def test_the_protected_load_balancer_goes_with_its_nodes(monkeypatch: pytest.Mon
     assert aws.asked("ModifyLoadBalancerAttributes") == [
         {"LoadBalancerArn": arn, "Attributes": [{"Key": "deletion_protection.enabled", "Value": "false"}]}
     ]
+
+
+def test_data_that_is_deleted_is_also_that_which_serves_after_a_rewind(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = Stage("trial", REGION)
+    deleted: list[str] = []
+    aws = Aws(lambda *_: [])
+    aws.answers |= {
+        "ListStackResources": lambda _: {"StackResourceSummaries": []},
+        "DeleteStack": lambda _: {},
+        "UpdateTable": lambda _: {},
+        "DeleteTable": lambda asked: deleted.append(asked["TableName"]) or {},  # type: ignore[func-returns-value]
+    }
+    monkeypatch.setattr(Stage, "client", lambda place, service: aws.client(service, place.region))
+    monkeypatch.setattr(prepare, "serving_prefix", lambda _: "again-")
+    monkeypatch.setattr(downing, "back_up", lambda _stage, _now, prefix: [prefix])
+    monkeypatch.setattr(change, "wait_gone", lambda *_: None)
+    assert downing.delete_data(stage, stage.stack, stage.stack, 0) == [stage.prefix, "again-"]
+    assert set(deleted) == {*stage.tables, *("again-" + name for name in TABLES)}
 
 
 def test_a_part_that_is_needed_cannot_go() -> None:
