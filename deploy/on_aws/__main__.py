@@ -254,7 +254,7 @@ def cost(
 ) -> None:
     """What a month costs, from what the code was measured to ask for. Needs no account."""
     site = costing.Site(customers, sessions, online, interim, payments, packages, nodes)
-    times, listed = factor or costing.factor(region), costing.prices()
+    times, listed = costing.factor(region) if factor is None else factor, costing.prices()
     found = costing.lines(site, times)
     for line in found:
         print(f"{line.dollars:10.2f}  {line.what}: {line.how_much}")

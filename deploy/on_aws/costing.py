@@ -17,7 +17,7 @@ from deploy.refusal import Refusal
 from radius.cloudwatch import series
 
 PRICES = Path(__file__).parent / "prices.json"
-API = ROOT / "deploy" / "stacks" / "api.yaml"
+STACKS = ROOT / "deploy" / "stacks"
 FACTORS = {"us-east-1": 1.0, "eu-west-1": 1.1, "af-south-1": 1.3}  # assumed, but for us-east-1
 
 DAYS, HOURS = 30, 720
@@ -34,7 +34,7 @@ LOG_BYTES = 600  # of one line: a packet, a request
 ROW_BYTES = 1_500  # of what stays of one session or payment
 POLLS_PER_S = 2  # of each function that a schedule starts: what is due, assumed
 PACKET_BYTES = 350
-NODE_VCPU, NODE_GB = 0.5, 1.0
+DISK_GB = 1.0  # of spools: stored, and written and read in a month; assumed
 KMS_PER_DAY = 20_000  # DynamoDB keeps a table's key for minutes
 
 
@@ -49,6 +49,16 @@ class Site(NamedTuple):
     packages: int = 6
     nodes: int = 2
     months_kept: int = 24
+
+
+class Hosts(NamedTuple):
+    """What the templates make around the functions; `vcpu` and `gb` are a node's."""
+
+    gateways: int
+    addresses: int  # of the gateways
+    vcpu: float
+    gb: float
+    node_addresses: int  # of the load balancer
 
 
 class Line(NamedTuple):
@@ -72,7 +82,15 @@ def factor(region: str) -> float:
 
 
 def lines(site: Site, times: float = 1.0) -> list[Line]:
-    """Every part, dearest first."""
+    """Every part, dearest first.
+
+    Raises:
+        Refusal: of something there is less than none, or no time between two interim updates.
+    """
+    if bad := [name for name, each in site._asdict().items() if each < (1 if name == "interim_s" else 0)]:
+        raise Refusal(f"must not be so small: {', '.join(bad)}")
+    if times <= 0:
+        raise Refusal("the factor must be more than 0")
     price = prices()
     found = [*_store(site, price), *_functions(site, price), *_watching(site, price), *_nodes(site, price)]
     return sorted((each._replace(dollars=each.dollars * times) for each in found), key=lambda each: -each.dollars)
@@ -90,10 +108,20 @@ def units(site: Site) -> tuple[float, float]:
 
 def scheduled() -> tuple[int, float]:
     """How many functions a schedule starts each minute, and the memory of one in GB: the template says so."""
-    template = load(API)
+    template = load(STACKS / "api.yaml")
     functions = [each for each in template["Resources"].values() if each["Type"] == "AWS::Serverless::Function"]
     started = [each for each in functions if "Events" in each["Properties"]]
     return len(started), template["Globals"]["Function"]["MemorySize"] / 1_024
+
+
+def hosts() -> Hosts:
+    """Gateways, addresses and the size of a node: the templates say so."""
+    of = {name: load(STACKS / f"{name}.yaml")["Resources"] for name in ("network", "remains", "radius")}
+    gateways = sum(each["Type"] == "AWS::EC2::NatGateway" for each in of["network"].values())
+    addresses = [each for each in of["remains"].values() if each["Type"] == "AWS::EC2::EIP"]
+    nodes = sum("Condition" in each for each in addresses)
+    (task,) = (each["Properties"] for each in of["radius"].values() if each["Type"] == "AWS::ECS::TaskDefinition")
+    return Hosts(gateways, len(addresses) - nodes, int(task["Cpu"]) / 1_024, int(task["Memory"]) / 1_024, nodes)
 
 
 def _store(site: Site, price: dict[str, Any]) -> list[Line]:
@@ -134,6 +162,7 @@ def _functions(site: Site, price: dict[str, Any]) -> list[Line]:
     always_s = started * 86_400 * DAYS  # one of each is always at work
     out_gb = max(0.0, requests * PAGE_BYTES / GB - price["transfer_out_free_gb"])
     asked = requests + started * 1_440 * DAYS
+    around = hosts()
     return [
         Line("API", f"{requests:,.0f} requests", requests / MILLION * price["http_api_requests_million"]),
         Line(
@@ -147,7 +176,12 @@ def _functions(site: Site, price: dict[str, Any]) -> list[Line]:
             gb * requests * PAGE_S * price["lambda_gb_second"] + asked / MILLION * price["lambda_requests_million"],
         ),
         Line("Traffic out", f"{out_gb:.1f} GB above what is free", out_gb * price["transfer_out_gb"]),
-        Line("NAT for the one function in a VPC", "1 zone, 1 GB", HOURS * price["nat_hour"] + price["nat_gb"]),
+        Line(
+            "NAT: what goes out to routers",
+            f"{around.gateways} zones, 1 GB",
+            HOURS * (around.gateways * price["nat_hour"] + around.addresses * price["public_address_hour"])
+            + price["nat_gb"],
+        ),
     ]
 
 
@@ -170,12 +204,17 @@ def _nodes(site: Site, price: dict[str, Any]) -> list[Line]:
         return []
     packets = site.customers * DAYS * site.sessions * (2 + site.online_h * 3_600 / site.interim_s)
     capacity = max(1.0, packets * PACKET_BYTES / GB / HOURS)  # a GB an hour is one unit
-    node = NODE_VCPU * price["fargate_vcpu_hour"] + NODE_GB * price["fargate_gb_hour"]
+    around = hosts()
+    node = around.vcpu * price["fargate_vcpu_hour"] + around.gb * price["fargate_gb_hour"]
+    addresses = around.node_addresses * price["public_address_hour"]
+    balancer = price["nlb_hour"] + capacity * price["nlb_capacity_hour"]
+    disk = price["efs_gb_month"] + price["efs_read_gb"] + price["efs_write_gb"]
     return [
-        Line("RADIUS: load balancer", "1, UDP", HOURS * (price["nlb_hour"] + capacity * price["nlb_capacity_hour"])),
+        Line("RADIUS: load balancer", f"1, UDP, {around.node_addresses} addresses", HOURS * (balancer + addresses)),
         Line(
             "RADIUS: nodes",
-            f"{site.nodes} of {NODE_VCPU:g} vCPU and {NODE_GB:g} GB",
-            site.nodes * HOURS * (node + price["public_address_hour"]),
+            f"{site.nodes} of {around.vcpu:g} vCPU and {around.gb:g} GB",
+            site.nodes * HOURS * node,
         ),
+        Line("RADIUS: the disk of spools", f"{DISK_GB:g} GB", DISK_GB * disk),
     ]

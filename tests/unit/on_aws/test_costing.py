@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from deploy.on_aws import costing
+from deploy.on_aws import costing, templates
 from deploy.on_aws.costing import Site
 from deploy.options import ROOT
 from deploy.refusal import Refusal
@@ -67,3 +67,55 @@ def test_every_price_is_used_and_dated() -> None:
     source = (ROOT / "deploy/on_aws/costing.py").read_text()
     unused = {name for name in listed if f'"{name}"' not in source} - {"date", "region", "currency"}
     assert not unused
+
+
+def test_hosts_are_those_of_the_templates() -> None:
+    """What a stage has at every hour is its bill; a number that is written twice is wrong after the next change."""
+    network, radius = (templates.load(costing.STACKS / name)["Resources"] for name in ("network.yaml", "radius.yaml"))
+    task = next(each["Properties"] for each in radius.values() if each["Type"] == "AWS::ECS::TaskDefinition")
+    balancer = next(each["Properties"] for each in radius.values() if each["Type"].endswith("::LoadBalancer"))
+    around, price = costing.hosts(), costing.prices()
+    assert (around.vcpu * 1_024, around.gb * 1_024) == (int(task["Cpu"]), int(task["Memory"]))
+    assert around.gateways == sum(each["Type"].endswith("NatGateway") for each in network.values()) == around.addresses
+    assert around.node_addresses == len(balancer["SubnetMappings"])
+    found = {line.what: line.dollars for line in costing.lines(Site())}
+    node = around.vcpu * price["fargate_vcpu_hour"] + around.gb * price["fargate_gb_hour"]
+    assert found["RADIUS: nodes"] == pytest.approx(2 * 720 * node)
+    assert found["NAT: what goes out to routers"] > around.gateways * 720 * price["nat_hour"]
+    assert found["RADIUS: the disk of spools"] > 0
+
+
+def test_the_readme_has_the_sum_that_the_command_gives() -> None:
+    found = costing.lines(Site(), costing.factor("af-south-1"))
+
+    def dollars(*begins: str) -> str:
+        return f"{sum(line.dollars for line in found if line.what.startswith(begins)):.0f}"
+
+    readme = " ".join((ROOT / "README.md").read_text().split())
+    said = re.findall(
+        r"of the (\d+) dollars that `cost` gives for 1,000 customers in af-south-1, (\d+) are RADIUS nodes, their load"
+        r" balancer and disk, (\d+) two NAT gateways, (\d+) three functions that are always at work, (\d+) the writes",
+        readme,
+    )
+    parts = (dollars("RADIUS"), dollars("NAT"), dollars("Lambda: what a"), dollars("DynamoDB: writes"))
+    assert said == [(dollars(""), *parts)]
+
+
+@pytest.mark.parametrize(
+    ("site", "says"),
+    [
+        (Site(interim_s=0), "interim_s"),
+        (Site(customers=-5), "customers"),
+        (Site(nodes=-1), "nodes"),
+        (Site(payments=-0.1, online_h=-1), "online_h, payments"),
+    ],
+)
+def test_less_than_nothing_has_no_price(site: Site, says: str) -> None:
+    with pytest.raises(Refusal, match=says):
+        costing.lines(site)
+
+
+@pytest.mark.parametrize("times", [0.0, -1.0])
+def test_a_factor_of_nothing_is_none(times: float) -> None:
+    with pytest.raises(Refusal, match="factor"):
+        costing.lines(Site(), times)
