@@ -105,7 +105,10 @@ def up(
     made = package.read(zipped) if zipped else package.build(upping.PACKAGE)
     minutes = watch if watch is not None else 60.0 * place.is_production
     live = upping.up(place, made, reason=now, watch_s=minutes * 60, clock=Clock())
-    say(f"{place.stack} serves at {place.outputs()['ApiUrl']}: {_versions(live)}")
+    outputs = place.outputs()
+    say(f"{place.stack} serves at {outputs['ApiUrl']}: {_versions(live)}")
+    if target := outputs.get("ApiTarget"):
+        say(f"that name must lead there, by a CNAME: {target}")
     if place.is_production:
         _tell(place, "resolved", "The works are done.", "Kazi imekamilika.")
 

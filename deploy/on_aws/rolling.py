@@ -1,6 +1,6 @@
 """`rollback`: every function at the version that stood before, verified by its alias and by asking the pages."""
 
-from deploy.on_aws import enhancing, versions, watching
+from deploy.on_aws import asking, enhancing, versions, watching
 from deploy.on_aws.stage import Stage
 from deploy.on_aws.upping import Clock
 from deploy.refusal import Refusal, say
@@ -22,5 +22,5 @@ def rollback(stage: Stage, reason: str, clock: Clock) -> versions.Deployment:
     versions.record(stage, done)
     if restored := watching.restore_thresholds(stage):
         say(f"{len(restored)} thresholds, which an `up` had raised and not put back, are as before")
-    versions.smoke(versions.base(stage))
+    asking.verify(stage)
     return done

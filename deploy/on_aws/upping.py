@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
-from deploy.on_aws import change, prepare, templates, versions, watching
+from deploy.on_aws import asking, change, prepare, templates, versions, watching
 from deploy.on_aws.package import Package
 from deploy.on_aws.stage import TABLES, Stage, commit
 from deploy.on_aws.window import objections
@@ -98,7 +98,7 @@ def _forward(stage: Stage) -> str:
 def _stand(stage: Stage, done: versions.Deployment, earlier: dict[str, str], watch_s: float, clock: Clock) -> None:
     """See that it serves, now and for `watch_s`. Raises Refusal when it does not, after the functions went back."""
     try:
-        versions.smoke(versions.base(stage))
+        asking.verify(stage)
         versions.record(stage, done)
         _hour(stage, watch_s, clock)
     except Refusal as bad:

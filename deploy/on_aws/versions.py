@@ -1,20 +1,12 @@
 """Which version of each function is live, what was deployed before, and the way back to it, verified."""
 
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
 from deploy.on_aws.stage import ALIAS, Stage
 from deploy.refusal import Refusal
 
 PART = "Functions"  # of the root template
-SMOKE_TIMEOUT_S = 30.0  # a cold start
-PROBES = (("/api/v1/health/live", 200), ("/api/v1/health/ready", 200), ("/", 200))
-CALLBACK_PROBE = "/pay/stk/nobody"  # a stranger's: PaymentLambda says that nothing is there
 
 
 class Deployment(NamedTuple):
@@ -135,43 +127,3 @@ def point(stage: Stage, versions: dict[str, str]) -> None:
         state = client.get_function(FunctionName=function, Qualifier=ALIAS)["Configuration"].get("State", "Active")
         if state not in ("Active", "Inactive"):  # inactive: asleep, the next event wakes it
             raise Refusal(f"{function}: version {version} is {state}")
-
-
-def base(stage: Stage) -> str:
-    """How the API is reached: by its own domain if it has one."""
-    outputs = stage.outputs()
-    if stage.endpoint:  # an emulator has one address for all
-        api = urlsplit(outputs["ApiUrl"]).hostname or ""
-        return f"{stage.endpoint}/_aws/execute-api/{api.split('.', maxsplit=1)[0]}/$default"
-    return outputs["ApiUrl"]
-
-
-def smoke(url: str, fetch: Callable[[str, bytes | None], int] | None = None) -> None:
-    """Ask the pages, and the door for callbacks as a stranger would.
-
-    Raises:
-        Refusal: one of them does not answer as it should.
-    """
-    ask = fetch or status_of
-    for path, wanted in PROBES:
-        if (got := ask(url + path, None)) != wanted:
-            raise Refusal(f"{path} answers {got}, not {wanted}: not verified")
-    if (got := ask(url + CALLBACK_PROBE, b"{}")) != 404:
-        raise Refusal(f"{CALLBACK_PROBE} answers {got} to a stranger: not verified")
-
-
-def status_of(url: str, body: bytes | None) -> int:
-    """The HTTP status; 0 for no answer."""
-    request = urllib.request.Request(url, data=body, headers={"Content-Type": "application/json"})  # noqa: S310 - https
-    for pause_s in (2.0, 5.0, 0.0):
-        try:
-            with urllib.request.urlopen(request, timeout=SMOKE_TIMEOUT_S) as reply:  # noqa: S310 - https
-                return int(reply.status)
-        except urllib.error.HTTPError as refused:
-            if refused.code < 500 or not pause_s:
-                return refused.code
-        except OSError:
-            if not pause_s:
-                return 0
-        time.sleep(pause_s)
-    return 0

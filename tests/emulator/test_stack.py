@@ -19,7 +19,7 @@ import pytest
 
 from billing.store.open import open_billing
 from billing.store.tables import TABLES as SELLING
-from deploy.on_aws import change, enhancing, package, prepare, scaling, templates, versions, watching
+from deploy.on_aws import asking, change, enhancing, package, prepare, scaling, templates, versions, watching
 from deploy.on_aws.stage import Stage
 from deploy.refusal import Refusal
 from radius.domain.identity import NasId
@@ -57,7 +57,7 @@ class Up:
     def __init__(self, emulator: Emulator, first: package.Package, stage: str) -> None:
         self.emulator, self.first = emulator, first
         self.stage = Stage(stage, REGION, emulator.url)
-        self.api = versions.base(self.stage).removeprefix(emulator.url)
+        self.api = asking.base(self.stage).removeprefix(emulator.url)
 
 
 def put_up(emulator: Emulator, first: package.Package, stage: str) -> Up:

@@ -13,9 +13,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 
-def certificate(folder: Path, days: int) -> Path:
-    """For localhost: key and certificate in one file."""
-    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name.from_rfc4514_string("CN=localhost")
+def certificate(folder: Path, days: int, host: str = "localhost") -> Path:
+    """For that host: key and certificate in one file."""
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name.from_rfc4514_string(f"CN={host}")
     now = datetime.now(UTC)
     made = (
         x509.CertificateBuilder()
@@ -25,12 +25,12 @@ def certificate(folder: Path, days: int) -> Path:
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + timedelta(days=days, hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )
     form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    path = folder / f"localhost-{days}.pem"
+    path = folder / f"{host}-{days}.pem"
     path.write_bytes(key.private_bytes(*form) + made.public_bytes(serialization.Encoding.PEM))
     return path
 

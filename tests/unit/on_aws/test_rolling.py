@@ -2,7 +2,7 @@
 
 import pytest
 
-from deploy.on_aws import rolling, upping, versions, watching
+from deploy.on_aws import asking, rolling, upping, versions, watching
 from deploy.on_aws.upping import Clock
 from deploy.on_aws.versions import Deployment
 from deploy.refusal import Refusal
@@ -22,7 +22,7 @@ class Ticking:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    monkeypatch.setattr(versions, "smoke", lambda *_: None)
+    monkeypatch.setattr(asking, "verify", lambda *_: None)
     tick = Ticking()
     return Clock(tick, tick, lambda _: None)
 

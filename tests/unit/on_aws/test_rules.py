@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from deploy.on_aws import change, downing, prepare, scaling, templates, upping, versions
+from deploy.on_aws import change, downing, prepare, scaling, templates, upping
 from deploy.on_aws.stage import TABLES, Stage
 from deploy.refusal import Refusal
 from tests.fakes.aws import Aws, Params
@@ -151,17 +151,3 @@ def test_an_emergency_is_let_through_and_what_it_broke_is_kept() -> None:
 @pytest.mark.usefixtures("clone")
 def test_other_stages_have_no_rules() -> None:
     assert upping.allow(Stage("staging", REGION), NOON, "") == ""
-
-
-def test_a_page_that_does_not_answer_is_no_success() -> None:
-    asked: list[tuple[str, bytes | None]] = []
-
-    def fetch(url: str, body: bytes | None) -> int:
-        asked.append((url, body))
-        return 404 if body is not None else 503 if url.endswith("ready") else 200
-
-    with pytest.raises(Refusal, match="ready answers 503"):
-        versions.smoke("https://wifi.example", fetch)
-    versions.smoke("https://wifi.example", lambda _, body: 200 if body is None else 404)
-    with pytest.raises(Refusal, match="to a stranger"):
-        versions.smoke("https://wifi.example", lambda _, __: 200)

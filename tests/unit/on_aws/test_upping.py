@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from deploy.on_aws import change, prepare, rolling, templates, upping, versions
+from deploy.on_aws import asking, change, prepare, rolling, templates, upping, versions
 from deploy.on_aws.package import Package
 from deploy.on_aws.upping import Clock
 from deploy.on_aws.versions import Deployment
@@ -75,11 +75,11 @@ def test_what_still_does_not_answer_goes_back_again(clock: Clock, monkeypatch: p
     release(stage, clock, "b")
     rolling.rollback(stage, "", clock)
 
-    def smoke(*_: Any) -> None:
+    def verify(*_: Any) -> None:
         if versions.live(stage) != first:
             raise Refusal("/ answers 500")
 
-    monkeypatch.setattr(versions, "smoke", smoke)
+    monkeypatch.setattr(asking, "verify", verify)
     with pytest.raises(Refusal, match="the functions are at the versions before"):
         up(stage, clock)
     assert versions.live(stage) == first
