@@ -42,6 +42,7 @@ from tests.fixtures_engine import Engine, new_prefix, settings
 from tests.unit.billing.portal.devices import go_online, whose
 from tests.unit.billing.portal.test_account import signed_in
 from tests.unit.billing.portal.test_vouchers import CODE, printed
+from tests.unit.test_roles import BY_WIRE
 
 Right = tuple[str, str]  # an action, and the table or table/index that it is for
 PARTS = {"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "ConditionCheck": "ConditionCheckItem"}
@@ -246,6 +247,10 @@ UNMET: Mapping[str, set[Right]] = {
 RUNS = [("SellingRole", sells), ("SessionRole", sweeps), ("CoaRole", enforces), ("NodeRole", listens)]
 
 
+def test_roles_whose_rights_are_compared_nowhere_else_run_here() -> None:
+    assert {role for role, _ in RUNS} == BY_WIRE
+
+
 @pytest.mark.parametrize(("role", "run"), RUNS, ids=[role for role, _ in RUNS])
 def test_a_role_may_do_with_tables_what_its_code_does_and_nothing_else(role: str, run: Any, town: Town) -> None:
     town.asked()
@@ -258,8 +263,6 @@ def test_a_role_may_do_with_tables_what_its_code_does_and_nothing_else(role: str
 
 
 # -- everything else ---------------------------------------------------------------------------------------------------
-
-OF_AWS = {"logs", "sqs", "kms", "ec2", "xray"}  # what Lambda and DynamoDB do in the name of the role, beside its code
 
 
 @pytest.fixture
@@ -335,12 +338,3 @@ def test_only_the_functions_that_sell_send_and_only_to_phones_and_only_where_it_
     assert (allow["Effect"], allow["Action"], deny["Effect"]) == ("Allow", "sns:Publish", "Deny")
     assert allow["Condition"] == {"StringEquals": {"aws:RequestedRegion": {"Ref": "SmsRegion"}}}
     assert deny["Resource"] == {"Fn::Sub": "arn:${AWS::Partition}:sns:*:*:*"}, "a topic is no phone"
-
-
-@pytest.mark.parametrize("role", [role for role, _ in RUNS])
-def test_a_role_has_nothing_beside_tables_secrets_and_what_aws_itself_does(role: str) -> None:
-    services = {action.partition(":")[0] for actions, _ in statements(role) for action in actions}
-    assert services <= {"dynamodb", "secretsmanager", "ssm", *OF_AWS} | (
-        {"cloudwatch"} if role == "NodeRole" else set()
-    )
-    assert ("ec2" in services) == (role == "CoaRole"), "only what is in a VPC makes network interfaces"
