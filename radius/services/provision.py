@@ -263,7 +263,8 @@ class Provision:
         change = Change(subscriber, 1, self._new_id(), body, 0)
         place = Listed(site, now) if listed else None
         if self._stores.subscribers.create(change, aliases, self._deadline(), place) is Outcome.CONFLICT:
-            raise Malformed("name", "one of these names belongs to somebody else already")
+            taken = [each.raw for each in names if self._stores.names.resolve(self._book.alias(each), self._deadline())]
+            raise Malformed("name", f"{', '.join(taken) or 'one of them'} belongs to somebody else already")
         return subscriber
 
     def name(self, subscriber: SubscriberId, name: str) -> None:

@@ -135,7 +135,7 @@ def test_a_new_customer_is_told_the_password_once(world: World) -> None:
     assert world.core.vault.unseal(sealed, made["customer"], "secret", 1) == made["password"]
     assert (present.site, present.aliases) == ("lodge", ["p:254733000222"])
     again = world("customers", "add", AMINA)
-    assert (again.code, "belongs to somebody else" in again.err) == (Exit.USAGE, True)
+    assert (again.code, f"{AMINA} belongs to somebody else" in again.err) == (Exit.USAGE, True)
     assert [deed[1:3] for deed in world.deeds()] == [("customers add", "new customer")] * 2
 
 
