@@ -114,6 +114,7 @@ REASONLESS = {
     "incident open": "its title is the reason",
     "incident resolve": "its text is the reason",
     "notify resume": "goes on with what has its reason",
+    "relist": "an update runs it; it adds what lists lack and nothing else",
 }
 UNASKED = {  # neither one customer is cut nor does money move, nor is it done to many
     "agents put": "what is agreed with an agent can be changed back",
@@ -142,6 +143,7 @@ UNASKED = {  # neither one customer is cut nor does money move, nor is it done t
     "sites tell": "a page, which can be changed back",
     "vouchers batch": "codes that nobody has seen yet",
     "who-had": "reads; audited because of what it shows",
+    "relist": "adds rows of lists that are not there yet",
 }
 EVERYWHERE = {  # what they are about has no site, or an id names one thing
     "agents": "an agent sells everywhere",
