@@ -104,10 +104,23 @@ def chain(case: Case) -> list[Link]:
     return links
 
 
-def first_broken(links: list[Link]) -> Link | None:
-    """Where the chain breaks; None if somebody is online, or nothing is in the way."""
-    online = any(link.name is Name.SESSION and link.good for link in links)
-    return None if online else next((link for link in links if link.good is False), None)
+def is_online(links: list[Link]) -> bool:
+    """Whether they are, rightly or not."""
+    return any(link.name is Name.SESSION and link.good for link in links)
+
+
+def first_broken(case: Case, links: list[Link]) -> Link | None:
+    """Where the chain breaks; None if nothing is in the way, or somebody is online who may be.
+
+    Whoever is online although blocked: the cut has not arrived, and what the router was told says why. Where they are
+    asked about at a router that is not registered, that is what is wrong.
+    """
+    if not is_online(links):
+        return next((link for link in links if link.good is False), None)
+    bad = {link.name: link for link in reversed(links) if link.good is False}
+    if Name.ACCOUNT in bad and case.subscriber is not None and case.subscriber.blocked:
+        return bad.get(Name.ENFORCEMENT) or bad.get(Name.ROUTER) or bad[Name.ACCOUNT]
+    return bad.get(Name.ROUTER) if case.place is not None and case.place.router is None else None
 
 
 def _unknown(case: Case) -> Link:
@@ -276,6 +289,9 @@ def _log_in(case: Case) -> Link:
         )
         return Link(Name.LOG_IN, good=None, text=text)
     at = f"{when(heard.at)} on {heard.router}"
+    if heard.strange:
+        text = f"another device, never let in under this name, was refused at {at}: {heard.reason}"
+        return Link(Name.LOG_IN, good=None, text=text)
     if not heard.reason:
         return Link(Name.LOG_IN, good=True, text=f"let in at {at}")
     told = _REFUSED.get(heard.reason)
@@ -312,17 +328,29 @@ def _session(case: Case, subscriber: Subscriber) -> Link:
         since, where = when(reserved[-1].opened_at), reserved[-1].nas
         return Link(Name.SESSION, good=False, text=f"let in at {since}, and {where} reported no start", fix=_NO_START)
     closed = [session for session in mine if session.state is SessionState.CLOSED]
-    ended = [(session.closed_at, session.cause) for session in closed]
-    if case.last is not None and case.last.closed_at and case.device in {"", case.last.device}:
-        ended.append((case.last.closed_at, case.last.cause))
-    at, cause = max(ended, default=(0, ""))
+    ended = [(each.closed_at, each.cause, f"{each.uid} of {each.device} on {each.nas}") for each in closed]
+    last = case.last
+    if last is not None and last.closed_at and case.device in {"", last.device}:
+        ended.append((last.closed_at, last.cause, f"{last.uid} of {last.device} on {last.nas}"))
+    at, cause, which = max(ended, default=(0, "", ""))
     heard = case.heard
     if heard is not None and not heard.reason and heard.at >= case.now - ASKED_S and heard.at > at:
         return Link(Name.SESSION, good=False, text="was let in, and its router reported no start", fix=_NO_START)
     if ended:
-        text = f"the last ended at {when(at)}: {ending(cause)}"
+        text = f"the last ended at {when(at)}: {ending(cause)} ({which})"
         return Link(Name.SESSION, good=False, text=text, fix="The device logs in again.")
-    return Link(Name.SESSION, good=False, text="no device has logged in", fix="Join the WiFi, and log in.")
+    return _never(case, subscriber)
+
+
+def _never(case: Case, subscriber: Subscriber) -> Link:
+    """Nothing is kept of a session of theirs, or of the device that is asked about."""
+    if case.device and (case.last is not None or subscriber.sessions):
+        text, fix = "that device has not been online of late", "Log in on that device."
+    elif subscriber.devices:
+        text, fix = "no device has been online of late", "The device logs in again."
+    else:
+        text, fix = "no device has logged in", "Join the WiFi, and log in."
+    return Link(Name.SESSION, good=False, text=text, fix=fix)
 
 
 def _came(case: Case, intent: Intent) -> bool:
@@ -346,4 +374,5 @@ def _told(case: Case, subscriber: Subscriber) -> Iterator[Link]:
         waits = intent.reason is IntentReason.REAUTHORIZE
         text = f"{REASONS[intent.reason]}: {STATES[intent.state]}{said}"
         fix = "The customer logs in on the page." if waits else "wifibilling pending"
+        fix += f"; wifibilling routers health {step.nas}" if said and step is not None and not waits else ""
         yield Link(Name.ENFORCEMENT, good=False, text=text, fix=fix)

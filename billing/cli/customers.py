@@ -32,7 +32,7 @@ PASSWORD_BYTES = 6
 _ID = re.compile(r"[A-Za-z0-9]{1,32}", re.ASCII)
 
 _Who = Annotated[
-    str, typer.Argument(metavar="WHO", help="Phone, MAC address, code, account number, M-Pesa code or id.")
+    str, typer.Argument(metavar="WHO", help="Phone, MAC address, code, serial, account number, M-Pesa code or id.")
 ]
 _Reason = Annotated[str, typer.Option("--reason", help="Kept with the change.")]
 
@@ -87,7 +87,7 @@ DEVICES = (
 
 @command(app, "search", "customers search 0712345678\ncustomers search TKP0000001\ncustomers search aa:bb:cc:dd:ee:01")
 def search(frame: Frame, who: _Who) -> Exit:
-    """Everybody whom a number, a name, a device, a code or an M-Pesa code can mean; exact ones only."""
+    """Everybody whom a number, a name, a device, a code, its serial or an M-Pesa code can mean; exact ones only."""
     found = find.search(frame, who)
     rows = []
     for each in found:

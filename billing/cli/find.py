@@ -1,4 +1,4 @@
-"""From what a person types to what is meant: a customer by phone, MAC, code, account number or id; a length; a size."""
+"""From what a person types to what is meant: a customer by phone, MAC, code, serial, account number or id; a size."""
 
 import re
 from typing import NamedTuple
@@ -23,9 +23,11 @@ from radius.domain.subscriber import Subscriber
 CODES = CodeRules()
 CODE_SHOWN_CHARS = 4
 _ID = re.compile(r"[A-Za-z0-9]{16}", re.ASCII)
+_SERIAL = re.compile(r"[A-Za-z][A-Za-z0-9]{0,11}-[0-9]{4}(\.[0-9]+)?", re.ASCII)
 _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _SPANS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400}
 _NUMBER = re.compile(r"([0-9]+)\s*([A-Za-z]*)", re.ASCII)
+WHO = "a phone number, MAC address, code, serial number of a voucher, account number or id"
 KINDS = {NameKind.PHONE: "phone", NameKind.MAC: "MAC address", NameKind.NAME: "code or account name"}
 
 
@@ -42,19 +44,25 @@ def readings(text: str) -> list[Username]:
 
 
 def search(frame: Frame, text: str) -> list[Found]:
-    """Whoever `text` can mean, by exact names only; each look-up reads one item."""
+    """Whoever `text` can mean, by exact names only; each look-up reads one item. Raises Malformed if it is no name."""
+    text = text.strip()
+    if not text:
+        raise Malformed("WHO", f"is empty: say {WHO}")
     found: dict[SubscriberId, str] = {}
     for name in readings(text):
         owner = frame.core.names.resolve(frame.core.names.alias(name), frame.deadline())
         if owner is not None:
             found.setdefault(owner, KINDS[name.kind])
     ports = frame.billing.store.ports
-    account = ports.owner(ClaimKind.ACCOUNT, text.strip(), frame.deadline())
+    account = ports.owner(ClaimKind.ACCOUNT, text, frame.deadline())
     if account is not None:
         found.setdefault(SubscriberId(account), "account number")
     if _ID.fullmatch(text) and frame.core.desk.read(SubscriberId(text), frame.deadline()) is not None:
         found.setdefault(SubscriberId(text), "id")
-    payer = ports.owner(ClaimKind.MPESA, text.strip().upper(), frame.deadline())
+    paper = ports.voucher(text.upper(), frame.deadline()) if _SERIAL.fullmatch(text) else None
+    if paper is not None:
+        found.setdefault(paper.subscriber, "serial number")
+    payer = ports.owner(ClaimKind.MPESA, text.upper(), frame.deadline())
     payment = ports.payment(payer, frame.deadline()) if payer else None
     paid_by = SubscriberId(payment.payment.subscriber if payment is not None else payer or "")
     if _ID.fullmatch(paid_by):
@@ -64,13 +72,18 @@ def search(frame: Frame, text: str) -> list[Found]:
 
 def customer(frame: Frame, text: str) -> SubscriberId:
     """The one customer whom `text` names; raises Nobody, or Malformed if it names several."""
+    return one(frame, text).subscriber
+
+
+def one(frame: Frame, text: str) -> Found:
+    """The same, and as what it was named."""
     found = search(frame, text)
     if not found:
         raise Nobody(f"nobody has that name, number, code or id{slip(text)}")
     if len(found) > 1:
-        said = ", ".join(f"{one.subscriber} ({one.named})" for one in found)
+        said = ", ".join(f"{each.subscriber} ({each.named})" for each in found)
         raise Malformed("customer", f"names several: {said}; take an id")
-    return found[0].subscriber
+    return found[0]
 
 
 def shown_name(name: str, device: str) -> str:

@@ -5,7 +5,7 @@ Nothing of a refusal is stored but its log line, which names people by keyed has
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,11 +20,12 @@ _ANSWERS = ("Access accepted", "Access rejected")
 
 
 class Heard(NamedTuple):
-    """The last answer. `reason` "": it was let in."""
+    """The last answer. `reason` "": it was let in. `strange`: a refusal of a device that was never let in here."""
 
     at: int
     router: str
     reason: str = ""
+    strange: bool = False
 
 
 class Log:
@@ -41,29 +42,48 @@ class Log:
         """Whether a RADIUS node logs on this machine, and we may read it."""
         return any(_readable(path) for path in self._files)
 
-    def last(self, subscriber: SubscriberId | None, device: MacAddress | None) -> Heard | None:
-        """The last answer to this customer, or to this device whoever it said to be; None if none is in the log."""
-        user = str(self._pseudonyms.of("user", subscriber)) if subscriber else ""
-        mac = str(self._pseudonyms.of("device", device)) if device else ""
+    def of_device(self, device: MacAddress) -> Heard | None:
+        """The last answer to this device, whoever it said to be; None if none is in the log."""
+        mac = str(self._pseudonyms.of("device", device))
+        return next((heard for heard, _, asking in self._answers(mac) if asking == mac), None)
+
+    def last(self, subscriber: SubscriberId, own: Collection[str], device: MacAddress | None) -> Heard | None:
+        """The last answer to this customer, of `device` if it is given; None if none is in the log.
+
+        A refusal of a device that is not among their `own` may be somebody else's, who typed their number or code: it
+        is told of only where there is no answer that is surely theirs, and then as `strange`.
+        """
+        user = str(self._pseudonyms.of("user", subscriber))
+        known = {str(self._pseudonyms.of("device", each)) for each in ([device] if device else own)}
+        other: Heard | None = None
+        for heard, named, asking in self._answers(user):
+            if named != user:
+                continue
+            if not asking or asking in known or (not device and not (known and heard.reason)):
+                return heard
+            other = other or (None if device else heard._replace(strange=True))
+        return other
+
+    def _answers(self, pseudonym: str) -> Iterator[tuple[Heard, str, str]]:
+        """What lines with this pseudonym say, the newest first: the answer, to whom, on which device."""
         for path in self._files:
             for line in _newest_first(path):
-                if (user and user in line) or (mac and mac in line):
-                    heard = _answer(line, user, mac)
-                    if heard is not None:
-                        return heard
-        return None
+                found = _answer(line) if pseudonym in line else None
+                if found is not None:
+                    yield found
 
 
-def _answer(line: str, user: str, mac: str) -> Heard | None:
+def _answer(line: str) -> tuple[Heard, str, str] | None:
     try:
         said: dict[str, Any] = json.loads(line)
         details = said["details"]
-        if said["message"] not in _ANSWERS or not (said["userId"] == user or (mac and details.get("device") == mac)):
+        if said["message"] not in _ANSWERS:
             return None
         at = int(datetime.fromisoformat(said["timestamp"]).timestamp())
+        heard = Heard(at, str(details.get("nas", "")), str(details.get("reason", "")))
+        return heard, str(said["userId"]), str(details.get("device", ""))
     except (ValueError, KeyError, TypeError):  # a line of FreeRADIUS's own, or half a line
         return None
-    return Heard(at, str(details.get("nas", "")), str(details.get("reason", "")))
 
 
 def _readable(path: Path) -> bool:

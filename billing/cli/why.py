@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from billing.cli import customers, find, live, sessions
-from billing.cli.chain import Case, Link, Place, chain, first_broken
+from billing.cli.chain import Case, Link, Place, chain, first_broken, is_online
 from billing.cli.exits import Exit, Nobody
 from billing.cli.frame import Frame, command
 from billing.cli.heard import Log
@@ -15,11 +15,21 @@ from billing.cli.show import Column
 from billing.domain.batch import Batch
 from billing.domain.payment import Payment
 from billing.domain.person import Person
-from billing.ports import ClaimKind
+from billing.domain.voucher import Voucher, VoucherEvent, decide
+from billing.ports import ClaimKind, KeptVoucher
 from radius.domain import policy
 from radius.domain import subscriber as aggregate
 from radius.domain.attempt import Attempt
-from radius.domain.identity import MacAddress, NasId, ReservationId, SessionUid, SubscriberId, parse_mac, parse_phone
+from radius.domain.identity import (
+    MacAddress,
+    NameKind,
+    NasId,
+    ReservationId,
+    SessionUid,
+    SubscriberId,
+    parse_mac,
+    parse_phone,
+)
 from radius.domain.policy import Ask, Reason, Reject
 from radius.domain.record import SessionRecord
 from radius.domain.subscriber import Subscriber
@@ -29,7 +39,7 @@ from radius.ports import Where
 app = customers.app
 
 UNHEARD_S = 3_600  # packets that were not heard within this time are what somebody waits for
-LAST_DAYS = 2  # back that the last session is looked for, where its customer has forgotten it
+LAST_DAYS = 7  # back that the last session is looked for, where its customer has forgotten it
 
 COLUMNS = (Column("", "mark"), Column("LINK", "link"), Column("WHAT IS SO", "text"))
 
@@ -40,25 +50,27 @@ COLUMNS = (Column("", "mark"), Column("LINK", "link"), Column("WHAT IS SO", "tex
 )  # fmt: skip
 def why(
     frame: Frame,
-    who: Annotated[str, typer.Argument(metavar="WHO", help="Phone, MAC address, code, account number or id.")],
+    who: Annotated[str, typer.Argument(metavar="WHO", help="Phone, MAC address, code, serial, account number or id.")],
     router: Annotated[str, typer.Option(help="Where; default: where they were last.")] = "",
     device: Annotated[str, typer.Option(metavar="MAC", help="Which of their devices; default: any.")] = "",
 ) -> Exit:
     """Why somebody is not online: payment, package, log-in, devices, session, router; names the first broken link.
 
-    Exit code 0 if they are online, 1 if not.
+    Exit code 0 if they are online, 1 if not, or if they are and should not be (blocked, and the cut has not arrived) or
+    `--router` is not registered, 3 if nobody is named so.
     """
     case = gather(frame, who, router, device)
     links = chain(case)
-    broken = first_broken(links)
-    online = broken is None and any(link.name.value == "session" and link.good for link in links)
+    broken, online = first_broken(case, links), is_online(links)
     if frame.as_json:
         told = [{"link": each.name.value, "good": each.good, "text": each.text, "fix": each.fix} for each in links]
         frame.show.document({"online": online, "broken": broken.name.value if broken else "", "links": told})
     else:
         frame.show.table([_row(link, broken) for link in links], COLUMNS, "")
-        frame.show.line(_verdict(broken))
-    return Exit.DONE if online else Exit.NOT
+        frame.show.line(_verdict(case, broken, online=online))
+    if case.subscriber is None:
+        return Exit.NOBODY
+    return Exit.DONE if online and broken is None else Exit.NOT
 
 
 def _row(link: Link, broken: Link | None) -> dict[str, str]:
@@ -66,31 +78,40 @@ def _row(link: Link, broken: Link | None) -> dict[str, str]:
     return {"mark": mark, "link": link.name.value, "text": link.text}
 
 
-def _verdict(broken: Link | None) -> str:
+def _verdict(case: Case, broken: Link | None, *, online: bool) -> str:
     if broken is None:
         return "They are online."
-    return f"The first broken link: {broken.name.value}: {broken.text}." + (f" {broken.fix}" if broken.fix else "")
+    said = f"The first broken link: {broken.name.value}: {broken.text}." + (f" {broken.fix}" if broken.fix else "")
+    blocked = case.subscriber is not None and case.subscriber.blocked
+    return (("Online, although blocked: the cut has not arrived. " if blocked else "Online. ") if online else "") + said
 
 
 def gather(frame: Frame, who: str, router: str, device: str) -> Case:
     """Everything that is known."""
-    mac = parse_mac(device) or parse_mac(who)
-    try:
-        subscriber: SubscriberId | None = find.customer(frame, who)
-    except Nobody:
-        subscriber = None
     log = Log(frame)
-    heard = log.last(subscriber, mac)
-    if subscriber is None:
+    try:
+        subscriber, named = find.one(frame, who)
+    except Nobody:
+        asks = parse_mac(device) or parse_mac(who)
+        heard = log.of_device(asks) if asks else None
         return Case(frame.now, None, None, frame.core.terms, log=log.there, heard=heard, slip=find.slip(who))
-    present = live.owner(frame, subscriber)
+    # A code or a phone of twelve digits reads as a MAC address too: it is one only where it named them as such.
+    mac = parse_mac(device) or (parse_mac(who) if named == find.KINDS[NameKind.MAC] else None)
+    present, last = live.owner(frame, subscriber), _last(frame, subscriber)
+    heard = log.last(subscriber, _own(present, last), mac)
     place = _place(frame, router or _where(frame, present, heard.router if heard else ""))
     case = Case(
         frame.now, present, place, frame.core.terms, _verdict_of(frame, present, place, mac),
         _payment(frame, subscriber, who), device=mac or "", log=log.there, heard=heard,
-        attempts=_attempts(frame, present), last=_last(frame, subscriber),
+        attempts=_attempts(frame, present), last=last,
     )  # fmt: skip
     return _with_voucher(frame, case, present)
+
+
+def _own(present: Subscriber, last: SessionRecord | None) -> set[str]:
+    """The devices that have been online as this customer."""
+    online = {session.device for session in present.sessions} | ({last.device} if last is not None else set())
+    return {*online, *present.devices} - {""}
 
 
 def _where(frame: Frame, present: Subscriber, heard_on: str) -> str:
@@ -161,6 +182,13 @@ def _last(frame: Frame, subscriber: SubscriberId) -> SessionRecord | None:
     return next(iter(sessions.begun(frame, Where.SUBSCRIBER, subscriber, LAST_DAYS, 1)), None)
 
 
+def _used(kept: KeptVoucher, present: Subscriber) -> Voucher:
+    """The voucher; one whose code has logged in is used, though that may not be booked yet."""
+    right = present.right(kept.right)
+    used = decide(kept.voucher, VoucherEvent.USE, right.starts_at) if right is not None and right.starts_at else None
+    return used if isinstance(used, Voucher) else kept.voucher
+
+
 def _with_voucher(frame: Frame, case: Case, present: Subscriber) -> Case:
     """A printed code is a customer of its own, whose name is the code."""
     ports = frame.billing.store.ports
@@ -169,5 +197,5 @@ def _with_voucher(frame: Frame, case: Case, present: Subscriber) -> Case:
         kept = ports.voucher(serial, frame.deadline()) if serial else None
         if kept is not None:
             batch = ports.thing(Batch, kept.voucher.batch, frame.deadline())
-            return case._replace(voucher=kept.voucher, batch=batch.thing if batch else None)
+            return case._replace(voucher=_used(kept, present), batch=batch.thing if batch else None)
     return case

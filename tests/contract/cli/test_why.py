@@ -15,17 +15,24 @@ from billing.domain.payment import PaymentEvent
 from billing.domain.settle import Proof
 from billing.provider import Refused
 from billing.services.word import Word
-from radius.domain.identity import MacAddress, NasId, SubscriberId
+from radius.domain import policy
+from radius.domain import subscriber as aggregate
+from radius.domain.attempt import Attempt
+from radius.domain.identity import MacAddress, NasId, ReservationId, SessionUid, SubscriberId
 from radius.domain.intent import IntentState, Waiting
 from radius.domain.nas import Family, Router
+from radius.domain.policy import Ask, Reject
+from radius.domain.request import Status
 from radius.domain.subscriber import Subscriber
 from radius.domain.terms import Hours, PeriodUnit, Service, Terms, Window, WindowStart
 from radius.log import Pseudonyms
 from radius.ports import Node
 from radius.services.desk import Decided
+from radius.wiring import build_accounting
 from tests.contract.billing.town import checkout_of
 from tests.contract.cli.isp import GATE, LAPTOP, PHONE, SECRET, World
 from tests.contract.values import soon
+from tests.unit.services.wired import accounting_request
 
 DAY = Window(WindowStart.PURCHASE, 1, PeriodUnit.DAY)
 PLAIN = Terms("plain.1", DAY)
@@ -76,14 +83,17 @@ class Story:
         proof = msgspec.structs.replace(Proof(event, push.token, checkout_of(push)), **fields)
         self.town.billing().settle.prove(self.payment, proof, self.now)
 
-    def logged(self, who: SubscriberId, reason: str = "") -> None:
+    def logged(self, who: SubscriberId, reason: str = "", device: MacAddress | None = None) -> None:
         """A line of the RADIUS node's log."""
-        user = str(Pseudonyms(self.town.core.keys.subkey("pseudonym")).of("user", who))
+        pseudonyms = Pseudonyms(self.town.core.keys.subkey("pseudonym"))
+        user, asking = str(pseudonyms.of("user", who)), str(pseudonyms.of("device", device or ""))
         at = datetime.fromtimestamp(self.now - 10, UTC).isoformat()
         line = {
             "timestamp": at, "level": "INFO", "requestId": "1", "userId": user,
             "message": "Access rejected" if reason else "Access accepted",
-            "details": {"nas": self.router, **({"reason": reason} if reason else {})},
+            "details": {
+                "nas": self.router, **({"reason": reason} if reason else {}), **({"device": asking} if device else {}),
+            },
         }  # fmt: skip
         folder = self.town.folder / "log"
         folder.mkdir(exist_ok=True)
@@ -381,6 +391,38 @@ def has_all_and_never_came(story: Story) -> None:
     story.has()
 
 
+@way("session", "the last ended at")
+def code_came_and_left(story: Story) -> None:
+    used_code(story)
+
+
+def used_code(story: Story) -> tuple[str, SubscriberId]:
+    """A code that was online on a phone for a minute and left; then a friend tried it in vain. Its serial, its user."""
+    story.who, serial = code(story, sold=True)
+    kept = story.town.billing().store.ports.voucher(serial, soon())
+    assert kept is not None
+    who, session = kept.subscriber, f"w{story.number}"
+
+    def logs_in(present: Subscriber) -> Decided[Reject | None]:
+        asked = Ask(PHONE, PHONE, Service.HOTSPOT, session, ReservationId(session))
+        nas = story.town.core.directory.nas(GATE)
+        assert nas is not None
+        answer = policy.reserve(present, asked, nas, story.town.core.world(story.now))
+        return Decided(answer if isinstance(answer, Reject) else None, changed=True)
+
+    assert story.town.core.desk.change(who, logs_in, soon()) is None
+    fields = {"router": GATE, "acct_session_id": session, "user_name": story.who, "mac": PHONE, "device": PHONE}
+    accounting = build_accounting(story.town.core)
+    for status, seconds in ((Status.START, 0), (Status.STOP, 60)):
+        story.town.clock.now += seconds
+        packet = accounting_request(status, story.now, (0, 0), seconds, **fields)
+        accounting.account(packet, story.now, soon())
+    story.logged(who, device=PHONE)
+    story.logged(who, "device_limit", LAPTOP)
+    story.node()
+    return serial, who
+
+
 def online(story: Story, used: tuple[int, int] = (1_000, 9_000), seconds: int = 60) -> None:
     story.town.online(story.phone, router=NasId(story.router), session=f"w{story.number}", used=used, seconds=seconds)
 
@@ -401,7 +443,7 @@ def test_the_first_broken_link(town: World, name: str) -> None:
     story.node()
     happens(story)
     said = story.asked()
-    assert (said.broken, said.code) == (link, Exit.NOT), said.text
+    assert (said.broken, said.code) == (link, Exit.NOBODY if link == "known here" else Exit.NOT), said.text
     assert text in said.text
 
 
@@ -417,6 +459,114 @@ def test_whoever_is_online_has_no_broken_link(town: World) -> None:
     assert story.asked()[::2] == ("", Exit.DONE)
     text = town("customers", "why", story.phone).out
     assert text.splitlines()[-1] == "They are online."
+
+
+def links(town: World, *words: str) -> dict[str, str]:
+    said = town("customers", "why", *words, "--json").json()
+    return {link["link"]: link["text"] for link in said["links"]}
+
+
+def test_a_code_of_twelve_digits_is_no_device_and_a_friends_refusal_is_not_its_own(town: World) -> None:
+    story = Story(town)
+    used_code(story)
+    assert story.who.isdecimal()
+    assert len(story.who) == 12
+    said = links(town, story.who)
+    assert f"of {PHONE} on {GATE}" in said["session"]
+    assert said["log-in"].startswith("let in at ")
+    assert said["voucher"].endswith(" is used")
+    assert "device_limit" not in str(said)
+    assert "device_limit" in links(town, story.who, "--device", LAPTOP)["log-in"]
+    assert links(town, story.who, "--device", LAPTOP)["session"] == "that device has not been online of late"
+
+
+def test_a_phone_in_the_form_of_m_pesa_is_no_device_either(town: World) -> None:
+    story = Story(town)
+    story.node()
+    story.has()
+    online(story)
+    assert town("customers", "why", f"254{story.phone[1:]}").code == Exit.DONE
+
+
+def test_a_refusal_of_a_device_that_was_never_here_is_said_to_be_of_another(town: World) -> None:
+    story = Story(town)
+    story.node()
+    who = story.has()
+    online(story)
+    stop(story)
+    story.logged(who, "bad_credentials", LAPTOP)
+    said = story.asked()
+    assert said.broken == "session"
+    assert links(town, story.phone)["log-in"].startswith("another device, never let in under this name, was refused")
+    story.more = ("--device", LAPTOP)
+    assert story.asked().broken == "log-in"
+
+
+def test_a_code_whose_package_is_over_says_so_and_when_its_session_ended(town: World) -> None:
+    story = Story(town)
+    used_code(story)
+    story.town.clock.now += 3 * 86_400
+    story.node()
+    assert story.asked().broken == "package"
+    said = links(town, story.who)
+    assert "is over" in said["package"]
+    assert said["session"].startswith("the last ended at ")
+
+
+def test_a_serial_number_is_as_good_as_its_code(town: World) -> None:
+    story = Story(town)
+    serial, who = used_code(story)
+    assert links(town, serial) == links(town, story.who)
+    assert links(town, serial.lower())["known here"] == f"customer {who}"
+    found = town("customers", "search", serial, "--json").json()
+    assert [(each["customer"], each["named"]) for each in found] == [(who, "serial number")]
+    assert town("customers", "search", serial[:-1] + "9").code == Exit.NOBODY
+    assert town("customers", "why", serial[:-1] + "9").code == Exit.NOBODY
+
+
+def test_whoever_is_blocked_and_still_online_is_said_to_be_both(town: World) -> None:
+    story = Story(town)
+    story.node()
+    who = story.has()
+    online(story)
+    town.core.provision.block(who, "chargeback", story.now)
+    (intent,) = live_of(story, who).intents
+    words = "The router is there, but nothing listens on that port."
+    step = Attempt(
+        SessionUid(intent.session), story.now * 1_000, "w", who, GATE, "blocked", IntentState.SILENT.value, words=words
+    )  # fmt: skip
+    town.core.store.attempts.record(step, soon())
+    said = story.asked()
+    assert (said.broken, said.code) == ("what its router was told", Exit.NOT)
+    assert words in said.text
+    assert town("customers", "why", story.phone, "--json").json()["online"]
+    last = town("customers", "why", story.phone).out.splitlines()[-1]
+    assert last.startswith("Online, although blocked: the cut has not arrived. The first broken link: what its router")
+    assert f"routers health {GATE}" in last
+
+
+def live_of(story: Story, who: SubscriberId) -> Subscriber:
+    stored = story.town.core.store.subscribers.read(who, soon())
+    assert stored is not None
+    return aggregate.decode(stored.body)
+
+
+def test_a_router_that_is_not_registered_is_wrong_even_for_whoever_is_online_elsewhere(town: World) -> None:
+    story = Story(town)
+    story.node()
+    story.has()
+    online(story)
+    story.router = "r9"
+    said = story.asked()
+    assert said == Said("router", "r9 is not registered", Exit.NOT)
+    assert "Online. The first broken link: router: r9" in town("customers", "why", story.phone, "--router", "r9").out
+
+
+@pytest.mark.parametrize("command", ["why", "search"])
+def test_an_empty_name_is_an_error_about_who(town: World, command: str) -> None:
+    ran = town("customers", command, " ")
+    assert ran.code == Exit.USAGE
+    assert "WHO: is empty: say a phone number" in " ".join(ran.err.split())
 
 
 def test_a_payment_that_failed_is_no_reason_for_somebody_with_a_package(town: World) -> None:
