@@ -292,6 +292,9 @@ def _log_in(case: Case) -> Link:
     if heard.strange:
         text = f"another device, never let in under this name, was refused at {at}: {heard.reason}"
         return Link(Name.LOG_IN, good=None, text=text)
+    if heard.since is not None:
+        link, other = _log_in(case._replace(heard=heard._replace(since=None))), heard.since
+        return link._replace(text=f"{link.text}; another device since, at {when(other.at)}: {other.reason}")
     if not heard.reason:
         return Link(Name.LOG_IN, good=True, text=f"let in at {at}")
     told = _REFUSED.get(heard.reason)

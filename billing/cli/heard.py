@@ -20,12 +20,16 @@ _ANSWERS = ("Access accepted", "Access rejected")
 
 
 class Heard(NamedTuple):
-    """The last answer. `reason` "": it was let in. `strange`: a refusal of a device that was never let in here."""
+    """The last answer. `reason` "": it was let in. `strange`: a refusal of a device that was never let in here.
+
+    `since`: such a refusal that came after this answer.
+    """
 
     at: int
     router: str
     reason: str = ""
     strange: bool = False
+    since: "Heard | None" = None
 
 
 class Log:
@@ -50,8 +54,8 @@ class Log:
     def last(self, subscriber: SubscriberId, own: Collection[str], device: MacAddress | None) -> Heard | None:
         """The last answer to this customer, of `device` if it is given; None if none is in the log.
 
-        A refusal of a device that is not among their `own` may be somebody else's, who typed their number or code: it
-        is told of only where there is no answer that is surely theirs, and then as `strange`.
+        A refusal of a device that is not among their `own` may be somebody else's, who typed their number or code, or
+        a new one's: it is told of as `strange`, beside the last answer that is surely theirs.
         """
         user = str(self._pseudonyms.of("user", subscriber))
         known = {str(self._pseudonyms.of("device", each)) for each in ([device] if device else own)}
@@ -60,7 +64,7 @@ class Log:
             if named != user:
                 continue
             if not asking or asking in known or (not device and not (known and heard.reason)):
-                return heard
+                return heard._replace(since=other)
             other = other or (None if device else heard._replace(strange=True))
         return other
 
