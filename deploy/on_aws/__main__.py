@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -24,14 +24,14 @@ from deploy.on_aws import (
     prepare,
     rolling,
     scaling,
+    standing,
     templates,
     upping,
     versions,
-    watching,
 )
 from deploy.on_aws.stage import FUNCTIONS, Stage
 from deploy.on_aws.upping import Clock
-from deploy.on_aws.window import NAIROBI, holiday, next_window
+from deploy.on_aws.window import plan
 from deploy.options import ROOT
 from deploy.refusal import Refusal, exit_code, say
 from radius.settings import FILE_VARIABLE
@@ -101,9 +101,10 @@ def up(
     place = Stage(stage, region, endpoint)
     templates.check(region)
     place.need_bucket()
-    upping.allow(place, time.time(), now)  # before the minute that building takes
-    made = package.read(zipped) if zipped else package.build(upping.PACKAGE)
     minutes = watch if watch is not None else 60.0 * place.is_production
+    made = package.read(zipped) if zipped else None
+    upping.allow(place, made, time.time(), now, minutes * 60)  # before the minute that building takes
+    made = made or package.build(upping.PACKAGE)
     live = upping.up(place, made, reason=now, watch_s=minutes * 60, clock=Clock())
     outputs = place.outputs()
     say(f"{place.stack} serves at {outputs['ApiUrl']}: {_versions(live)}")
@@ -124,12 +125,7 @@ def announce(
 ) -> None:
     """Announce works to every site's customers; `up` wants this 48 hours before."""
     place, now = Stage(stage, region, endpoint), time.time()
-    earliest = datetime.fromtimestamp(now, UTC) + timedelta(hours=48)
-    planned = at.replace(tzinfo=NAIROBI) if at else next_window(earliest)
-    if name := holiday(planned.astimezone(NAIROBI).date()):
-        raise Refusal(f"{planned:%Y-%m-%d} is {name}")
-    if planned < earliest:
-        raise Refusal("that is in less than 48 hours")
+    planned = plan(at, datetime.fromtimestamp(now, UTC))
     place.need_bucket()
     _tell(place, "planned", english, swahili, f"--at={planned:{TIME}}", "--hours=2")
     upping.announce(place, planned, english, now)
@@ -138,22 +134,9 @@ def announce(
 
 @app.command()
 def status(stage: _StageName = STAGE, region: _Region = "", endpoint: _Endpoint = None) -> None:
-    """The stack and its parts, live versions, alarms that are on. Exit code 1 when something is wrong."""
-    place = Stage(stage, region, endpoint)
-    place.outputs()
-    stacks = {place.stack: str((place.describe() or {})["StackStatus"])} | downing.part_states(place)
-    for name, state in stacks.items():
-        print(f"{state:22} {name}")
-    for name, version in versions.live(place).items():
-        print(f"{'version ' + version:22} {name}")
-    states = watching.states(place)
-    for name, state in states.items():
-        if state != "OK":
-            print(f"{state:22} {name}")
-    print(f"{sum(state == 'OK' for state in states.values())} of {len(states)} alarms are OK")
-    if until := enhancing.is_on_until(place):
-        print(f"enhanced until {versions.stamp(until)}: deploy/aws enhance off")
-    if "ALARM" in states.values() or any(not state.endswith("_COMPLETE") for state in stacks.values()):
+    """The stack and its parts, live versions, alarms that are on or missing. Exit code 1 when something is wrong."""
+    problems = standing.tell(Stage(stage, region, endpoint))
+    if problems:
         raise typer.Exit(1)
 
 
@@ -278,6 +261,8 @@ def _tell(stage: Stage, *words: str) -> None:
 
 def _wifibilling(stage: Stage, *arguments: str) -> int:
     stage.account  # noqa: B018 - credentials that do not work are told of here
+    if not prepare.parameters(stage):
+        raise Refusal(f"nothing is known of {stage.name} yet: deploy/aws prepare --stage {stage.name}")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("WIFIBILLING_", "MPESA_"))}
     Path(stage.variables["WIFIBILLING_STATE_DIR"]).mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-P", "-m", "billing.cli", *arguments]

@@ -13,6 +13,8 @@ WAIT_S = 3_600.0  # a first domain, a cluster, a canary
 NOTHING_CHANGES = ("didn't contain changes", "No updates are to be performed", "contains no changes")
 DEAD = frozenset({"ROLLBACK_COMPLETE", "ROLLBACK_FAILED"})  # a first try, of somebody who let it go back
 NEW = frozenset({None, "REVIEW_IN_PROGRESS"})  # none, or one that has only been looked at
+STUCK = "UPDATE_ROLLBACK_FAILED"
+MEND = "Mend what is named and type it again: it goes on from there"
 HALF = "CREATE_FAILED"
 
 
@@ -33,6 +35,10 @@ def change(cloud: Any, stack: str, url: str, parameters: dict[str, str], tags: d
         cloud.delete_stack(StackName=stack)
         wait_gone(cloud, stack, poll_s)
         status = None
+    elif status == STUCK:
+        _unstick(cloud, stack, poll_s)
+    elif status not in NEW and str(status).endswith("_IN_PROGRESS"):
+        raise Refusal(f"{stack}: {status}: somebody else is changing it; look: deploy/aws status")
     name = f"change-{int(time.time())}"
     began = time.time()
     cloud.create_change_set(
@@ -52,8 +58,23 @@ def change(cloud: Any, stack: str, url: str, parameters: dict[str, str], tags: d
     _until(lambda: not str(state(cloud, stack)).endswith("_IN_PROGRESS"), f"{stack} is changed", poll_s)
     ended = state(cloud, stack)
     if ended not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
-        raise Refusal(f"{stack}: {ended}: {'; '.join(faults(cloud, stack, began)) or 'no reason given'}")
+        why = "; ".join(faults(cloud, stack, began)) or "no reason given"
+        raise Refusal(f"{stack}: {ended}: {why}{f'. {MEND}' * (ended == STUCK)}")
     return True
+
+
+def _unstick(cloud: Any, stack: str, poll_s: float) -> None:
+    """Let a way back that could not be finished be tried again: nothing else can be done to such a stack."""
+    say(f"{stack}: going on with a way back that ended in {STUCK}")
+    began = time.time()
+    cloud.continue_update_rollback(StackName=stack)
+    _until(lambda: not str(state(cloud, stack)).endswith("_IN_PROGRESS"), f"{stack} has gone back", poll_s)
+    if (ended := state(cloud, stack)) != "UPDATE_ROLLBACK_COMPLETE":
+        why = "; ".join(faults(cloud, stack, began)) or "no reason given"
+        raise Refusal(
+            f"{stack}: {ended}: {why}. {MEND}; what cannot be mended is left out by"
+            f" aws cloudformation continue-update-rollback --stack-name {stack} --resources-to-skip NAME"
+        )
 
 
 def state(cloud: Any, stack: str) -> str | None:

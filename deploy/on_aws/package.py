@@ -79,6 +79,17 @@ def read(path: Path) -> Package:
     return Package(path, digest(path), path.stat().st_size, unzipped)
 
 
+def foreign(package: Package) -> str:
+    """The first file by which a package's own code differs from this clone's; empty for none."""
+    with zipfile.ZipFile(package.path) as archive:
+        there = {name: archive.read(name) for name in archive.namelist() if name.partition("/")[0] in OURS}
+    files = (path for each in OURS for path in (ROOT / each).rglob("*") if path.is_file())
+    here = {name: path for path in files if _is_kept(name := path.relative_to(ROOT).as_posix())}
+    odd = there.keys() ^ here.keys()
+    odd |= {name for name in there.keys() & here.keys() if here[name].read_bytes() != there[name]}
+    return min(odd, default="")
+
+
 def digest(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal."""
     found = hashlib.sha256()

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from botocore.exceptions import ClientError
 
 from deploy.on_aws import asking, change, prepare, templates, versions, watching
-from deploy.on_aws.package import Package
+from deploy.on_aws.package import Package, foreign
 from deploy.on_aws.stage import TABLES, Stage, commit
 from deploy.on_aws.window import objections
 from deploy.options import ROOT
@@ -16,6 +16,7 @@ from deploy.refusal import Refusal, say
 
 STAGING = "staging"
 PACKAGE = ROOT / ".build" / "functions.zip"
+WATCH_S = 3_600.0  # after a change of production
 TAKEN_BACK = "taken back"
 
 
@@ -27,8 +28,10 @@ class Clock(NamedTuple):
     sleep: Callable[[float], None] = time.sleep
 
 
-def allow(stage: Stage, now: float, reason: str) -> str:
+def allow(stage: Stage, package: Package | None, now: float, reason: str, watch_s: float) -> str:
     """Refuse a change of production that breaks a rule, unless there is a reason; what stands in the history.
+
+    `package`: what was built earlier; None for what this clone will give. `watch_s`: how long alarms are looked at.
 
     Raises:
         Refusal: every rule that is broken.
@@ -43,6 +46,10 @@ def allow(stage: Stage, now: float, reason: str) -> str:
         on_staging=_on(Stage(STAGING, stage.region, stage.endpoint)),
         announced=[(_time(each["made"]), _time(each["planned"])) for _, each in stage.kept("announcements")],
     )
+    if package and (file := foreign(package)):
+        broken.append(f"the package is not of this commit: {file}")
+    if watch_s < WATCH_S:
+        broken.append(f"alarms are looked at for {watch_s / 60:.0f} minutes, not {WATCH_S / 60:.0f}")
     if broken and not reason:
         raise Refusal(f"production is not changed now: {'; '.join(broken)}. In an emergency: --now REASON")
     return f"{reason} (although: {'; '.join(broken)})" if broken else reason
@@ -58,8 +65,9 @@ def up(stage: Stage, package: Package, *, reason: str, watch_s: float, clock: Cl
         Refusal: a rule, a parameter, CloudFormation, the smoke test or an alarm said no.
     """
     parameters = prepare.needed(stage)
-    why = allow(stage, clock.now(), reason)
+    why = allow(stage, package, clock.now(), reason, watch_s)
     head, is_dirty = commit()
+    deployed = f"{head}{'+changes' * (is_dirty or bool(foreign(package)))}"  # is no commit that production may have
     earlier = versions.live(stage)
     uploaded = templates.upload(stage, package)
     taken = back_up(stage, clock.now(), prepare.serving_prefix(stage))
@@ -70,7 +78,6 @@ def up(stage: Stage, package: Package, *, reason: str, watch_s: float, clock: Cl
         changed = change.change(cloud, stage.stack, uploaded.url, parameters, {"commit": head}, stage.poll_s)
         what = _forward(stage) or ("up" if changed else "up, unchanged")
         say("changed" if changed else "nothing had to change in the stack")
-        deployed = f"{head}{'+changes' * is_dirty}"  # is no commit that production may have
         at, now = versions.stamp(clock.now()), versions.live(stage)
         done = versions.Deployment(at, what, deployed, stage.who, now, package.sha256, why)
         _stand(stage, done, earlier, watch_s, clock)

@@ -48,6 +48,11 @@ def restore_thresholds(stage: Stage) -> list[str]:
     return names
 
 
+def raised(stage: Stage) -> list[str]:
+    """Names of the alarms that an `up` has raised and not put back yet."""
+    return [str(kept["settings"]["AlarmName"]) for _, kept in stage.kept(KEPT)]
+
+
 def watch(
     ringing_now: Callable[[], set[str]], seconds: float, now: Callable[[], float], sleep: Callable[[float], None]
 ) -> set[str]:

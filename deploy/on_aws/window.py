@@ -4,6 +4,8 @@ from datetime import date, datetime, time, timedelta, timezone
 
 import holidays
 
+from deploy.refusal import Refusal
+
 NAIROBI = timezone(timedelta(hours=3), "EAT")  # no daylight saving since 1960
 OPENS, CLOSES = time(2), time(4)
 SATURDAY = 5
@@ -19,21 +21,45 @@ def objections(
     `on_staging`: the commit that was last deployed there. `announced`: when each announcement was made, and for when.
     """
     found = []
-    local = now.astimezone(NAIROBI)
     if is_dirty:
         found.append("files of this clone differ from its commit")
     if on_staging != commit:
         there = on_staging[:12] if on_staging else "nothing"
         found.append(f"staging has {there}, not this commit ({commit[:12]})")
-    if not OPENS <= local.time() < CLOSES:
-        found.append(f"it is {local:%H:%M} in Nairobi: changes are made from {OPENS:%H:%M} to {CLOSES:%H:%M}")
-    if local.weekday() >= SATURDAY:
-        found.append(f"it is {local:%A}: changes are made from Monday to Friday")
-    if name := holiday(local.date()):
-        found.append(f"today is {name}")
+    found += closed(now)
     if not any(is_announced(now, made, planned) for made, planned in announced):
         found.append("nobody was told 48 hours before: deploy/aws announce")
     return found
+
+
+def closed(at: datetime) -> list[str]:
+    """Why no works are done at that hour, whatever was announced; empty inside the window."""
+    found, local = [], at.astimezone(NAIROBI)
+    if not OPENS <= local.time() < CLOSES:
+        found.append(f"{local:%H:%M} in Nairobi: changes are made from {OPENS:%H:%M} to {CLOSES:%H:%M}")
+    if local.weekday() >= SATURDAY:
+        found.append(f"{local:%Y-%m-%d} is a {local:%A}: changes are made from Monday to Friday")
+    if name := holiday(local.date()):
+        found.append(f"{local:%Y-%m-%d} is {name}")
+    return found
+
+
+def plan(at: datetime | None, now: datetime) -> datetime:
+    """When works may be announced for: `at` (Nairobi time, without its zone), or the first window after the notice.
+
+    Raises:
+        Refusal: it is too soon, or `up` would refuse it at that hour.
+    """
+    earliest = now + ANNOUNCED_BEFORE
+    if at is None:
+        return next_window(earliest)
+    planned = at.replace(tzinfo=NAIROBI)
+    problems = ["that is in less than 48 hours"] * (planned < earliest) + closed(planned)
+    if planned - now > ANNOUNCED_FOR:
+        problems.append(f"that is in more than {ANNOUNCED_FOR.days} days: nobody remembers it then")
+    if problems:
+        raise Refusal("; ".join(problems))
+    return planned
 
 
 def is_announced(now: datetime, made: datetime, planned: datetime) -> bool:

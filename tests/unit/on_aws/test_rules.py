@@ -1,12 +1,16 @@
 """What `deploy/aws` refuses before it asks AWS for anything, and what it makes of its templates."""
 
-from datetime import UTC, datetime
+import zipfile
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from deploy.on_aws import change, downing, prepare, scaling, templates, upping
+from deploy.on_aws import change, downing, package, prepare, scaling, templates, upping
 from deploy.on_aws.stage import TABLES, Stage
+from deploy.on_aws.window import NAIROBI
+from deploy.options import ROOT
 from deploy.refusal import Refusal
 from tests.fakes.aws import Aws, Params
 
@@ -138,16 +142,50 @@ def clone(monkeypatch: pytest.MonkeyPatch) -> str:
 @pytest.mark.usefixtures("clone")
 def test_production_is_refused_with_every_reason() -> None:
     with pytest.raises(Refusal, match=r"staging has nothing.*in Nairobi.*48 hours.*--now REASON"):
-        upping.allow(Production(), NOON, "")
+        upping.allow(Production(), None, NOON, "", 3_600)
 
 
 @pytest.mark.usefixtures("clone")
 def test_an_emergency_is_let_through_and_what_it_broke_is_kept() -> None:
-    reason = upping.allow(Production(), NOON, "M-Pesa changed its certificate")
+    reason = upping.allow(Production(), None, NOON, "M-Pesa changed its certificate", 3_600)
     assert reason.startswith("M-Pesa changed its certificate (although: ")
     assert "in Nairobi" in reason
 
 
+NIGHT = datetime(2026, 11, 24, 2, 30, tzinfo=NAIROBI)
+TOLD = {"made": (NIGHT - timedelta(hours=49)).isoformat(), "planned": NIGHT.isoformat()}
+
+
+def zipped(folder: Path, **other: bytes) -> package.Package:
+    """Our own code as `build` packs it; `other` in place of a file's own, by its name in `radius`."""
+    path, names = folder / "a.zip", [file for each in package.OURS for file in (ROOT / each).rglob("*")]
+    files = {file.relative_to(ROOT).as_posix(): file for file in names if file.is_file()}
+    changed = {f"radius/{name}.py": body for name, body in other.items()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, file in files.items():
+            if package._is_kept(name):
+                archive.writestr(name, changed.pop(name, file.read_bytes()))
+        for name, body in changed.items():
+            archive.writestr(name, body)
+        archive.writestr("a_wheel/__init__.py", b"not ours")
+    return package.read(path)
+
+
+def test_a_package_of_another_commit_and_a_short_hour_need_a_reason(
+    clone: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(upping, "_on", lambda _: clone)
+    prod, now = Production((TOLD,)), NIGHT.timestamp()
+    assert upping.allow(prod, zipped(tmp_path), now, "", 3_600) == ""
+    with pytest.raises(Refusal, match=r"not of this commit: radius/log\.py"):
+        upping.allow(prod, zipped(tmp_path, log=b"old = 1"), now, "", 3_600)
+    with pytest.raises(Refusal, match=r"not of this commit: radius/gone\.py"):
+        upping.allow(prod, zipped(tmp_path, gone=b"old = 1"), now, "", 3_600)
+    with pytest.raises(Refusal, match="for 0 minutes, not 60"):
+        upping.allow(prod, None, now, "", 0)
+    assert "(although: alarms are looked at for 0" in upping.allow(prod, None, now, "in haste", 0)
+
+
 @pytest.mark.usefixtures("clone")
 def test_other_stages_have_no_rules() -> None:
-    assert upping.allow(Stage("staging", REGION), NOON, "") == ""
+    assert upping.allow(Stage("staging", REGION), None, NOON, "", 0) == ""

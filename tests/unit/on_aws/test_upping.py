@@ -28,6 +28,7 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     monkeypatch.setattr(templates, "upload", lambda *_: templates.Uploaded("https://a", {}))
     monkeypatch.setattr(upping, "back_up", lambda *_: [])
     monkeypatch.setattr(upping, "commit", lambda: (HEAD, False))
+    monkeypatch.setattr(upping, "foreign", lambda _: told.get("foreign", ""))
     monkeypatch.setattr(change, "change", lambda *_: told["change"]())
     return told
 
@@ -97,3 +98,11 @@ def test_an_alias_that_cannot_be_set_is_no_deployment(clock: Clock) -> None:
     with pytest.raises(Refusal, match="the alias live is at 1"):
         up(stage, clock)
     assert versions.history(stage) == lines
+
+
+def test_another_package_is_not_recorded_as_this_commit(clock: Clock, stack: dict[str, Any]) -> None:
+    stage = Clouded()
+    release(stage, clock, "a")
+    stack["foreign"] = "radius/log.py"
+    up(stage, clock)
+    assert versions.history(stage)[-1].commit == f"{HEAD}+changes"

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from deploy.on_aws.window import ANNOUNCED_FOR, NAIROBI, holiday, next_window, objections
+from deploy.on_aws.window import ANNOUNCED_FOR, NAIROBI, holiday, next_window, objections, plan
+from deploy.refusal import Refusal
 
 TUESDAY = datetime(2026, 11, 24, 2, 30, tzinfo=NAIROBI)
 GOOD: dict[str, Any] = {
@@ -46,7 +47,7 @@ def test_the_days(day: int, says: str) -> None:
 def test_holidays_move_and_are_made_up_for(year: int, month: int, day: int) -> None:
     night = datetime(year, month, day, 3, tzinfo=NAIROBI)
     assert night.weekday() < 5, "not kept by the weekend rule"
-    assert "today is" in why(night, announced=[(night - timedelta(hours=49), night)])
+    assert f"{night:%Y-%m-%d} is " in why(night, announced=[(night - timedelta(hours=49), night)])
 
 
 @pytest.mark.parametrize(
@@ -80,3 +81,29 @@ def test_the_next_window_can_be_used() -> None:
     assert opens == datetime(2026, 12, 28, 2, tzinfo=NAIROBI), "after Friday's holiday, the Saturday and the Sunday"
     assert not holiday(opens.date())
     assert why(opens, announced=[(opens - timedelta(hours=50), opens)]) == ""
+
+
+MONDAY = datetime(2026, 11, 16, 12, tzinfo=NAIROBI)
+
+
+@pytest.mark.parametrize(
+    ("at", "says"),
+    [
+        (datetime(2026, 11, 24, 2, 30), ""),  # noqa: DTZ001 - as it is typed
+        (datetime(2026, 11, 24, 14), "14:00 in Nairobi"),  # noqa: DTZ001
+        (datetime(2026, 11, 21, 2), "is a Saturday"),  # noqa: DTZ001
+        (datetime(2026, 11, 17, 2), "less than 48 hours"),  # noqa: DTZ001
+        (datetime(2026, 12, 25, 3), "Christmas.*14 days"),  # noqa: DTZ001
+    ],
+)
+def test_works_are_announced_for_a_night_that_up_takes(at: datetime, says: str) -> None:
+    if not says:
+        planned = plan(at, MONDAY)
+        assert objections(planned, **(GOOD | {"announced": [(MONDAY, planned)]})) == []
+        return
+    with pytest.raises(Refusal, match=says):
+        plan(at, MONDAY)
+
+
+def test_without_an_hour_it_is_the_first_window_after_the_notice() -> None:
+    assert plan(None, MONDAY) == datetime(2026, 11, 19, 2, tzinfo=NAIROBI)
