@@ -3,6 +3,7 @@
 import getpass
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -160,6 +161,8 @@ def history(stage: _StageName = STAGE, region: _Region = "", endpoint: _Endpoint
     if as_json:
         print(json.dumps([each._asdict() for each in found], indent=1))
         return
+    if not found:
+        say(f"nothing of {stage} was deployed in {region}")
     for each in found:
         line = (each.at, each.commit[:12], each.what, _versions(each.versions), each.who, each.reason)
         print("  ".join(line).rstrip())
@@ -284,8 +287,17 @@ def _versions(live: dict[str, str]) -> str:
     return ", ".join(f"{name} {version}" for name, version in live.items())
 
 
+def _interrupt(number: int, _: object) -> None:
+    """What is half done is put back, as after Ctrl-C: the shell that went away had an hour of looking in it."""
+    signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
 def main() -> int:
     """Run one command; AWS's own refusals are one line too."""
+    for each in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(each) is signal.SIG_DFL:  # else nohup is meant
+            signal.signal(each, _interrupt)
     try:
         code = app(prog_name="deploy/aws", standalone_mode=False)
     except (ClientError, BotoCoreError) as refused:

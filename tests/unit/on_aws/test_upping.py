@@ -1,16 +1,22 @@
 """What `up` leaves live, on a stage of doubles: CloudFormation's own part is played by the emulator's tests."""
 
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
+from deploy.on_aws import __main__ as main
 from deploy.on_aws import asking, change, prepare, rolling, templates, upping, versions
 from deploy.on_aws.package import Package
+from deploy.on_aws.stage import Stage
 from deploy.on_aws.upping import Clock
 from deploy.on_aws.versions import Deployment
 from deploy.refusal import Refusal
-from tests.unit.on_aws.cloud import Clouded
+from tests.fakes.aws import Aws
+from tests.unit.on_aws.cloud import REGION, Clouded
 from tests.unit.on_aws.test_rolling import clock, release
 
 __all__ = ["clock"]
@@ -106,3 +112,61 @@ def test_another_package_is_not_recorded_as_this_commit(clock: Clock, stack: dic
     stack["foreign"] = "radius/log.py"
     up(stage, clock)
     assert versions.history(stage)[-1].commit == f"{HEAD}+changes"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_an_up_that_is_told_to_end_puts_the_thresholds_back(number: int, clock: Clock, stack: dict[str, Any]) -> None:
+    stage, before = Clouded(), signal.getsignal(number)
+    name = "WiFiBilling-HighErrorRate-staging"
+    stage.watch.put_metric_alarm(AlarmName=name, Threshold=5.0, Period=60)
+    stage.release()
+
+    def killed() -> bool:
+        assert stage.watch.alarms[name]["Threshold"] > 5
+        os.kill(os.getpid(), number)
+        return True
+
+    stack["change"] = killed
+    signal.signal(number, main._interrupt)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            up(stage, clock)
+    finally:
+        signal.signal(number, before)
+    assert stage.watch.alarms[name]["Threshold"] == 5
+
+
+def test_a_terminal_that_closes_is_heard_of_and_nohup_is_meant(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGHUP)}
+    monkeypatch.setattr(main, "app", lambda **_: 0)
+    try:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        assert main.main() == 0
+        assert signal.getsignal(signal.SIGTERM) is main._interrupt
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        for each, how in before.items():
+            signal.signal(each, how)
+
+
+def test_a_command_on_a_stage_that_nobody_prepared_says_which_one_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prepare, "parameters", lambda _: {})
+    with pytest.raises(Refusal, match="deploy/aws prepare --stage staging"):
+        main._wifibilling(Clouded(), "ledger", "check")
+
+
+def test_there_is_no_history_before_there_is_a_bucket() -> None:
+    aws = Aws(lambda *_: [])
+    aws.refusals["ListObjectsV2"] = "NoSuchBucket"
+
+    class Bare(Stage):
+        account = "1"  # type: ignore[assignment]
+
+        def client(self, service: str) -> Any:
+            return aws.client(service, self.region)
+
+    assert versions.history(Bare("staging", REGION)) == []
+    aws.refusals["ListObjectsV2"] = "AccessDenied"
+    with pytest.raises(ClientError, match="AccessDenied"):
+        versions.history(Bare("staging", REGION))
