@@ -18,6 +18,10 @@ def tell(stage: Stage) -> list[str]:
     _lines({name: f"version {version}" for name, version in live.items()})
     _lines({name: state for name, state in alarms.items() if state != "OK"})
     print(f"{sum(state == 'OK' for state in alarms.values())} of {len(alarms)} alarms are OK")
+    ringing = {name for name, state in alarms.items() if state == "ALARM"}
+    quiet = set() if stage.is_production else watching.by_silence(stage, ringing)
+    if quiet:
+        print(f"nobody asks or pays here, which is no fault of a stage: {', '.join(sorted(quiet))}")
     if behind := [f"{name} {version}" for name, version in wanted.items() if live.get(name) != version]:
         print(f"by a way back, not what the template has made: {', '.join(behind)}")
     if raised := watching.raised(stage):
@@ -26,7 +30,7 @@ def tell(stage: Stage) -> list[str]:
         print(f"enhanced until {versions.stamp(until)}: deploy/aws enhance off")
     return [
         *(name for name, state in stacks.items() if state not in GOOD),
-        *(name for name, state in alarms.items() if state in ("ALARM", MISSING)),
+        *(name for name, state in alarms.items() if name in ringing - quiet or state == MISSING),
         *(name for name in wanted if name not in live),
     ]
 

@@ -107,7 +107,7 @@ def _stand(stage: Stage, done: versions.Deployment, earlier: dict[str, str], wat
     try:
         asking.verify(stage)
         versions.record(stage, done)
-        _hour(stage, watch_s, clock)
+        _hour(stage, watch_s, clock, is_first=not earlier)
     except Refusal as bad:
         at = versions.stamp(clock.now())
         back = earlier if earlier and earlier != done.versions else None
@@ -118,11 +118,17 @@ def _stand(stage: Stage, done: versions.Deployment, earlier: dict[str, str], wat
         raise Refusal(f"{bad}{'; the functions are at the versions before' * bool(back)}") from None
 
 
-def _hour(stage: Stage, watch_s: float, clock: Clock) -> None:
+def _hour(stage: Stage, watch_s: float, clock: Clock, *, is_first: bool) -> None:
+    """Look at the alarms. `is_first`: nobody has asked or paid here yet, so silence is none of them."""
     if not watch_s:
         return
     say(f"looking at the alarms for {watch_s / 60:.0f} minutes")
-    if fresh := watching.watch(lambda: watching.ringing(stage), watch_s, clock.elapsed, clock.sleep):
+
+    def ringing() -> set[str]:
+        found = watching.ringing(stage)
+        return found - watching.by_silence(stage, found) if is_first else found
+
+    if fresh := watching.watch(ringing, watch_s, clock.elapsed, clock.sleep):
         raise Refusal(f"alarms went on: {', '.join(sorted(fresh))}")
 
 

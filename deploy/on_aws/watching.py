@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from billing.alarms import ALARMS, COMPOSITES, Missing
 from deploy.on_aws.stage import Stage
 
 BATCH = 100  # names that one question takes
@@ -21,10 +22,21 @@ def ringing(stage: Stage) -> set[str]:
     return {name for name, state in states(stage).items() if state == "ALARM"}
 
 
+def by_silence(stage: Stage, ringing_now: set[str]) -> set[str]:
+    """Those that are on only because nothing comes: of a stage without routers and customers yet that is no fault."""
+    silent = {_named(stage, alarm.name) for alarm in ALARMS if alarm.missing is Missing.BAD}
+    members = {_named(stage, each.name): {_named(stage, name) for name in each.any_of} for each in COMPOSITES}
+    return {name for name in ringing_now if members.get(name, {name}) & (ringing_now | {name}) <= silent}
+
+
+def _named(stage: Stage, name: str) -> str:
+    return f"WiFiBilling-{name}{stage.suffix}"
+
+
 def raise_thresholds(stage: Stage) -> list[str]:
     """Raise them, after the settings before were kept; the names. What an interrupted run raised is put back first."""
     restore_thresholds(stage)
-    wanted = {f"WiFiBilling-{name}{stage.suffix}": factor for name, factor in RAISED.items()}
+    wanted = {_named(stage, name): factor for name, factor in RAISED.items()}
     client = stage.client("cloudwatch")
     settable = client.meta.service_model.operation_model("PutMetricAlarm").input_shape.members
     found = [each for each in _described(stage, wanted) if "Threshold" in each]

@@ -118,3 +118,27 @@ def test_thresholds_of_an_up_that_was_killed_are_put_back(clock: Clock) -> None:
     rolling.rollback(stage, "", clock)
     assert stage.watch.alarms["WiFiBilling-HighErrorRate-staging"]["Threshold"] == 5.0
     assert not stage.kept("thresholds")
+
+
+def test_a_first_deployment_is_not_taken_back_because_nobody_pays_yet(clock: Clock) -> None:
+    """The alarms of silence go on in its hour: no router asks yet, nobody buys. A second one is judged by them."""
+    stage = Clouded("prod")
+    for name in ("RadiusSilent", "HighErrorRate"):
+        stage.watch.put_metric_alarm(AlarmName=f"WiFiBilling-{name}", Threshold=5.0, Period=60)
+
+    def hour(name: str, earlier: dict[str, str]) -> None:
+        for alarm in stage.watch.alarms.values():
+            alarm["StateValue"] = "OK"
+
+        def sleep(_: float) -> None:
+            stage.watch.alarms[f"WiFiBilling-{name}"]["StateValue"] = "ALARM"
+
+        done = Deployment(versions.stamp(clock.now()), "up", "a", stage.who, stage.release())
+        upping._stand(stage, done, earlier, 60, clock._replace(sleep=sleep))
+
+    hour("RadiusSilent", {})
+    assert versions.history(stage)[-1].what == "up"
+    with pytest.raises(Refusal, match="HighErrorRate"):
+        hour("HighErrorRate", {})
+    with pytest.raises(Refusal, match="RadiusSilent"):
+        hour("RadiusSilent", versions.live(stage))

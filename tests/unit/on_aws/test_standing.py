@@ -52,6 +52,21 @@ def test_one_thing_is_wrong(harm: Callable[[Clouded], str], stage: Clouded) -> N
     assert standing.tell(stage) == [name]
 
 
+def test_silence_is_a_fault_in_production_only(stage: Clouded) -> None:
+    prod = Clouded("prod")
+    prod.release()
+    prod.cloud.states["Monitoring"] = "CREATE_COMPLETE"
+    for each in (stage, prod):
+        for name in each.alarms:
+            each.watch.put_metric_alarm(AlarmName=name, Threshold=5.0, Period=60)
+        for name in ("RadiusSilent", "NoSales", "PaymentsDown"):
+            each.watch.alarms[f"WiFiBilling-{name}{each.suffix}"]["StateValue"] = "ALARM"
+    assert standing.tell(stage) == []
+    assert set(standing.tell(prod)) == {f"WiFiBilling-{name}" for name in ("RadiusSilent", "NoSales", "PaymentsDown")}
+    stage.watch.alarms["WiFiBilling-PaymentFailures-staging"]["StateValue"] = "ALARM"
+    assert set(standing.tell(stage)) == {f"WiFiBilling-{name}-staging" for name in ("PaymentFailures", "PaymentsDown")}
+
+
 def test_a_stage_that_is_down_misses_no_alarm() -> None:
     assert standing.tell(Clouded()) == []
 
