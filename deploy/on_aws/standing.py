@@ -5,6 +5,7 @@ from deploy.on_aws.stage import Stage
 
 GOOD = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE", "DELETE_COMPLETE"})  # went back: is not good
 MISSING = "MISSING"
+DRILL = "NoDrill"  # of stacks/drill.yaml, where there are nodes; an `up` is not judged by it
 
 
 def tell(stage: Stage) -> list[str]:
@@ -12,7 +13,7 @@ def tell(stage: Stage) -> list[str]:
     stage.outputs()
     stacks = {stage.stack: str((stage.describe() or {})["StackStatus"])} | downing.part_states(stage)
     expected = stage.alarms if "Monitoring" in stacks else ()  # after `down` there are none
-    alarms = dict.fromkeys(expected, MISSING) | watching.states(stage)
+    alarms = dict.fromkeys(expected, MISSING) | watching.states(stage, DRILL)
     live, wanted = versions.live(stage), versions.of_stack(stage)
     _lines(stacks)
     _lines({name: f"version {version}" for name, version in live.items()})

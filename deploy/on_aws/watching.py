@@ -12,9 +12,10 @@ RAISED = {"HighErrorRate": 4.0, "HighLatency": 3.0, "VeryHighLatency": 3.0}  # c
 KEPT = "thresholds"
 
 
-def states(stage: Stage) -> dict[str, str]:
-    """State of every alarm of the list that is there, composites too."""
-    return {each["AlarmName"]: str(each["StateValue"]) for each in _described(stage, stage.alarms)}
+def states(stage: Stage, *more: str) -> dict[str, str]:
+    """State of every alarm of the list that is there, composites too; `more`: others' short names."""
+    names = (*stage.alarms, *(_named(stage, each) for each in more))
+    return {each["AlarmName"]: str(each["StateValue"]) for each in _described(stage, names)}
 
 
 def ringing(stage: Stage) -> set[str]:

@@ -41,12 +41,19 @@ def back(stage: Clouded) -> str:
     return "Functions"
 
 
+def undrilled(stage: Clouded) -> str:
+    name = "WiFiBilling-NoDrill-staging"
+    stage.watch.put_metric_alarm(AlarmName=name, Threshold=1.0, Period=86_400)
+    stage.watch.alarms[name]["StateValue"] = "ALARM"
+    return name
+
+
 def dead(stage: Clouded) -> str:
     del stage.functions_of.alias[stage.functions[1]]
     return stage.functions[1]
 
 
-@pytest.mark.parametrize("harm", [rings, lost, back, dead])
+@pytest.mark.parametrize("harm", [rings, lost, back, undrilled, dead])
 def test_one_thing_is_wrong(harm: Callable[[Clouded], str], stage: Clouded) -> None:
     name = harm(stage)
     assert standing.tell(stage) == [name]
