@@ -75,7 +75,10 @@ class Alarm(NamedTuple):
 
 
 class Composite(NamedTuple):
-    """An alarm that is the others': while it is on, they send nothing of their own. `any_of` are names of alarms."""
+    """An alarm that is the others': they send nothing of their own, so they have its topic and its level.
+
+    `any_of` are names of alarms.
+    """
 
     name: str
     level: Level
@@ -97,6 +100,14 @@ def _of_functions(name: str) -> tuple[Series, ...]:
     return tuple(Series(name, (("FunctionName", f"${{{function}}}"),), "AWS/Lambda") for function in FUNCTIONS)
 
 
+def _of_indexes(name: str) -> tuple[Series, ...]:
+    """The table's own series of this name is without its indexes."""
+    return tuple(
+        Series(name, (("TableName", f"${{{table}}}"), ("GlobalSecondaryIndexName", index)), "AWS/DynamoDB")
+        for table, index in INDEXES
+    )
+
+
 def _pages(name: str) -> Series:
     """Of the one function whose runs are all somebody's wait: the others' schedules work for a minute at a time."""
     return Series(name, (("FunctionName", "${AuthLambda}"),), "AWS/Lambda")
@@ -104,10 +115,19 @@ def _pages(name: str) -> Series:
 
 FUNCTIONS = ("AuthLambda", "PaymentLambda", "SessionLambda", "CoALambda")  # logical ids of the stack
 TABLES = ("UsersTable", "SessionsTable", "ConfigTable", "AttemptsTable", "BillingTable")
+INDEXES = (
+    ("UsersTable", "due"),
+    ("SessionsTable", "by_router"),
+    ("SessionsTable", "by_site"),
+    ("SessionsTable", "by_subscriber"),
+    ("SessionsTable", "open"),
+    ("BillingTable", "due"),
+    ("BillingTable", "by_day"),
+)
 API = (("ApiId", "${Api}"), ("Stage", "${Stage}"))
 _FAILED = tuple(Series("PaymentFailures", (("ErrorClass", each.value),)) for each in sorted(OURS))
 _ENDED = (Series("PaymentSuccess"), Series("PaymentFailures"))
-_PAYING = ("PaymentFailures", "PaidNotOnline", "PaidNotCredited", "NoSales", "SellingSilent", "MpesaTrouble")
+_PAYING = ("PaidNotCredited", "NoSales", "SellingSilent")
 
 ALARMS: tuple[Alarm, ...] = (
     # The four of the operations guide, in the form that works
@@ -242,6 +262,30 @@ ALARMS: tuple[Alarm, ...] = (
         periods=3,
         of=5,
     ),
+    Alarm(
+        "DynamoDB-IndexReads",
+        Level.DEGRADED,
+        Topic.CRITICAL,
+        "an index of a table refused questions because there were too many",
+        Figure(_of_indexes("ReadThrottleEvents")),
+        0,
+        MINUTE_S,
+        "store-down",
+        periods=3,
+        of=5,
+    ),
+    Alarm(
+        "DynamoDB-IndexWrites",
+        Level.DEGRADED,
+        Topic.CRITICAL,
+        "a table refused what is written because one of its indexes could not follow",
+        Figure(_of_indexes("WriteThrottleEvents")),
+        0,
+        MINUTE_S,
+        "store-down",
+        periods=3,
+        of=5,
+    ),
     # Money
     Alarm(
         "PaidNotOnline",
@@ -265,7 +309,7 @@ ALARMS: tuple[Alarm, ...] = (
     ),
     Alarm(
         "NoSales",
-        Level.DEGRADED,
+        Level.OUTAGE,
         Topic.CRITICAL,
         "nobody has paid for three times as long as is usual in the hours of selling",
         _one("SalesSilence", "Maximum"),
@@ -506,7 +550,7 @@ COMPOSITES: tuple[Composite, ...] = (
         "PaymentsDown",
         Level.OUTAGE,
         Topic.CRITICAL,
-        "customers cannot pay, or pay and do not get what they paid for",
+        "customers cannot pay, or pay and are not credited",
         _PAYING,
         "payment-outage",
     ),

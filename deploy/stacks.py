@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from billing.alarms import ALARMS, API, COMPOSITES, FUNCTIONS, TABLES, Alarm, Composite, Series, Topic
+from billing.alarms import ALARMS, API, COMPOSITES, FUNCTIONS, INDEXES, TABLES, Alarm, Composite, Series, Topic
 from billing.domain.daraja import ErrorClass
 from billing.metrics import OUTCOMES
 from billing.store.tables import TABLES as SELLING
@@ -370,6 +370,14 @@ def _tables(*names: str) -> tuple[tuple[Series, str], ...]:
     return tuple(_theirs("DynamoDB", name, "Sum", ("TableName", f"${{{table}}}")) for table in TABLES for name in names)
 
 
+def _indexes(*names: str) -> tuple[tuple[Series, str], ...]:
+    return tuple(
+        _theirs("DynamoDB", name, "Sum", ("TableName", f"${{{table}}}"), ("GlobalSecondaryIndexName", index))
+        for table, index in INDEXES
+        for name in names
+    )
+
+
 def _api(name: str, stat: str) -> tuple[Series, str]:
     return _theirs("ApiGateway", name, stat, *API)
 
@@ -429,6 +437,7 @@ ROWS: tuple[tuple[str, tuple[Graph, ...]], ...] = (
             ("API latency (ms)", (_api("Latency", "p95"), _api("Latency", "p99"))),
             ("API answers", (_api("Count", "Sum"), _api("4xx", "Sum"), _api("5xx", "Sum"))),
             ("Tables: throttled", _tables("ReadThrottleEvents", "WriteThrottleEvents")),
+            ("Indexes: throttled", _indexes("ReadThrottleEvents", "WriteThrottleEvents")),
             ("Store", (_ours("StoreRequests"), _ours("StoreTransactionConflicts"), _ours("BreakerOpenings"))),
             ("Waits on nodes' disks, oldest (s)", (_ours("SpoolOldestAge", "Maximum"),)),
             ("Rounds of selling", (_ours("BillingRounds"), _ours("BillingRoundsFailed"))),
@@ -441,6 +450,11 @@ WIDTH, HEIGHT, COLUMNS, TITLE_HEIGHT = 8, 6, 3, 1
 REVENUE_BY_PACKAGE = (
     'SELECT SUM(Revenue) FROM SCHEMA("WiFiBilling", Environment, Package)'
     " WHERE Environment = '${Environment}' GROUP BY Package ORDER BY SUM() DESC"
+)
+_NAMED = " OR ".join(f'"${{{table}}}"' for table in TABLES)
+OF_OPERATIONS = (  # these have an operation beside the table, and which it meets is only known when it does
+    'SEARCH(\'{AWS/DynamoDB,TableName,Operation} MetricName=("ThrottledRequests" OR "SystemErrors")'
+    f" TableName=({_NAMED})', 'Sum', 300)"
 )
 CONSOLE = "https://${AWS::Region}.console.aws.amazon.com/cloudwatch/home?region=${AWS::Region}"
 LINKS = " · ".join(
@@ -475,7 +489,20 @@ def _dashboard() -> Template:
             },
         }
     )
-    widgets.append(_words(LINKS, 12, row, 12, HEIGHT))
+    widgets.append(
+        {
+            "type": "metric",
+            **_place(12, row, 8),
+            "properties": {
+                "title": "Tables, by operation: refused, and errors of DynamoDB's own",
+                "region": "${AWS::Region}",
+                "view": "timeSeries",
+                "period": 300,
+                "metrics": [[{"expression": OF_OPERATIONS, "id": "s1", "period": 300}]],
+            },
+        }
+    )
+    widgets.append(_words(LINKS, 20, row, 4, HEIGHT))
     body = json.dumps({"widgets": widgets}, separators=(",", ":"))
     status = {"Fn::If": ["HasStatus", {"Ref": "StatusUrl"}, {"Ref": "RunbookUrl"}]}
     named = {"Fn::Sub": "WiFiBilling${StageSuffix}"}

@@ -10,7 +10,7 @@ import pytest
 from cfnlint.api import ManualArgs, lint
 from cfnlint.decode import decode_str
 
-from billing.alarms import ALARMS, COMPOSITES, FUNCTIONS, Level, Topic
+from billing.alarms import ALARMS, COMPOSITES, FUNCTIONS, INDEXES, TABLES, Level, Topic
 from billing.metrics import catalogue
 from billing.mpesa.settings import MpesaSettings
 from billing.store.tables import TABLES as SELLING
@@ -131,13 +131,39 @@ def test_revenue_by_package_is_a_query_that_metrics_insights_takes() -> None:
         line[0]["expression"]
         for widget in body["widgets"]
         for line in widget["properties"].get("metrics", ())
-        if isinstance(line[0], dict)
+        if isinstance(line[0], dict) and line[0]["expression"].startswith("SELECT")
     )
     found = parse(query)
     assert (found.namespace, found.function) == (NAMESPACE, "SUM")
     assert found.schema is not None
     assert set(found.schema) - {"Environment"} in [set(each) for each in PUBLISHED[found.metric]]
     assert {*found.group_by, *(label for label, _, _ in found.where)} <= set(found.schema)
+
+
+def test_indexes_are_those_of_the_code_and_their_throttles_are_watched_and_shown() -> None:
+    """A table's own series leave its indexes out, and a write waits for every one of them."""
+    declared = {(table.name, index.name) for table in (*CORE, *SELLING) for index in table.indexes}
+    assert set(INDEXES) == declared
+    wanted = {
+        (table, index, name) for table, index in INDEXES for name in ("ReadThrottleEvents", "WriteThrottleEvents")
+    }
+    watched = {
+        (dict(each.dims)["TableName"][2:-1], dict(each.dims)["GlobalSecondaryIndexName"], each.name)
+        for alarm in ALARMS
+        for each in alarm.figure.parts
+        if "GlobalSecondaryIndexName" in dict(each.dims)
+    }
+    assert watched == wanted
+    body = json.loads(stacks.monitoring()["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"][0])
+    lines = [line for widget in body["widgets"] for line in widget["properties"].get("metrics", ())]
+    assert {(line[3][2:-1], line[5], line[1]) for line in lines if "GlobalSecondaryIndexName" in line} == wanted
+    (search,) = (line[0]["expression"] for line in lines if str(line[0]).find("SEARCH(") > 0)
+    schema, names, tables = re.fullmatch(
+        r"SEARCH\('\{(.+)\} MetricName=\((.+)\) TableName=\((.+)\)', 'Sum', 300\)", search
+    ).groups()  # type: ignore[union-attr]
+    assert schema == "AWS/DynamoDB,TableName,Operation", "exactly what both are sent with"
+    assert names == '"ThrottledRequests" OR "SystemErrors"'
+    assert set(re.findall(r"\$\{(\w+)\}", tables)) == {table for table, _ in declared} | set(TABLES)
 
 
 def test_saved_queries_ask_groups_that_are_there() -> None:
@@ -186,6 +212,10 @@ def test_the_levels_of_latency_and_errors_are_the_guides() -> None:
         name: by_name[name].topic for name in ("HighErrorRate", "DynamoDB-Throttle", "PaymentFailures", "HighLatency")
     }
     assert list(topics.values()) == [Topic.CRITICAL, Topic.CRITICAL, Topic.ALERTS, Topic.ALERTS]
+    found = resources(stacks.monitoring(), ALARM)
+    for name, topic in topics.items():
+        actions = found[stacks._logical(name)]["AlarmActions"]
+        assert actions == [{"Ref": "CriticalAlertTopic" if topic is Topic.CRITICAL else "AlertTopic"}], name
 
 
 def test_a_telephone_number_stays_one() -> None:
