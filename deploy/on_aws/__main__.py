@@ -3,6 +3,7 @@
 import getpass
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -38,6 +39,7 @@ from deploy.refusal import Refusal, exit_code, say
 from radius.settings import FILE_VARIABLE
 
 HOUR_S = 3_600.0
+HOURS_MAX = 72.0  # of looking closer, which costs
 TIME = "%Y-%m-%dT%H:%M"
 
 app = typer.Typer(
@@ -178,7 +180,7 @@ def scale(
     endpoint: _Endpoint = None,
 ) -> None:
     """Reserve how many runs of a function there may be at once."""
-    if function not in FUNCTIONS or not (at_once == "any" or at_once.isdigit()):
+    if function not in FUNCTIONS or not (at_once == "any" or re.fullmatch("[0-9]{1,6}", at_once)):
         raise Refusal(f"must be one of {', '.join(FUNCTIONS)}, and a number or `any`")
     number = None if at_once == "any" else int(at_once)
     if number is not None:
@@ -203,6 +205,8 @@ def enhance(
         return
     if switch != "on":
         raise Refusal("must be on or off")
+    if not 0 < hours <= HOURS_MAX:
+        raise Refusal(f"--for {hours:g}: must be more than 0 and at most {HOURS_MAX:g} hours")
     enhancing.on(place, time.time() + hours * HOUR_S, layer)
     try:
         time.sleep(hours * HOUR_S)
@@ -298,6 +302,7 @@ def main() -> int:
     for each in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(each) is signal.SIG_DFL:  # else nohup is meant
             signal.signal(each, _interrupt)
+    os.environ.setdefault("COMMAND", "deploy/aws")  # who refuses says so, however it was started
     try:
         code = app(prog_name="deploy/aws", standalone_mode=False)
     except (ClientError, BotoCoreError) as refused:

@@ -28,14 +28,16 @@ def on(stage: Stage, until: float, layer: str | None) -> None:
     before = versions.live(stage)
     if not before:
         raise Refusal(f"no functions of {stage.name} in {stage.region}")
-    stage.keep(KEPT, "before", {"versions": before, "until": until, "configurations": _configurations(stage)})
+    kept = _configurations(stage)
+    stage.keep(KEPT, "before", {"versions": before, "until": until, "configurations": kept})
     for table in stage.tables:
         _contributors(stage, table, "ENABLE")
     client = stage.client("lambda")
     fresh = {}
     for function in before:
         _roles(stage, function, "attach_role_policy")
-        layers = {"Layers": [layer]} if layer else {}
+        # That of tracing stays: what starts a traced function is in it
+        layers = {"Layers": [*kept[function]["Layers"], layer]} if layer else {}
         client.update_function_configuration(FunctionName=function, TracingConfig={"Mode": "Active"}, **layers)
         _updated(stage, function)
         fresh[function] = str(client.publish_version(FunctionName=function, Description="enhanced")["Version"])

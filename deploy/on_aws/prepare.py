@@ -5,10 +5,12 @@ never made twice: a second data key would leave everything unreadable that the f
 """
 
 import json
+import re
 import secrets
 import tomllib
 from base64 import b64encode
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from botocore.exceptions import ClientError
 from deploy.on_aws import document
 from deploy.on_aws.document import Document
 from deploy.on_aws.stage import Stage
-from deploy.on_aws.templates import TEMPLATE, load
+from deploy.on_aws.templates import TEMPLATE, load, parts
 from deploy.refusal import Refusal
 from radius.secrets import KEY_BYTES
 
@@ -37,7 +39,8 @@ def prepare(stage: Stage, answers: Mapping[str, str], ask: Ask | None, settings:
     `settings` brings secrets of its own, which are told like M-Pesa's. None: they stay as they are.
 
     Raises:
-        Refusal: something is missing and nobody can be asked, or a name that nobody knows.
+        Refusal: something is missing and nobody can be asked, a name that nobody knows, or a value that a template
+            would refuse; nothing is kept then.
     """
     known = _parameters(stage)
     confidential = (*TOLD, *(settings.secrets if settings else ()))
@@ -52,6 +55,7 @@ def prepare(stage: Stage, answers: Mapping[str, str], ask: Ask | None, settings:
     for name in missing:
         assert ask is not None
         told[name] = ask(name, known[name].get("Description", ""), False)
+    _check({name: value for name, value in told.items() if value is not None}, known)
     changed = []
     if settings is not None:
         told |= {"SettingsVersion": document.keep(stage, settings.text) if settings.text else ""}
@@ -120,6 +124,43 @@ def needed(stage: Stage) -> dict[str, str]:
 
 def _parameters(stage: Stage) -> dict[str, Any]:
     return {name: each for name, each in load(TEMPLATE)["Parameters"].items() if name not in stage.own}
+
+
+@cache
+def _asked_by_parts() -> dict[str, list[dict[str, Any]]]:
+    """What parts want of a parameter of the root that they are given as it is."""
+    root = load(TEMPLATE)
+    found: dict[str, list[dict[str, Any]]] = {}
+    for part, path in parts(root).items():
+        wanted = load(path)["Parameters"]
+        for key, given in root["Resources"][part]["Properties"].get("Parameters", {}).items():
+            if isinstance(given, dict) and "Ref" in given:
+                found.setdefault(given["Ref"], []).append(wanted[key])
+    return found
+
+
+def _check(told: Mapping[str, str], known: Mapping[str, Any]) -> None:
+    if unfit := [name for name, value in told.items() if not _fits(name, value, known[name])]:
+        raise Refusal("; ".join(f"{name}: {told[name]} is not like {_wanted(name, known[name])}" for name in unfit))
+
+
+def _fits(name: str, value: str, own: dict[str, Any]) -> bool:
+    """Whether templates take it. What may be left out is never looked at where it was."""
+    if value == own.get("Default"):
+        return True
+    return all(
+        re.fullmatch(each.get("AllowedPattern", "(?s:.*)"), value) and value in each.get("AllowedValues", [value])
+        for each in (own, *_asked_by_parts().get(name, ()))
+    )
+
+
+def _wanted(name: str, own: dict[str, Any]) -> str:
+    words = [
+        " or ".join(map(str, each["AllowedValues"])) if "AllowedValues" in each else each["AllowedPattern"]
+        for each in (own, *_asked_by_parts().get(name, ()))
+        if {"AllowedValues", "AllowedPattern"} & set(each)
+    ]
+    return ", ".join(dict.fromkeys(words))
 
 
 def _name(stage: Stage) -> str:

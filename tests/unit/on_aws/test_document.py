@@ -171,3 +171,26 @@ def test_functions_and_nodes_are_told_what_is_kept() -> None:
     functions = templates.load(ROOT / "deploy" / "stacks" / "api.yaml")["Resources"].values()
     made = [each["Properties"] for each in functions if each["Type"] == "AWS::Serverless::Function"]
     assert [each["AutoPublishAliasAllProperties"] for each in made] == [True] * 4, "another document is another version"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("CriticalPhone", "0712"),  # the part that subscribes it says how
+        ("PortalUrl", "ftp://x"),  # the root says how
+        ("MpesaEnvironment", "live"),
+        ("AlertEmail", "nobody"),
+        ("MpesaShortcode", "12"),
+        ("CertificateArn", "mine"),
+    ],
+)
+def test_a_value_that_a_template_would_refuse_is_not_kept(
+    stage: Stage, account: Account, name: str, value: str
+) -> None:
+    with pytest.raises(Refusal, match=rf"^{name}: {value} is not like "):
+        prepare.prepare(stage, ANSWERS | {name: value}, None)
+    assert (account.versions, account.secrets) == ({}, {})
+
+
+def test_what_may_be_left_out_may_be_empty(stage: Stage) -> None:
+    assert "parameters" in prepare.prepare(stage, ANSWERS | {"EdgeCertificateArn": "", "CopyVaultArn": ""}, None)
