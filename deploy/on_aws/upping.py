@@ -2,7 +2,9 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, NamedTuple
 
 from botocore.exceptions import ClientError
@@ -18,6 +20,7 @@ STAGING = "staging"
 PACKAGE = ROOT / ".build" / "functions.zip"
 WATCH_S = 3_600.0  # after a change of production
 TAKEN_BACK = "taken back"
+UNWATCHED = "up, not looked at to the end"
 
 
 class Clock(NamedTuple):
@@ -72,19 +75,46 @@ def up(stage: Stage, package: Package, *, reason: str, watch_s: float, clock: Cl
     uploaded = templates.upload(stage, package)
     taken = back_up(stage, clock.now(), prepare.serving_prefix(stage))
     say(f"{len(taken)} backups taken" if taken else "no tables yet: no backups")
+    known = _ringing(stage, is_first=not earlier)  # before the change: what it trips while it goes on is its own
     raised = watching.raise_thresholds(stage)
+    done = versions.Deployment(versions.stamp(clock.now()), "up", deployed, stage.who, earlier, package.sha256, why)
     try:
-        cloud = stage.client("cloudformation")
-        changed = change.change(cloud, stage.stack, uploaded.url, parameters, {"commit": head}, stage.poll_s)
-        what = _forward(stage) or ("up" if changed else "up, unchanged")
+        changed, what = _change(stage, uploaded.url, parameters, done)
         say("changed" if changed else "nothing had to change in the stack")
-        at, now = versions.stamp(clock.now()), versions.live(stage)
-        done = versions.Deployment(at, what, deployed, stage.who, now, package.sha256, why)
-        _stand(stage, done, earlier, watch_s, clock)
+        now = versions.live(stage)
+        done = done._replace(at=versions.stamp(clock.now()), what=what, versions=now)
+        _stand(stage, done, earlier, _Watch(known, watch_s), clock)
     finally:
         if raised:
             say(f"{len(watching.restore_thresholds(stage))} thresholds are as before")
     return now
+
+
+class _Watch(NamedTuple):
+    """`known`: the alarms that were on before the change."""
+
+    known: set[str]
+    seconds: float
+
+
+def _change(stage: Stage, url: str, parameters: dict[str, str], done: versions.Deployment) -> tuple[bool, str]:
+    """Whether the stack changed, and what stands in the history. `done.versions`: those that were live before.
+
+    What fails leaves these live: CloudFormation goes back to its template's, and a rollback may have left those.
+    """
+    cloud = stage.client("cloudformation")
+    try:
+        changed = change.change(
+            cloud, stage.stack, url, parameters, {"commit": done.commit.split("+")[0]}, stage.poll_s
+        )
+        return changed, _forward(stage) or ("up" if changed else "up, unchanged")
+    except (Refusal, ClientError) as failed:
+        now = versions.live(stage)
+        if done.versions and now != done.versions:
+            versions.point(stage, done.versions)
+            versions.record(stage, done._replace(what=f"{TAKEN_BACK}: {failed}", left=now))
+            say("the functions are at the versions that were live before")
+        raise
 
 
 def _forward(stage: Stage) -> str:
@@ -102,12 +132,12 @@ def _forward(stage: Stage) -> str:
     return "up, set forward"
 
 
-def _stand(stage: Stage, done: versions.Deployment, earlier: dict[str, str], watch_s: float, clock: Clock) -> None:
-    """See that it serves, now and for `watch_s`. Raises Refusal when it does not, after the functions went back."""
+def _stand(stage: Stage, done: versions.Deployment, earlier: dict[str, str], watch: _Watch, clock: Clock) -> None:
+    """See that it serves, now and while it is watched. Raises Refusal when not, after the functions went back."""
     try:
         asking.verify(stage)
         versions.record(stage, done)
-        _hour(stage, watch_s, clock, is_first=not earlier)
+        _hour(stage, watch, clock, is_first=not earlier)
     except Refusal as bad:
         at = versions.stamp(clock.now())
         back = earlier if earlier and earlier != done.versions else None
@@ -116,19 +146,25 @@ def _stand(stage: Stage, done: versions.Deployment, earlier: dict[str, str], wat
         what = f"{TAKEN_BACK}: {bad}"
         versions.record(stage, done._replace(at=at, what=what, versions=back or done.versions, left=done.versions))
         raise Refusal(f"{bad}{'; the functions are at the versions before' * bool(back)}") from None
+    except BaseException:  # Ctrl-C, or keys that expired: nobody looked, so staging has nothing for production
+        with suppress(Exception):
+            versions.record(stage, done._replace(at=versions.stamp(clock.now()), what=UNWATCHED))
+        say("it is live, and was not looked at to the end: deploy/aws status; deploy/aws rollback takes it back")
+        raise
 
 
-def _hour(stage: Stage, watch_s: float, clock: Clock, *, is_first: bool) -> None:
-    """Look at the alarms. `is_first`: nobody has asked or paid here yet, so silence is none of them."""
-    if not watch_s:
+def _ringing(stage: Stage, *, is_first: bool) -> set[str]:
+    """The alarms that are on. `is_first`: nobody has asked or paid here yet, so silence is none of them."""
+    found = watching.ringing(stage)
+    return found - watching.by_silence(stage, found) if is_first else found
+
+
+def _hour(stage: Stage, watch: _Watch, clock: Clock, *, is_first: bool) -> None:
+    if not watch.seconds:
         return
-    say(f"looking at the alarms for {watch_s / 60:.0f} minutes")
-
-    def ringing() -> set[str]:
-        found = watching.ringing(stage)
-        return found - watching.by_silence(stage, found) if is_first else found
-
-    if fresh := watching.watch(ringing, watch_s, clock.elapsed, clock.sleep):
+    say(f"looking at the alarms for {watch.seconds / 60:.0f} minutes")
+    ringing = partial(_ringing, stage, is_first=is_first)
+    if fresh := watching.watch(ringing, watch.known, watch.seconds, clock.elapsed, clock.sleep):
         raise Refusal(f"alarms went on: {', '.join(sorted(fresh))}")
 
 
@@ -164,7 +200,7 @@ def announce(stage: Stage, planned: datetime, text: str, now: float) -> None:
 def _on(staging: Stage) -> str | None:
     """The commit that is there; None for none, and for one that did not stay."""
     found = versions.history(staging)
-    return found[-1].commit if found and not found[-1].what.startswith(TAKEN_BACK) else None
+    return found[-1].commit if found and not found[-1].what.startswith((TAKEN_BACK, UNWATCHED)) else None
 
 
 def _time(text: str) -> datetime:

@@ -153,11 +153,11 @@ def pushed_unwritten(patch: pytest.MonkeyPatch) -> None:
     """Whether the payment was committed is not looked at."""
     commit = checkout.Cashier._commit
 
-    def hopeful(self: Any, buy: Any, phone: str, cents: int, token: str, now: int) -> Any:
+    def hopeful(self: Any, *asked: Any) -> Any:
         post = self._book.post
         with pytest.MonkeyPatch.context() as inner:
             inner.setattr(self._book, "post", lambda posting: post(posting)._replace(outcome=Outcome.COMMITTED))
-            return commit(self, buy, phone, cents, token, now)
+            return commit(self, *asked)
 
     patch.setattr(checkout.Cashier, "_commit", hopeful)
 

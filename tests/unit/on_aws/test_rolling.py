@@ -51,7 +51,7 @@ def test_nobody_goes_back_to_what_an_alarm_has_turned_away(clock: Clock, monkeyp
     done = Deployment(versions.stamp(clock.now()), "up", "c", stage.who, third)
     monkeypatch.setattr(watching, "watch", lambda *_: {"HighErrorRate"})
     with pytest.raises(Refusal, match="HighErrorRate"):
-        upping._stand(stage, done, second, 3_600, clock)
+        upping._stand(stage, done, second, upping._Watch(set(), 3_600), clock)
     assert versions.live(stage) == second
     assert rolling.rollback(stage, "", clock).versions == first
 
@@ -61,8 +61,9 @@ def test_a_first_version_that_never_answered_is_no_way_back(clock: Clock, monkey
     fresh = stage.release()
     with monkeypatch.context() as deaf:
         deaf.setattr(watching, "watch", lambda *_: {"HighErrorRate"})
+        done = Deployment(versions.stamp(clock.now()), "up", "a", "", fresh)
         with pytest.raises(Refusal):
-            upping._stand(stage, Deployment(versions.stamp(clock.now()), "up", "a", "", fresh), {}, 60, clock)
+            upping._stand(stage, done, {}, upping._Watch(set(), 60), clock)
     release(stage, clock, "b")
     with pytest.raises(Refusal, match="no version before"):
         rolling.rollback(stage, "", clock)
@@ -134,7 +135,7 @@ def test_a_first_deployment_is_not_taken_back_because_nobody_pays_yet(clock: Clo
             stage.watch.alarms[f"WiFiBilling-{name}"]["StateValue"] = "ALARM"
 
         done = Deployment(versions.stamp(clock.now()), "up", "a", stage.who, stage.release())
-        upping._stand(stage, done, earlier, 60, clock._replace(sleep=sleep))
+        upping._stand(stage, done, earlier, upping._Watch(set(), 60), clock._replace(sleep=sleep))
 
     hour("RadiusSilent", {})
     assert versions.history(stage)[-1].what == "up"

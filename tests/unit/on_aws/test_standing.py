@@ -70,8 +70,15 @@ def test_silence_is_a_fault_in_production_only(stage: Clouded) -> None:
             each.watch.alarms[f"WiFiBilling-{name}{each.suffix}"]["StateValue"] = "ALARM"
     assert standing.tell(stage) == []
     assert set(standing.tell(prod)) == {f"WiFiBilling-{name}" for name in ("RadiusSilent", "NoSales", "PaymentsDown")}
-    stage.watch.alarms["WiFiBilling-PaymentFailures-staging"]["StateValue"] = "ALARM"
-    assert set(standing.tell(stage)) == {f"WiFiBilling-{name}-staging" for name in ("PaymentFailures", "PaymentsDown")}
+    stage.watch.alarms["WiFiBilling-PaidNotCredited-staging"]["StateValue"] = "ALARM"
+    assert set(standing.tell(stage)) == {f"WiFiBilling-{name}-staging" for name in ("PaidNotCredited", "PaymentsDown")}
+
+
+def test_that_our_own_worker_is_silent_is_a_fault_anywhere(stage: Clouded) -> None:
+    for name in stage.alarms:
+        stage.watch.put_metric_alarm(AlarmName=name, Threshold=5.0, Period=60)
+    stage.watch.alarms["WiFiBilling-SellingSilent-staging"]["StateValue"] = "ALARM"
+    assert standing.tell(stage) == ["WiFiBilling-SellingSilent-staging"]
 
 
 def test_a_stage_that_is_down_misses_no_alarm() -> None:

@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from deploy.on_aws import __main__ as main
-from deploy.on_aws import asking, change, prepare, rolling, templates, upping, versions
+from deploy.on_aws import asking, change, prepare, rolling, templates, upping, versions, watching
 from deploy.on_aws.package import Package
 from deploy.on_aws.stage import Stage
 from deploy.on_aws.upping import Clock
@@ -90,6 +90,59 @@ def test_what_still_does_not_answer_goes_back_again(clock: Clock, monkeypatch: p
     with pytest.raises(Refusal, match="the functions are at the versions before"):
         up(stage, clock)
     assert versions.live(stage) == first
+    assert upping._on(stage) is None
+
+
+def test_a_change_that_fails_leaves_live_what_a_rollback_had_chosen(clock: Clock, stack: dict[str, Any]) -> None:
+    """CloudFormation goes back to its template's versions, which are those that the rollback had left."""
+    stage = Clouded()
+    first, bad = release(stage, clock, "a"), release(stage, clock, "b")
+    rolling.rollback(stage, "b is bad", clock)
+
+    def fail() -> bool:
+        versions.point(stage, bad)
+        raise Refusal("a part was refused")
+
+    stack["change"] = fail
+    with pytest.raises(Refusal, match="a part was refused"):
+        up(stage, clock)
+    assert versions.live(stage) == first
+    last = versions.history(stage)[-1]
+    assert (last.what, last.left) == ("taken back: a part was refused", bad)
+
+
+def test_an_alarm_that_goes_on_during_the_change_takes_it_back(clock: Clock, stack: dict[str, Any]) -> None:
+    stage = Clouded()
+    first = release(stage, clock, "a")
+    stage.watch.put_metric_alarm(AlarmName="WiFiBilling-FailedRuns-staging", Threshold=5.0, Period=60)
+    alarm = stage.watch.alarms["WiFiBilling-FailedRuns-staging"]
+    alarm["StateValue"] = "OK"
+
+    def change_and_trip() -> bool:
+        stage.release()
+        alarm["StateValue"] = "ALARM"
+        return True
+
+    stack["change"] = change_and_trip
+    with pytest.raises(Refusal, match="FailedRuns"):
+        upping.up(stage, PACKAGE, reason="", watch_s=60, clock=clock)
+    assert versions.live(stage) == first
+
+
+def test_an_hour_that_breaks_off_is_nothing_to_go_on_to_production_with(
+    clock: Clock, stack: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = Clouded()
+    release(stage, clock, "a")
+    stack["change"] = lambda: bool(stage.release())
+
+    def expired(*_: Any) -> set[str]:
+        raise ClientError({"Error": {"Code": "ExpiredToken", "Message": ""}}, "DescribeAlarms")
+
+    monkeypatch.setattr(watching, "watch", expired)
+    with pytest.raises(ClientError):
+        upping.up(stage, PACKAGE, reason="", watch_s=60, clock=clock)
+    assert versions.history(stage)[-1].what == "up, not looked at to the end"
     assert upping._on(stage) is None
 
 

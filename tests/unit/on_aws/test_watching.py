@@ -8,6 +8,7 @@ class Evening:
 
     def __init__(self, **on: tuple[float, float]) -> None:
         self.on, self.at, self.looks = on, 0.0, 0
+        self.before = self.ringing()
 
     def ringing(self) -> set[str]:
         self.looks += 1
@@ -18,14 +19,14 @@ class Evening:
         self.at += seconds
 
     def watch(self, seconds: float) -> set[str]:
-        return watch(self.ringing, seconds, lambda: self.at, self.sleep)
+        return watch(self.ringing, self.before, seconds, lambda: self.at, self.sleep)
 
 
 def test_a_quiet_hour_is_looked_at_to_its_end() -> None:
     evening = Evening()
     assert evening.watch(3_600) == set()
     assert evening.at == 3_600
-    assert evening.looks >= 3_600 / POLL_S
+    assert evening.looks > 3_600 / POLL_S
 
 
 def test_an_alarm_ends_it_at_once() -> None:
@@ -36,6 +37,12 @@ def test_an_alarm_ends_it_at_once() -> None:
 
 def test_what_was_on_before_is_not_the_changes_fault() -> None:
     assert Evening(NoSales=(0, 9_999)).watch(3_600) == set()
+
+
+def test_what_went_on_during_the_change_is() -> None:
+    evening = Evening(FailedRuns=(10, 9_999))
+    evening.at = 60.0
+    assert evening.watch(3_600) == {"FailedRuns"}
 
 
 def test_one_that_went_off_and_comes_back_is() -> None:
