@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from billing.cli import books, till
+from billing.cli import books, keyed, till
 from billing.cli.exits import Exit
 from billing.cli.frame import Frame, command
 from billing.cli.show import Column, amount, when
@@ -109,8 +109,8 @@ def pay_in(
     cents = money.parse(shillings, "amount")
     where = agent_commission(agent) if into == EARNED else _place(frame, "into", into)
     frame.sure(f"Book {amount(cents)} that {agent} paid in, into {where.text}?")
-    name = till.key_of(key)
-    with till.once(frame, name), frame.deed(agent, reason) as came:
+    name = keyed.key_of(key)
+    with keyed.once(frame, name), frame.deed(agent, reason) as came:
         moved = frame.billing.desk.agents.pay_in(agent, cents, where, name, frame.actor, frame.now)
         came("done" if isinstance(moved, Moved) else "refused")
     return _told(frame, agent, moved, "paid in")
@@ -129,8 +129,8 @@ def pay_out(
     cents = money.parse(shillings, "amount")
     where = _place(frame, "out-of", out_of)
     frame.sure(f"Book {amount(cents)} of commission that {agent} was paid, out of {where.text}?")
-    name = till.key_of(key)
-    with till.once(frame, name), frame.deed(agent, reason) as came:
+    name = keyed.key_of(key)
+    with keyed.once(frame, name), frame.deed(agent, reason) as came:
         moved = frame.billing.desk.agents.pay_out(agent, cents, where, name, frame.actor, frame.now)
         came("done" if isinstance(moved, Moved) else "refused")
     return _told(frame, agent, moved, "paid out")

@@ -10,6 +10,7 @@ from billing.cli import find, live, sessions
 from billing.cli.books import day_of
 from billing.cli.exits import Exit
 from billing.cli.frame import Frame, command
+from billing.cli.keyed import key_of, once
 from billing.cli.show import Column, amount, size, span, when
 from billing.cli.vouchers import version_of
 from billing.cli.words import owed
@@ -262,9 +263,10 @@ def give(
         raise Malformed("device", f"{device} is no MAC address")
     frame.sure(f"Give {version.id}, worth {amount(version.price_cents)}, to {who}?")
     word = Word(frame.actor, frame.why(reason), approved_by)
-    with frame.deed(subscriber, word.reason):
+    name = key_of(key)
+    with once(frame, name), frame.deed(subscriber, word.reason):
         right = frame.billing.desk.grants.give(
-            key or secrets.token_hex(6), subscriber, version.id, word, frame.now, device=mac or "", from_end=from_end
+            name, subscriber, version.id, word, frame.now, device=mac or "", from_end=from_end
         )
     frame.show.done(f"{who} has {version.id}.", {"customer": subscriber, "package": version.id, "right": right})
 

@@ -22,7 +22,7 @@ from radius.ports import Where
 DAY_S = 86_400
 SESSIONS_A_DAY_MAX = 20_000  # of one site; the index gives so many in one answer of each of its shards
 LIST_MAX = 200
-BACK_DAYS = 2  # a hotspot session seldom lasts longer
+BACK_DAYS = SESSION_S_MAX // DAY_S  # no session lasts longer
 NAT = (
     "Behind the router's one public address all its customers look alike: without the port, and the router's own table "
     "of connections, a public address says only which site it was."
@@ -63,10 +63,13 @@ def who_had(
     at: Annotated[str, typer.Option(metavar="TIME", help="Of the site's clock: '2026-11-25 14:30'.")],
     reason: Annotated[str, typer.Option("--reason", help="Whose question it is, and on what ground: kept.")] = "",
     back: Annotated[
-        int, typer.Option(min=0, max=7, help="So many days before that a session may have begun.")
+        int, typer.Option(min=0, max=BACK_DAYS, help="So many days before that a session may have begun.")
     ] = BACK_DAYS,
 ) -> Exit:
-    """Which customer had an address of a site at a time. It is audited, also when nobody had it."""
+    """Which customer had an address of a site at a time. It is audited, also when nobody had it.
+
+    A session's record has the address of its first or last report; one that changed between is not known.
+    """
     if not frame.site:
         raise Malformed("site", "say which (--site SITE): the same address is used at many")
     try:
@@ -77,19 +80,28 @@ def who_had(
     if instant > frame.now:
         raise Malformed("at", f"{at} is still to come")
     with frame.deed(f"{address} at {calendar.local(instant, frame.zone):%Y-%m-%d %H:%M}", frame.why(reason)):
-        found = list(sessions.now_or_past(frame, _had(frame, address, instant, back)))
-    frame.show.table(found, HAD, f"Nobody of {frame.site} had {address} then.")
+        records, cut = _had(frame, address, instant, back)
+        found = list(sessions.now_or_past(frame, records))
+    first = f"{calendar.local(instant - back * DAY_S, frame.zone):%Y-%m-%d}"
+    nobody = f"Nobody of {frame.site} had {address} then, of all whose session began on {first} or later."
+    frame.show.table(found, HAD, "Not found." if cut else nobody)
+    for day in cut:
+        frame.note(f"Not all sessions of {day} were looked at: there were more than {SESSIONS_A_DAY_MAX:,}.")
     frame.note(NAT)
+    if cut:
+        return Exit.NOT  # another one may have had it too
     return Exit.DONE if found else Exit.NOBODY
 
 
-def _had(frame: Frame, address: str, at: int, back: int) -> list[SessionRecord]:
+def _had(frame: Frame, address: str, at: int, back: int) -> tuple[list[SessionRecord], list[str]]:
+    """Who had it, and the days of which not all was looked at."""
     days = [calendar.local(at - ago * DAY_S, frame.zone).strftime("%Y%m%d") for ago in range(back + 1)]
     begun = frame.core.store.sessions.begun_on
-    keys = [key for day in days for key in begun(Where.SITE, frame.site, day, SESSIONS_A_DAY_MAX, frame.deadline())]
-    wanted = [key for key in keys if key[1] <= at]
+    by_day = {day: begun(Where.SITE, frame.site, day, SESSIONS_A_DAY_MAX, frame.deadline()) for day in days}
+    cut = [day for day, keys in by_day.items() if len(keys) >= SESSIONS_A_DAY_MAX]
+    wanted = [key for keys in by_day.values() for key in keys if key[1] <= at]
     records = progress.each(frame, f"Sessions of {frame.site}", sessions.records_of(frame, wanted), len(wanted))
-    return [record for record in records if record.framed_ip == address and _lasted(record, at)]
+    return [record for record in records if record.framed_ip == address and _lasted(record, at)], cut
 
 
 def _lasted(record: SessionRecord, at: int) -> bool:

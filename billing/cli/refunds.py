@@ -7,6 +7,7 @@ import typer
 from billing.cli import live, payments
 from billing.cli.exits import Exit, Nobody
 from billing.cli.frame import Frame, command
+from billing.cli.keyed import once
 from billing.cli.show import Column, amount
 from billing.domain import money
 from billing.domain.give_back import Refund, TakenBack, Way
@@ -64,7 +65,7 @@ def refund(
     word = Word(frame.actor, frame.why(reason), approved_by)
     seller = frame.actor if way is Way.CASH else ""
     ask = Ask(key or _key(frame, journal), journal, way, cents, seller)
-    with frame.deed(journal, word.reason) as came:
+    with once(frame, ask.key), frame.deed(journal, word.reason) as came:
         found = frame.billing.desk.refunds.ask(ask, word, frame.now)
         came("refused" if isinstance(found, Reason) else found.state.value)
     return _told(frame, found)

@@ -1,15 +1,13 @@
 """`sell` and `close-day`: what happens at the counter. Money moves, so it asks; a sale has a key, so it is one sale."""
 
-import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated
 
 import typer
 
 from billing.cli import find, vouchers
 from billing.cli.exits import Exit, Nobody
-from billing.cli.frame import UNKNOWN, Frame, command
+from billing.cli.frame import Frame, command
+from billing.cli.keyed import key_of, once
 from billing.cli.show import amount
 from billing.domain import money
 from billing.domain.journal import Account, AccountKind
@@ -19,7 +17,7 @@ from billing.paper.statement import render
 from billing.services.close_day import Count
 from billing.services.paper_sales import GivenCode, PileOrder, SoldPile, Unsold
 from billing.services.sell import Order
-from radius.domain.errors import Malformed, Unavailable
+from radius.domain.errors import Malformed
 from radius.domain.identity import SubscriberId, parse_mac
 
 _Key = Annotated[
@@ -186,21 +184,3 @@ def missing(frame: Frame, found: Missing, agent: str) -> Exit:
     text = f"Not sold: {agent} lacks {amount(found.cents)}."
     frame.show.done(text, {"agent": agent, "missing_cents": found.cents})
     return Exit.NOT
-
-
-def key_of(given: str) -> str:
-    """The name of a sale or a payment; one is drawn where none was given."""
-    return given or secrets.token_hex(6)
-
-
-@contextmanager
-def once(frame: Frame, key: str) -> Iterator[None]:
-    """Where the answer is lost, say how to ask again without booking it twice."""
-    try:
-        yield
-    except Unavailable:
-        if frame.lost == UNKNOWN:
-            frame.lost = (
-                f"Whether it was booked is not known: say the same again with --key {key}, and it is booked once."
-            )
-        raise

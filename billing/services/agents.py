@@ -9,6 +9,7 @@ import msgspec
 from billing.domain.agent import AGENT_ACCOUNTS, Agent, AgentRoll, check_agent, enrolled
 from billing.domain.journal import Account, AccountKind, Cause, Fact, Journal
 from billing.domain.ledger import Came, Missing
+from billing.domain.money import text
 from billing.domain.thing import Thing
 from billing.domain.trade import agent_commission, commission_paid, float_in
 from billing.ports import Entry, Kept, Posting
@@ -105,7 +106,7 @@ class Agents:
             raise Malformed("cents", "must be more than 0, into cash, bank or the agent's own commission")
         subject = event_id(agent, key)
         for attempt in self._book.tries(subject):
-            done = self._done(Cause.FLOAT_IN, subject)
+            done = self._done(Cause.FLOAT_IN, subject, cents)
             if done is not None:
                 return done
             kept = agent_of(self._book, agent)
@@ -123,7 +124,7 @@ class Agents:
             raise Malformed("cents", "must be more than 0, out of cash or bank")
         subject = event_id(agent, key)
         for _ in self._book.tries(subject):
-            done = self._done(Cause.COMMISSION_PAID, subject)
+            done = self._done(Cause.COMMISSION_PAID, subject, cents)
             if done is not None:
                 return done
             kept = agent_of(self._book, agent)
@@ -148,8 +149,10 @@ class Agents:
                     cents = [moved.get(kind, 0) for kind in mine]
                     yield Line(entry.journal.fact.at, entry.journal.id, entry.journal.package, *cents)
 
-    def _done(self, cause: Cause, subject: str) -> Moved | None:
+    def _done(self, cause: Cause, subject: str, cents: int) -> Moved | None:
         entry = self._book.stores.ledger.entry(f"{cause.value}:{subject}", self._book.deadline())
+        if entry and entry.journal.cents != cents:
+            raise Malformed("key", f"is that of another payment, of {text(entry.journal.cents)}. Say a new one")
         return Moved(entry.journal.id, entry.journal.cents, again=True) if entry else None
 
     def _post(self, kept: Kept[Agent], journal: Journal, entry: Entry) -> bool:

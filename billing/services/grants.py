@@ -15,7 +15,7 @@ from billing.ports import Customer, Entry, Kept, Posting
 from billing.services import walk
 from billing.services.book import Book, Given
 from billing.services.refunds import taken_back
-from billing.services.sell import agent_after, agent_of, event_id
+from billing.services.sell import agent_after, agent_of, check_same, event_id
 from billing.services.word import Word, said
 from radius.domain import subscriber as aggregate
 from radius.domain.errors import Malformed
@@ -65,7 +65,9 @@ class Grants:
         """False if it was given before. `cents`: what it is about, with all that goes with it."""
         booked = said(given.right, word, now, cents, self._approval_cents)
         for _ in self._book.tries(given.right):
-            if self._stores.ledger.entry(f"{Cause.GRANT.value}:{given.right}", self._book.deadline()) is not None:
+            done = self._stores.ledger.entry(f"{Cause.GRANT.value}:{given.right}", self._book.deadline())
+            if done is not None:
+                check_same(done, given.subscriber, package.id)
                 return False
             id_ = self._book.new_id()
             change = self._book.give(given, id_, now)

@@ -83,6 +83,7 @@ class PaperSales:
         for attempt in self._book.tries(subject):
             done = self._book.stores.ledger.entry(f"{Cause.VOUCHERS_SOLD.value}:{subject}", self._book.deadline())
             if done is not None:
+                self._check_same(order)
                 return SoldPile(done.journal.receipt, done.journal.cents, again=True)
             batch = self._batch(order.batch)
             if isinstance(batch, BatchRefusal):
@@ -97,6 +98,12 @@ class PaperSales:
                 journal = posting.entries[0].journal
                 return SoldPile(journal.receipt, journal.cents)
         raise AssertionError  # `tries` ends by raising
+
+    def _check_same(self, order: PileOrder) -> None:
+        """A pile that was sold under this key has none in stock; raises Malformed."""
+        found = self._customers.vouchers(order.serials, self._book.deadline())
+        if len(found) < len(set(order.serials)) or any(each.voucher.state is VoucherState.STOCK for each in found):
+            raise Malformed("key", "is that of another pile. Say a new one")
 
     def _batch(self, name: str) -> Batch | BatchRefusal:
         kept = self._customers.thing(Batch, name, self._book.deadline())

@@ -12,7 +12,7 @@ from billing.domain.money import rate_on
 from billing.domain.package import Door, Package, for_sale
 from billing.domain.thing import Thing
 from billing.domain.trade import sale_by_agent
-from billing.ports import Kept, Posting
+from billing.ports import Entry, Kept, Posting
 from billing.services.book import Book, Given, fact
 from radius.domain.errors import Malformed
 from radius.domain.identity import SubscriberId
@@ -47,6 +47,17 @@ def event_id(*parts: str) -> str:
     return blake2b("\0".join(parts).encode(), digest_size=8).hexdigest()
 
 
+def check_same(done: Entry, subscriber: SubscriberId, package: str) -> None:
+    """What was booked under a key must be what is asked for under it again; raises Malformed."""
+    if (done.subscriber, code_of(done.journal.package)) != (subscriber, code_of(package)):
+        raise Malformed("key", f"is that of another one: {done.journal.package} for {done.subscriber}. Say a new one")
+
+
+def code_of(version: str) -> str:
+    """A package's code, without the version: its price may have changed since."""
+    return version.rpartition(".")[0] or version
+
+
 def on_sale(book: Book, package: str, site: str, now: int) -> Package:
     """A version that a desk sells at a site now, for money; raises Malformed."""
     offered = for_sale(book.stores.packages.packages(book.deadline()), site, Door.DESK, now)
@@ -79,6 +90,7 @@ class Sell:
         for attempt in self._book.tries(right):
             done = self._book.stores.ledger.entry(f"{cause.value}:{right}", self._book.deadline())
             if done is not None:
+                check_same(done, order.subscriber, package.id)
                 return SoldNow(right, done.journal.receipt, again=True)
             number = self._book.number(right, attempt)
             booked = fact(right, now, now, order.seller)

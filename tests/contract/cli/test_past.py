@@ -5,6 +5,7 @@ from datetime import datetime
 
 import pytest
 
+from billing.cli import past
 from billing.cli.exits import Exit
 from radius.domain import calendar
 from radius.domain.entitlement import ZONE_DEFAULT
@@ -40,6 +41,19 @@ def test_who_had_an_address(evening: World) -> None:
     assert [row["user"] for row in other.json()] == [OTIENO]
     assert [deed[1] for deed in evening.deeds()] == ["who-had"] * 5
     assert "10.5.0.7 at 2026-11-25 12:55" in {deed[2] for deed in evening.deeds()}
+
+
+def test_a_session_of_days_ago_is_found_and_what_was_not_looked_at_is_said(
+    evening: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evening.clock.now += 3 * 86_400
+    late = ("who-had", "10.5.0.7", "--site", "lodge", "--reason", "x", "--at", "2026-11-28 13:00")
+    assert evening(*late).code == Exit.DONE
+    none = evening(*late[:1], "10.5.0.99", *late[2:])
+    assert (none.code, "began on 2026-11-21 or later" in none.out) == (Exit.NOBODY, True)
+    monkeypatch.setattr(past, "SESSIONS_A_DAY_MAX", 1)
+    cut = evening(*late[:1], "10.5.0.99", *late[2:])
+    assert (cut.code, "Nobody" in cut.out, "Not all sessions of 20261125" in cut.err) == (Exit.NOT, False, True)
 
 
 def test_a_session_that_began_the_day_before_is_found(evening: World) -> None:

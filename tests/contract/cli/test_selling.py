@@ -253,16 +253,46 @@ def test_an_agent_sells_as_far_as_the_float_goes(shop: World) -> None:
     assert (short.code, short.out) == (Exit.NOT, "Not sold: duka-1 lacks KES 50.\n")
 
 
+def test_the_key_of_another_sale_is_refused(shop: World) -> None:
+    shop.customer(JANE, terms=None)
+    shop.customer("0733000001", terms=None)
+    assert shop("sell", "daily", "--to", JANE, "--key", "p9", yes=True).code == Exit.DONE
+    other = shop("sell", "daily", "--to", "0733000001", "--key", "p9", yes=True)
+    assert (other.code, "key: is that of another one: daily.1" in other.err) == (Exit.USAGE, True)
+    give = ("customers", "give", "--reason", "x", "--approved-by", "boss", "--key", "g")
+    assert shop(*give, JANE, "daily", yes=True).code == Exit.DONE
+    assert shop(*give, JANE, "daily", yes=True).code == Exit.DONE
+    assert "key: is that of another one" in shop(*give, "0733000001", "daily", yes=True).err
+    piles = ("vouchers", "batch", "B1", "--package", "daily", "--count", "3", "--holder", "mary", "--reason", "x")
+    assert shop(*piles, yes=True).code == Exit.DONE
+    assert shop("vouchers", "sheet", "B1", "--out", str(shop.folder / "b.pdf"), yes=True).code == Exit.DONE
+    assert shop("vouchers", "sell", "B1", "B1-0001", "--key", "v", yes=True).code == Exit.DONE
+    assert shop("vouchers", "sell", "B1", "B1-0001", "--key", "v", yes=True).code == Exit.DONE
+    assert "key: is that of another pile" in shop("vouchers", "sell", "B1", "B1-0002", "--key", "v", yes=True).err
+    assert shop("agents", "put", "duka-1", "--commission", "10", "--reason", "x").code == Exit.DONE
+    assert shop("agents", "pay-in", "duka-1", "1000", "--key", "p1", yes=True).code == Exit.DONE
+    more = shop("agents", "pay-in", "duka-1", "2000", "--key", "p1", yes=True)
+    assert (more.code, "key: is that of another payment, of KES 1,000" in more.err) == (Exit.USAGE, True)
+
+
 def test_a_lost_answer_tells_how_to_ask_again(shop: World, monkeypatch: pytest.MonkeyPatch) -> None:
     jane = shop.customer(JANE, terms=None)
 
-    def lost(*_: object) -> object:
+    def lost(*_: object, **__: object) -> object:
         raise Unavailable("no answer")
 
     monkeypatch.setattr("billing.services.sell.Sell.sell", lost)
     ran = shop("sell", "daily", "--to", JANE, "--key", "slip 9", yes=True)
     assert (ran.code, "--key slip 9" in ran.err) == (Exit.AWAY, True)
     assert ("mary", "sell", jane, "failed: the store did not answer") in shop.deeds()
+    monkeypatch.setattr("billing.services.grants.Grants.give", lost)
+    ran = shop("customers", "give", JANE, "daily", "--reason", "x", "--approved-by", "boss", "--key", "g7", yes=True)
+    assert (ran.code, "--key g7" in ran.err) == (Exit.AWAY, True)
+    monkeypatch.undo()
+    receipt = shop("sell", "daily", "--to", JANE, "--json", yes=True).json()
+    monkeypatch.setattr("billing.services.refunds.Refunds.ask", lost)
+    ran = shop("payments", "refund", f"sale_cash:{receipt['right']}", "--way", "cash", "--reason", "x", yes=True)
+    assert (ran.code, "--key " in ran.err) == (Exit.AWAY, True)
 
 
 def test_a_day_is_closed_with_its_statement(shop: World) -> None:
@@ -296,7 +326,7 @@ def test_a_close_whose_answer_is_lost_tells_its_key(shop: World, monkeypatch: py
     shop.customer(JANE, terms=None)
     shop("sell", "daily", "--to", JANE, yes=True)
 
-    def lost(*_: object) -> object:
+    def lost(*_: object, **__: object) -> object:
         raise Unavailable("no answer")
 
     monkeypatch.setattr("billing.services.close_day.CloseDay.close", lost)
