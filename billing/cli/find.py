@@ -79,7 +79,7 @@ def one(frame: Frame, text: str) -> Found:
     """The same, and as what it was named."""
     found = search(frame, text)
     if not found:
-        raise Nobody(f"nobody has that name, number, code or id{slip(text)}")
+        raise Nobody(f"nobody has that name, number, code or id{slip(text) or _as_device(text)}")
     if len(found) > 1:
         said = ", ".join(f"{each.subscriber} ({each.named})" for each in found)
         raise Malformed("customer", f"names several: {said}; take an id")
@@ -93,6 +93,13 @@ def shown_name(name: str, device: str) -> str:
     except Malformed:
         return name
     return f"...{normal_name(name)[-CODE_SHOWN_CHARS:]}" if code else name
+
+
+def _as_device(text: str) -> str:
+    """A device belongs to whoever logged in from it by a phone or a code, and is no name of theirs."""
+    if text.isdecimal() or parse_mac(text) is None:
+        return ""
+    return "; who logged in from a device by phone or code is found by that: wifibilling sessions list --site SITE"
 
 
 def slip(text: str) -> str:

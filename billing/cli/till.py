@@ -52,15 +52,17 @@ def sell(
     version = vouchers.version_of(frame, package)
     if agent and not to:
         raise Malformed("agent", "sells to a customer (--to WHO), or a pile of vouchers; a code is for cash")
-    whom = "as a code" if not to else f"to {to}"
-    frame.sure(f"Sell {version.id} {whom} for {amount(version.price_cents)}?")
     if not to:
+        frame.sure(f"Sell {version.id} as a code for {amount(version.price_cents)}?")
         return _sell_code(frame, version, key_of(key), reason)
     customer = _buyer(frame, to)
+    buyer = find.read(frame, customer)
+    blocked = f"{to} is blocked and cannot log in until `wifibilling customers unblock {to}`." if buyer.blocked else ""
+    frame.sure(f"{blocked} Sell {version.id} to {to} for {amount(version.price_cents)}?".strip())
     mac = parse_mac(device) if device else None
     if device and mac is None:
         raise Malformed("device", f"{device} is no MAC address")
-    site = frame.site or find.read(frame, customer).site
+    site = frame.site or buyer.site
     order = Order(key_of(key), frame.actor, version.id, customer, mac or "", site, agent)
     with once(frame, order.key), frame.deed(customer, reason) as came:
         sold = frame.billing.desk.sell.sell(order, frame.now)
@@ -70,6 +72,8 @@ def sell(
     again = " (it was sold before, by the same key)" if sold.again else ""
     text = f"Sold: {version.id} to {to} for {amount(version.price_cents)}, receipt {sold.receipt}{again}."
     frame.show.done(text, {"right": sold.right, "receipt": sold.receipt, "again": sold.again, "customer": customer})
+    if blocked:
+        frame.note(blocked)
     return Exit.DONE
 
 

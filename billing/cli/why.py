@@ -20,6 +20,7 @@ from billing.ports import ClaimKind, KeptVoucher
 from radius.domain import policy
 from radius.domain import subscriber as aggregate
 from radius.domain.attempt import Attempt
+from radius.domain.errors import Malformed
 from radius.domain.identity import (
     MacAddress,
     NameKind,
@@ -59,6 +60,8 @@ def why(
     Exit code 0 if they are online, 1 if not, or if they are and should not be (blocked, and the cut has not arrived) or
     `--router` is not registered, 3 if nobody is named so.
     """
+    if device and parse_mac(device) is None:
+        raise Malformed("device", f"{device} is no MAC address")
     case = gather(frame, who, router, device)
     links = chain(case)
     broken, online = first_broken(case, links), is_online(links)

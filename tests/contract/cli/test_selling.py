@@ -253,6 +253,12 @@ def test_an_agent_sells_as_far_as_the_float_goes(shop: World) -> None:
     assert (short.code, short.out) == (Exit.NOT, "Not sold: duka-1 lacks KES 50.\n")
 
 
+def test_a_sale_to_somebody_who_is_blocked_says_so(shop: World) -> None:
+    shop.customer(JANE, terms=None)
+    assert shop("customers", "block", JANE, "--reason", "x", yes=True).code == Exit.DONE
+    assert "is blocked and cannot log in" in shop("sell", "daily", "--to", JANE, yes=True).err
+
+
 def test_the_key_of_another_sale_is_refused(shop: World) -> None:
     shop.customer(JANE, terms=None)
     shop.customer("0733000001", terms=None)
