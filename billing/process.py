@@ -130,7 +130,7 @@ def open_process(settings_path: Path | None) -> Process:
         settings.log_format,
         settings.log_level,
         metrics=metrics,
-        trace_id=spans.trace_id if settings.tracing else None,
+        trace_id=spans.trace_id,
     )
     pseudonyms = logs.Pseudonyms(core.keys.subkey("pseudonym"))
     news = News(metrics, logger.logger, pseudonyms, time.time, codes)

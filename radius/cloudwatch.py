@@ -12,14 +12,13 @@ import json
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
-from threading import Event, Thread
 from typing import Any, NamedTuple, Protocol, cast
 
 import boto3
 from botocore.config import Config
 
-from radius.domain.errors import Malformed
 from radius.metrics import NAMESPACE, InProcess, Kind, Metric, Unit
+from radius.ticking import Ticking
 
 FLUSH_S = 60.0
 PATIENCE_S = 5.0  # for one answer of CloudWatch, and so twice that for `close`
@@ -247,25 +246,15 @@ class Publisher:
     def __init__(
         self, metrics: InProcess, client: Client, clock: Callable[[], float], flush_s: float = FLUSH_S
     ) -> None:
-        if flush_s <= 0:
-            raise Malformed("flush_s", "must be more than 0 s")
         self._deltas = Deltas(metrics)
-        self._environment, self._client, self._clock, self._flush_s = metrics.environment, client, clock, flush_s
+        self._environment, self._client, self._clock = metrics.environment, client, clock
         self._metrics = metrics
         self._waiting: deque[Batch] = deque(maxlen=BATCHES_MAX)
-        self._stop = Event()
-        self._thread = Thread(target=self._run, name="cloudwatch")
-        self._thread.start()
+        self._ticking = Ticking("cloudwatch", self._flush, flush_s)
 
     def close(self) -> None:
         """Send what there is, once, and join the thread."""
-        self._stop.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._stop.wait(self._flush_s):
-            self._flush()
-        self._flush()
+        self._ticking.close()
 
     def _flush(self) -> None:
         if data := self._deltas.take():

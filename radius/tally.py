@@ -10,13 +10,13 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from math import inf
-from threading import Event, Thread
 
 from radius.domain import calendar
 from radius.domain.entitlement import ZONE_DEFAULT
 from radius.domain.errors import Unavailable
 from radius.metrics import InProcess, Kind
 from radius.ports import Tallies
+from radius.ticking import Ticking
 
 FLUSH_S = 300.0
 DEADLINE_S = 5.0
@@ -125,20 +125,12 @@ class Recorder:
     """A thread that calls `Tallier.round`. It is in nobody's way."""
 
     def __init__(self, tallier: Tallier, flush_s: float = FLUSH_S) -> None:
-        self._tallier, self._flush_s = tallier, flush_s
-        self._stop = Event()
-        self._thread = Thread(target=self._run, name="tally")
-        self._thread.start()
+        self._tallier = tallier
+        self._ticking = Ticking("tally", self._round, flush_s)
 
     def close(self) -> None:
         """Bring what there is, once, and join the thread."""
-        self._stop.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._stop.wait(self._flush_s):
-            self._round()
-        self._round()
+        self._ticking.close()
 
     def _round(self) -> None:
         with suppress(Exception):  # whatever it is: numbers are never worth more than the work

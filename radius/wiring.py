@@ -171,7 +171,7 @@ def build_node(settings_path: Path) -> NodeApp:
         settings.log_format,
         settings.log_level,
         metrics=metrics,
-        trace_id=spans.trace_id if settings.tracing else None,
+        trace_id=spans.trace_id,
     )
     deadline_s = settings.request_deadline_ms / 1000
     guard = Guard()

@@ -99,11 +99,6 @@ def digest(path: Path) -> str:
     return found.hexdigest()
 
 
-def local_python() -> str:
-    """The Python that runs this, for an emulator that starts functions with it."""
-    return f"{sys.version_info.major}.{sys.version_info.minor}"
-
-
 def _wheels(folder: Path, python: str) -> None:
     command = [sys.executable, "-m", "pip", "install", "--target", str(folder), "--require-hashes", "--no-deps"]
     command += ["--only-binary", ":all:", "--no-compile", "--implementation", "cp", "--python-version", python]

@@ -16,7 +16,7 @@ from tests.boot.authority import HOSTS, Authority
 from tests.boot.machine import ADDRESS, HALTED, REBOOTED, ROUTER, STRANGER, Machine, NotSo, await_
 from tests.fakes.nas import FakeRouter, NoAnswer
 from tests.integration.certificate_story import DIRECTORY, NAME
-from tests.integration.load import Evening, running, served_since
+from tests.integration.load import Evening, beside, running, served_since
 
 SITE, NAS = "kilimani", "kilimani-01"
 INTERRUPTION_S_MAX = 30.0  # of log-ins, by an update
@@ -236,15 +236,8 @@ def selling(site: Site) -> Iterator[None]:
             except (NotSo, ValueError):
                 stop.wait(0.5)
 
-    threads = [threading.Thread(target=sell) for _ in range(SELLERS)]
-    for thread in threads:
-        thread.start()
-    try:
+    with beside([sell] * SELLERS, stop):
         yield
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()
 
 
 def charged(site: Site, one: Evening) -> int:

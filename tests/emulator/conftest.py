@@ -1,5 +1,6 @@
 """What tests of the stack share: the package for the Python that is here, and an emulator of AWS."""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from tests.fakes.daraja import Daraja
 @pytest.fixture(scope="session")
 def here(tmp_path_factory: pytest.TempPathFactory) -> package.Package:
     """An extension module fits one Python only: what Lambda's would be if it were the one that is here."""
-    return package.build(tmp_path_factory.mktemp("package") / "here.zip", package.local_python())
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"  # which starts functions in the emulator
+    return package.build(tmp_path_factory.mktemp("package") / "here.zip", python)
 
 
 @pytest.fixture(scope="session")

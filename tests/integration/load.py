@@ -6,8 +6,9 @@ The tally is kept by the customers' own fake routers: it shares nothing with the
 import random
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from tests.fakes.nas import FakeRouter, NoAnswer, Session
 from tests.integration.box import Box, new_mac
@@ -105,6 +106,20 @@ def served_since(customers: list[Evening], instant: float) -> bool:
 
 
 @contextmanager
+def beside(works: Iterable[Callable[[], None]], stop: threading.Event) -> Iterator[None]:
+    """Each of them in a thread of its own, until the end of the block: then `stop` is set, and they are waited for."""
+    threads = [threading.Thread(target=work) for work in works]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+
+@contextmanager
 def running(evenings: list[Evening]) -> Iterator[None]:
     """All of them at once, until the end of the block; an error of one is an error of the test."""
     stop, errors = threading.Event(), list[BaseException]()
@@ -115,13 +130,6 @@ def running(evenings: list[Evening]) -> Iterator[None]:
         except BaseException as error:  # noqa: BLE001 - a thread's error must reach the test
             errors.append(error)
 
-    threads = [threading.Thread(target=live, args=(one,)) for one in evenings]
-    for thread in threads:
-        thread.start()
-    try:
+    with beside([partial(live, one) for one in evenings], stop):
         yield
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()
     assert not errors, errors

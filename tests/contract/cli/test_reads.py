@@ -67,7 +67,6 @@ def script(world: World) -> Iterator[str]:
     yield f"customers block {JANE} --reason x"
     yield f"customers unblock {JANE} --reason x"
     yield f"customers bind {JANE} --pool homes --reason x"
-    yield "sites credit daily --site lodge --since '2026-11-25 11:00' --until '2026-11-25 12:00'"
     yield from ("customers list --site kilimani", "customers list --site lodge --day 2026-11-25")
     yield from ("sessions list", "sessions list --over 1MB", "sessions watch --rounds 1")
     yield from sessions(world)
