@@ -18,15 +18,15 @@ from billing.domain.incident import (
     resolved,
 )
 from billing.domain.notice import What
-from billing.mail.port import Mail
 from billing.services.calls import Called, Calls, Person
 from billing.services.incidents import Incidents
 from billing.services.signs import Signs
-from billing.sms.port import Message, Outcome, Reason, Refused, Sent, Unknown
+from billing.sms.port import Message, Outcome, Reason, Refused, Unknown
 from billing.store.ports import BillingStore
 from radius.domain.errors import Contended, Malformed
 from radius.store.open import Store
 from tests.contract.billing.town import DyingRows, Killed, Town
+from tests.fakes.outbox import Outbox
 from tests.unit.billing.values import T0
 
 ACK_S = 900
@@ -36,25 +36,13 @@ ROSTER = Roster(("Amina", "Brian"), "Brian", ACK_S)
 BUSY = Refused(Reason.BUSY, retryable=True)
 
 
-class Desk:
+class Desk(Outbox):
     """One worker. `answers`: those of the SMS gateway, then it takes all."""
 
     def __init__(self, town: Town, *answers: Outcome, roster: Roster = ROSTER) -> None:
-        self.answers = list(answers)
-        self.sent: list[Message] = []
-        self.written: list[Mail] = []
+        super().__init__(*answers)
         self.incidents = Incidents(town.book, Signs(town.book), random.Random(1).randbytes)
         self.calls = Calls(self.incidents, (AMINA, BRIAN), roster, "Kilifi WiFi", self.send, self.write)
-
-    def send(self, message: Message) -> Outcome:
-        outcome = self.answers.pop(0) if self.answers else Sent("")
-        if not isinstance(outcome, Refused):
-            self.sent.append(message)
-        return outcome
-
-    def write(self, mail: Mail) -> Outcome:
-        self.written.append(mail)
-        return Sent("")
 
     def begin(self, level: Level = Level.DEGRADED, at: int = T0, of: str = "kilimani") -> Incident:
         id_ = self.incidents.new_id(at)

@@ -9,14 +9,13 @@ import pytest
 
 from billing.domain.notice import Notice, NoticeKind, Step, What
 from billing.domain.person import Person
-from billing.mail.port import Mail
 from billing.ports import Kept, Posting
 from billing.services.notice_plan import plan
 from billing.services.notice_sending import TRIES_MAX, Held, Overtaken, Pace, Roads, Sending
 from billing.services.notices import Notices
 from billing.services.opt_outs import OptOuts
 from billing.services.people import People, Secrets
-from billing.sms.port import Message, Outcome, Reason, Refused, Sent, Unknown
+from billing.sms.port import Outcome, Reason, Refused, Sent, Unknown
 from billing.store.ports import BillingStore
 from radius.domain import subscriber as aggregate
 from radius.domain.errors import Contended, Malformed
@@ -27,6 +26,7 @@ from radius.secrets import KeyRing
 from radius.store.open import Store
 from tests.contract.billing.town import DyingRows, Killed, Town
 from tests.contract.values import change, name, soon
+from tests.fakes.outbox import Outbox
 from tests.unit.billing.values import T0
 
 KEYS = KeyRing(bytes(range(32)))
@@ -34,29 +34,17 @@ WORDS = {"brand": "Kilifi WiFi", "support": "0712 345 678"}
 OUTAGE = Notice("outage-1", NoticeKind.OUTAGE, What.INTERNET, "kilimani", "mary", T0, words=WORDS)
 
 
-class Hall:
+class Hall(Outbox):
     """The services of one process, and what it sent. `answers` are those of the gateway; then it takes all."""
 
     def __init__(self, town: Town, *answers: Outcome) -> None:
+        super().__init__(*answers, cents=80)
         self.town = town
-        self.answers = list(answers)
-        self.sent: list[Message] = []
-        self.written: list[Mail] = []
         self.waited: list[float] = []
         secrets = Secrets(KEYS.subkey("one-time"), KEYS.alias_key, KEYS, str.lower)
         self.people = People(town.book, town.core.names, secrets, random.Random(1).randbytes)
         self.opt_outs = OptOuts(town.book, KEYS.alias_key)
         self.notices = Notices(town.book, self.people, self.opt_outs, town.core.lists)
-
-    def send(self, message: Message) -> Outcome:
-        outcome = self.answers.pop(0) if self.answers else Sent("", 80)
-        if not isinstance(outcome, Refused):
-            self.sent.append(message)
-        return outcome
-
-    def write(self, mail: Mail) -> Outcome:
-        self.written.append(mail)
-        return Sent("")
 
     def run(self, go: Callable[[], bool] = lambda: True) -> Notice | Held | Overtaken:
         pace = Pace(lambda: None, self.waited.append, go)

@@ -3,7 +3,7 @@
 import json
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from radius.domain.deed import Deed
 from radius.domain.errors import Malformed
 from radius.metrics import InProcess, serve
 from radius.ports import Node
+from tests.contract.cli.faults import Faults
 from tests.contract.cli.isp import ANNEX, GATE, World
 from tests.contract.values import soon
 from tests.unit.billing.values import T0
@@ -127,16 +128,7 @@ def test_what_was_sold_and_who_is_online_are_the_stores(site: Box) -> None:
     assert week["week"].startswith("2026-11-16 to 2026-11-22")
 
 
-Breaks = Callable[[Box], None]
-FAULTS: list[tuple[str, str, str, Breaks]] = []
-
-
-def fault(page: str, what: str, text: str) -> Callable[[Breaks], Breaks]:
-    def register(function: Breaks) -> Breaks:
-        FAULTS.append((page, what, text, function))
-        return function
-
-    return register
+fault = Faults[Box]()
 
 
 @fault("daily", "log-ins", "95 of 100 within 500 ms")
@@ -217,9 +209,9 @@ def portal_has_no_certificate(site: Box) -> None:
     settings.write_text(f'portal_url = "https://127.0.0.1:1"\n{settings.read_text()}')
 
 
-@pytest.mark.parametrize("name", range(len(FAULTS)), ids=[each[3].__name__ for each in FAULTS])
+@pytest.mark.parametrize("name", range(len(fault.all)), ids=[each.breaks.__name__ for each in fault.all])
 def test_what_is_wrong_is_one_line_that_says_so(site: Box, name: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    page, what, text, breaks = FAULTS[name]
+    page, what, text, breaks = fault.all[name]
     if breaks is not doctor_finds_something:
         quick(monkeypatch)
     breaks(site)

@@ -16,6 +16,7 @@ from billing.cli.ops import cloud, daily, monthly, weekly
 from billing.cli.ops.access import ROLES
 from billing.cli.ops.cloud import FUNCTIONS, TABLES
 from radius.ports import Node
+from tests.contract.cli.faults import Faults
 from tests.contract.cli.isp import ANNEX, GATE, World
 from tests.contract.values import soon
 from tests.fakes.aws import Aws, Params
@@ -233,16 +234,7 @@ def test_units_are_the_sum_of_a_period_divided_by_its_seconds(world: World, aws:
     assert "at most 12.0 a second on the busiest table of 40,000, 0.0 %" in quotas
 
 
-Breaks = Callable[[Aws], None]
-FAULTS: list[tuple[str, str, str, Breaks]] = []
-
-
-def fault(page: str, what: str, text: str) -> Callable[[Breaks], Breaks]:
-    def register(function: Breaks) -> Breaks:
-        FAULTS.append((page, what, text, function))
-        return function
-
-    return register
+fault = Faults[Aws]()
 
 
 def with_values(aws: Aws, name: str, instead: list[float]) -> None:
@@ -461,9 +453,9 @@ def bucket_without_rules(aws: Aws) -> None:
     aws.answers["ListMetrics"] = one("Metrics", [{"Dimensions": [{"Name": "StorageType", "Value": "StandardStorage"}]}])
 
 
-@pytest.mark.parametrize("name", range(len(FAULTS)), ids=[each[3].__name__ for each in FAULTS])
+@pytest.mark.parametrize("name", range(len(fault.all)), ids=[each.breaks.__name__ for each in fault.all])
 def test_what_is_wrong_is_one_line_that_says_so(world: World, aws: Aws, name: int) -> None:
-    page, what, text, breaks = FAULTS[name]
+    page, what, text, breaks = fault.all[name]
     breaks(aws)
     ran = world("ops", page, "--json")
     prefix = world.core.settings.table_prefix
